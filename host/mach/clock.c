@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <kit/clock.h>
+
+#include <time.h>
+
+#include <host/mach/trap.h>
+
+uint64_t clock_now(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * CLOCK_SECOND + (uint64_t)now.tv_nsec;
+}
+
+void clock_sleep(uint64_t nanoseconds)
+{
+    static mach_port_t silent; /* nobody holds a right to send here */
+    uint64_t milliseconds = (nanoseconds + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
+    mach_msg_header_t message;
+
+    if (silent == MACH_PORT_NULL)
+        silent = mach_reply_port();
+    mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(message), silent,
+             (mach_msg_timeout_t)milliseconds, MACH_PORT_NULL);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <kit/device.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <interface/io_device_user.h>
+#include <interface/pci_function_user.h>
+#include <interface/types.h>
+
+#include <host/mach/device.h>
+#include <host/mach/error.h>
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/startup.h>
+#include <kit/dma.h>
+#include <kit/irq.h>
+#include <kit/log.h>
+
+#include <host/mach/shared.h>
+
+struct device_interrupt {
+    struct device *device;
+    unsigned vector;
+    irq_handler handler;
+    void *context;
+    mach_port_t port;
+};
+
+enum { DEVICE_INTERRUPTS_MAX = 64, DEVICE_DMA_MAX = 128, DEVICE_PAGE = 4096 };
+
+struct device {
+    char name[OUTBOARD_NAME_SIZE];
+    mach_port_t io, function;
+    struct device_identity identity;
+    struct pci_function_info info;
+    struct device_interrupt interrupts[DEVICE_INTERRUPTS_MAX];
+    struct {
+        struct shared_memory memory;
+        uint64_t address;
+    } dma[DEVICE_DMA_MAX];
+};
+
+/* A driver has one device. */
+static struct device only_device;
+
+int device_get(const char *name, struct device **result)
+{
+    struct device *device = &only_device;
+    mach_msg_type_number_t size = sizeof(device->info);
+    char record[2048];
+    unsigned vectors = 0;
+
+    snprintf(device->name, sizeof(device->name), "%s", name);
+    int error = startup_capability("device", &device->io);
+    if (error == 0)
+        error = startup_capability("function", &device->function);
+    if (error == 0) {
+        size = sizeof(record);
+        error = error_from_kernel(pci_function_describe(device->function, record, &size, &vectors));
+    }
+    if (error != 0)
+        return error;
+    if (size != sizeof(device->info))
+        return EPROTO;
+    memcpy(&device->info, record, sizeof(device->info));
+
+    const struct pci_function_info *info = &device->info;
+    device->identity = (struct device_identity){
+        .vendor = info->vendor,
+        .device = info->device_id,
+        .subsystem_vendor = info->subsystem_vendor,
+        .subsystem = info->subsystem_id,
+        .class_code = info->class_code,
+        .subclass = info->subclass,
+        .interface = info->interface,
+        .revision = info->revision,
+        .vectors = vectors < DEVICE_INTERRUPTS_MAX ? vectors : DEVICE_INTERRUPTS_MAX,
+    };
+    *result = device;
+    return 0;
+}
+
+mach_port_t device_io_port(const struct device *device)
+{
+    return device->io;
+}
+
+const char *device_name(const struct device *device)
+{
+    return device->name;
+}
+
+const struct device_identity *device_identity(const struct device *device)
+{
+    return &device->identity;
+}
+
+size_t device_window_size(const struct device *device, unsigned index)
+{
+    if (index >= 6 || (device->info.bar[index].flags & PCI_BAR_PORTS))
+        return 0;
+    return device->info.bar[index].size;
+}
+
+int device_window_open(struct device *device, unsigned index, size_t size, struct regs *regs)
+{
+    size_t pages = (size + DEVICE_PAGE - 1) & ~(size_t)(DEVICE_PAGE - 1);
+    mach_port_t pager;
+    void *address;
+
+    if (size == 0 || size > device_window_size(device, index))
+        return device_window_size(device, index) ? EINVAL : ENXIO;
+    int error = error_from_kernel(io_device_window(device->io, index, 0, pages, &pager));
+    if (error != 0)
+        return error;
+    error = memory_map_object(pager, pages, true, &address);
+    port_release(pager);
+    if (error == 0) {
+        regs->base = address;
+        regs->size = size;
+    }
+    return error;
+}
+
+int device_enable(struct device *device)
+{
+    return error_from_kernel(pci_function_enable(device->function, TRUE));
+}
+
+int device_config_read(struct device *device, unsigned offset, unsigned width, uint32_t *value)
+{
+    return error_from_kernel(pci_function_read(device->function, offset, width, value));
+}
+
+static void interrupt_message(void *context, mach_msg_header_t *message)
+{
+    struct device_interrupt *interrupt = context;
+
+    (void)message; /* whatever it says: the device knows what happened */
+    bool claimed = interrupt->handler(interrupt->context);
+    io_device_interrupt_acknowledge(interrupt->device->io, interrupt->vector, claimed);
+}
+
+static const struct port_type interrupt_type = {
+    .name = "interrupt",
+    .message = interrupt_message,
+};
+
+int irq_attach(struct device *device, unsigned vector, irq_handler handler, void *context)
+{
+    if (vector >= device->identity.vectors)
+        return EINVAL;
+    struct device_interrupt *interrupt = &device->interrupts[vector];
+    if (interrupt->handler)
+        return EBUSY;
+
+    mach_port_t port;
+    int error = error_from_kernel(io_device_interrupt_attach(device->io, vector, &port));
+    if (error != 0)
+        return error;
+    *interrupt = (struct device_interrupt){device, vector, handler, context, port};
+    return port_adopt(&interrupt_type, interrupt, port);
+}
+
+int dma_buffer_create(struct device *device, size_t size, struct dma_buffer *buffer)
+{
+    unsigned slot = 0;
+
+    while (slot < DEVICE_DMA_MAX && device->dma[slot].memory.address)
+        slot++;
+    if (slot == DEVICE_DMA_MAX)
+        return ENOMEM;
+
+    struct shared_memory memory;
+    mach_port_t lease;
+    uint64_t address = 0, length = 0;
+    int error = shared_memory_allocate(size, &memory);
+    if (error != 0)
+        return error;
+    error = shared_memory_lease(&memory, &lease);
+    if (error == 0) {
+        error = error_from_kernel(io_device_dma_map(device->io, lease, &address, &length));
+        port_release(lease);
+    }
+    if (error != 0) {
+        shared_memory_free(&memory);
+        return error;
+    }
+    device->dma[slot].memory = memory;
+    device->dma[slot].address = address;
+    *buffer = (struct dma_buffer){memory.address, address, memory.size};
+    return 0;
+}
+
+void dma_buffer_destroy(struct device *device, struct dma_buffer *buffer)
+{
+    for (unsigned slot = 0; slot < DEVICE_DMA_MAX; slot++) {
+        if (!buffer->memory || device->dma[slot].memory.address != buffer->memory)
+            continue;
+        io_device_dma_unmap(device->io, device->dma[slot].address);
+        shared_memory_free(&device->dma[slot].memory);
+    }
+    *buffer = (struct dma_buffer){NULL, 0, 0};
+}

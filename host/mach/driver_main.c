@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A driver's main: argv[1] is the name that the supervisor gave its device.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <interface/task_control_server.h>
+#include <interface/types.h>
+
+#include <host/mach/device.h>
+#include <host/mach/port.h>
+#include <host/mach/startup.h>
+#include <kit/driver.h>
+#include <kit/log.h>
+
+static const struct port_type control_type = {
+    .name = "control",
+    .serve = task_control_server,
+};
+
+kern_return_t serve_task_control_stop(mach_port_t control)
+{
+    (void)control;
+    driver.detach();
+    loop_stop();
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct device *device;
+    mach_port_t control;
+    int error = device_get(argc > 1 ? argv[1] : driver.name, &device);
+
+    if (error == 0)
+        error = port_create(&control_type, NULL, &control);
+    if (error == 0)
+        error = startup_offer("", "control", control);
+    if (error == 0)
+        error = driver.attach(device);
+    startup_done(error);
+    if (error != 0) {
+        log_error("cannot drive the device: %s", strerror(error));
+        return EXIT_FAILURE;
+    }
+    loop_run();
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The bottom layer of the C library: what musl would ask Linux for. A task has no files, no signals
+ * and no other processes; memory comes from the kernel's vm_allocate, and klibc's malloc sits on the
+ * mmap below. Nothing else of musl may reach a Linux system call: `test/no-linux-calls` looks at
+ * every linked program.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kernel/mach_host_user.h>
+#include <kernel/mach_user.h>
+
+#include <host/mach/memory.h>
+#include <host/mach/trap.h>
+
+_Noreturn void _Exit(int status)
+{
+    (void)status; /* whoever started us learned it from startup_done; the kernel keeps none */
+    for (;;)
+        task_terminate(mach_task_self());
+}
+
+_Noreturn void exit(int status)
+{
+    _Exit(status);
+}
+
+_Noreturn void abort(void)
+{
+    mach_print("abort\n");
+    __builtin_trap(); /* an exception, so that the supervisor sees where */
+}
+
+/* Called by code compiled against glibc and musl alike. */
+_Noreturn void __assert_fail(const char *, const char *, int, const char *);
+_Noreturn void __stack_chk_fail(void);
+
+_Noreturn void __assert_fail(const char *expression, const char *file, int line,
+                             const char *function)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "%s:%d: %s: %s failed\n", file, line, function, expression);
+    mach_print(text);
+    abort();
+}
+
+_Noreturn void __stack_chk_fail(void)
+{
+    abort();
+}
+
+#undef errno
+/* klibc's malloc was compiled for klibc, where errno is a plain variable, and asks for its idea of a
+ * page. */
+int errno;
+unsigned int __page_size = 4096;
+
+void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
+{
+    (void)address, (void)protection, (void)file, (void)offset;
+    void *memory = NULL;
+
+    if ((flags & MAP_ANONYMOUS) && !(flags & MAP_FIXED))
+        memory = memory_pages_allocate(length);
+    return memory ? memory : MAP_FAILED;
+}
+
+int munmap(void *address, size_t length)
+{
+    memory_pages_free(address, length);
+    return 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    time_value64_t value;
+    kern_return_t code = clock == CLOCK_REALTIME ? host_get_time64(mach_host_self(), &value)
+                                                 : host_get_uptime64(mach_host_self(), &value);
+
+    if (code != KERN_SUCCESS)
+        return -1;
+    time->tv_sec = value.seconds;
+    time->tv_nsec = value.nanoseconds;
+    return 0;
+}
+
+time_t time(time_t *result)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (result)
+        *result = now.tv_sec;
+    return now.tv_sec;
+}
+
+int gettimeofday(struct timeval *result, void *zone)
+{
+    struct timespec now = {0};
+
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &now);
+    result->tv_sec = now.tv_sec;
+    result->tv_usec = now.tv_nsec / 1000;
+    return 0;
+}
+
+char *getenv(const char *name)
+{
+    (void)name;
+    return NULL;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The event loop: one place to wait, for messages, notifications, interrupts and timers alike.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <host/mach/port.h>
+#include <host/mach/port_internal.h>
+#include <host/mach/trap.h>
+#include <kit/clock.h>
+
+static struct clock_timer *timers; /* soonest first */
+static bool stopped;
+
+enum { TURN_HOOKS_MAX = 4 };
+static struct {
+    void (*run)(void *context);
+    void *context;
+} turn_hooks[TURN_HOOKS_MAX];
+static unsigned turn_hook_count;
+
+void clock_timer_cancel(struct clock_timer *timer)
+{
+    if (!timer->running)
+        return;
+    for (struct clock_timer **link = &timers; *link; link = &(*link)->next) {
+        if (*link == timer) {
+            *link = timer->next;
+            break;
+        }
+    }
+    timer->running = 0;
+    timer->next = NULL;
+}
+
+void clock_timer_start(struct clock_timer *timer, uint64_t after, void (*expired)(void *),
+                       void *context)
+{
+    clock_timer_cancel(timer);
+    timer->due = clock_now() + after;
+    timer->expired = expired;
+    timer->context = context;
+    timer->running = 1;
+
+    struct clock_timer **link = &timers;
+    while (*link && (*link)->due <= timer->due)
+        link = &(*link)->next;
+    timer->next = *link;
+    *link = timer;
+}
+
+bool loop_at_turn_end(void (*run)(void *context), void *context)
+{
+    if (turn_hook_count == TURN_HOOKS_MAX)
+        return false;
+    turn_hooks[turn_hook_count].run = run;
+    turn_hooks[turn_hook_count].context = context;
+    turn_hook_count++;
+    return true;
+}
+
+static void turn_end(void)
+{
+    for (unsigned i = 0; i < turn_hook_count; i++)
+        turn_hooks[i].run(turn_hooks[i].context);
+}
+
+static bool timer_expire(void)
+{
+    struct clock_timer *timer = timers;
+
+    if (!timer || timer->due > clock_now())
+        return false;
+    clock_timer_cancel(timer);
+    timer->expired(timer->context);
+    return true;
+}
+
+/* How long to wait, in the kernel's milliseconds, rounded up so that a timer is due afterwards. */
+static mach_msg_timeout_t wait_milliseconds(uint64_t deadline)
+{
+    uint64_t now = clock_now();
+
+    if (deadline <= now)
+        return 0;
+    uint64_t wait = (deadline - now + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
+    return wait > INT32_MAX ? INT32_MAX : (mach_msg_timeout_t)wait;
+}
+
+void loop_once(uint64_t deadline)
+{
+    static union port_message request, reply;
+    mach_msg_option_t option = MACH_RCV_MSG;
+    mach_msg_timeout_t timeout = 0;
+
+    if (timer_expire()) {
+        turn_end();
+        return;
+    }
+    if (timers && timers->due < deadline)
+        deadline = timers->due;
+    if (deadline != UINT64_MAX) {
+        option |= MACH_RCV_TIMEOUT;
+        timeout = wait_milliseconds(deadline);
+    }
+
+    mach_msg_return_t code = mach_msg(&request.header, option, 0, sizeof(request),
+                                      port_internal_set(), timeout, MACH_PORT_NULL);
+    if (code == MACH_MSG_SUCCESS)
+        port_internal_dispatch(&request, &reply);
+    else if (!timer_expire())
+        return;
+    turn_end();
+}
+
+void loop_run(void)
+{
+    stopped = false;
+    while (!stopped)
+        loop_once(UINT64_MAX);
+}
+
+void loop_stop(void)
+{
+    stopped = true;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Memory that devices may reach, allocated from this task's pool (interface/memory.defs).
+ */
+#ifndef HOST_MACH_SHARED_H
+#define HOST_MACH_SHARED_H
+
+#include <stddef.h>
+
+#include <mach/port.h>
+
+struct shared_memory {
+    void *address; /* mapped here, read-write */
+    size_t size;
+    mach_port_t memory; /* owner's right */
+};
+
+/* 0 or an errno value. */
+int shared_memory_allocate(size_t size, struct shared_memory *memory);
+void shared_memory_free(struct shared_memory *memory);
+
+/* A send right that lets its holder map the memory for a device; the caller releases it. */
+int shared_memory_lease(const struct shared_memory *memory, mach_port_t *lease);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The block class: what a client and a driver say to each other.
+ *
+ * These layouts cross task boundaries. All fields are in the machine's byte order (both ends run on
+ * the same machine); reserved fields are zero. Whoever receives one copies it once and checks the
+ * copy before use: nothing here may be trusted because of where it came from.
+ */
+#ifndef INTERFACE_BLOCK_H
+#define INTERFACE_BLOCK_H
+
+#include <assert.h>
+#include <stdint.h>
+
+enum block_operation {
+    BLOCK_READ = 1,  /* device to buffer */
+    BLOCK_WRITE = 2, /* buffer to device */
+    BLOCK_FLUSH = 3, /* every write completed before this was submitted becomes durable */
+};
+
+/* What became of a request. */
+enum block_status {
+    BLOCK_STATUS_OK = 0,
+    BLOCK_STATUS_INVALID = 1,   /* malformed: unknown operation, bad buffer, zero count, too long */
+    BLOCK_STATUS_RANGE = 2,     /* reaches past the end of the session's range */
+    BLOCK_STATUS_READ_ONLY = 3, /* a write where the session or the device is read-only */
+    BLOCK_STATUS_MEDIUM = 4,    /* the device reports unreadable or unwritable blocks */
+    BLOCK_STATUS_DEVICE = 5,    /* the device failed the command for another reason */
+    BLOCK_STATUS_TIMEOUT = 6,   /* the device did not answer in time */
+    BLOCK_STATUS_GONE = 7,      /* the device or its driver is no longer there */
+};
+
+/* A request. The client chooses `slot` and `generation`; they come back in the completion. */
+struct block_submission {
+    uint8_t operation; /* enum block_operation */
+    uint8_t flags;     /* none defined: zero */
+    uint16_t slot;     /* client's: below BLOCK_SLOTS */
+    uint32_t generation;
+    uint64_t block;  /* first block, in the device's blocks from the session's start; flush: 0 */
+    uint32_t count;  /* how many blocks; flush: 0 */
+    uint32_t buffer; /* id of an attached buffer; flush: 0 */
+    uint64_t offset; /* bytes into the buffer, a multiple of 4; flush: 0 */
+    uint64_t reserved[4];
+};
+static_assert(sizeof(struct block_submission) == 64, "a submission is one cache line");
+
+struct block_completion {
+    uint16_t slot;
+    uint16_t status; /* enum block_status */
+    uint32_t generation;
+    uint32_t length; /* bytes moved: all of the request on success, else 0 */
+    uint32_t reserved;
+};
+static_assert(sizeof(struct block_completion) == 16, "four completions to a cache line");
+
+/* Most requests one session may have in flight. */
+#define BLOCK_SLOTS 256
+/* Most buffers one session may have attached. */
+#define BLOCK_BUFFERS 64
+
+enum block_info_flags {
+    BLOCK_INFO_READ_ONLY = 1u << 0,
+    BLOCK_INFO_VOLATILE_CACHE = 1u << 1, /* completed writes need a flush to be durable */
+};
+
+/* What a session sees of its device. */
+struct block_info {
+    uint64_t blocks;       /* size of the session's range, in blocks */
+    uint32_t block_size;   /* bytes: 512 or 4096, in general a power of two of at least 512 */
+    uint32_t max_transfer; /* bytes: the longest single request, a multiple of block_size */
+    uint32_t flags;        /* enum block_info_flags */
+    uint32_t reserved;
+    char serial[32]; /* NUL-terminated, blanks trimmed */
+    char model[48];  /* likewise */
+};
+static_assert(sizeof(struct block_info) == 104, "wire layout");
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Structures that the control interfaces (the .defs files beside this one) pass by value.
+ * Machine byte order; strings are NUL-terminated; reserved fields are zero.
+ */
+#ifndef INTERFACE_TYPES_H
+#define INTERFACE_TYPES_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#include <interface/block.h>
+
+/* Errors cross an RPC as errno values with this mark above them, so that they cannot be mistaken
+ * for the kernel's own return codes. */
+#define OUTBOARD_ERROR_MARK       0x4f420000
+#define OUTBOARD_ERROR_MASK       0xffff0000
+#define outboard_error_make(code) ((code) == 0 ? 0 : (OUTBOARD_ERROR_MARK | (code)))
+
+#define OUTBOARD_NAME_SIZE 64
+
+/* What the authority has lent to a device's driver: one entry per thing. */
+enum io_resource_kind {
+    IO_RESOURCE_WINDOW = 1,    /* device registers in memory space: base, size in bytes */
+    IO_RESOURCE_PORTS = 2,     /* x86 I/O ports: base, size in ports */
+    IO_RESOURCE_INTERRUPT = 3, /* base: the kernel's line; size: 1 */
+    IO_RESOURCE_DMA = 4,       /* memory the device may reach: base: device address, size in bytes */
+    IO_RESOURCE_GUARD = 5,     /* inside a window, never shown to the driver (the MSI-X table) */
+};
+
+enum io_resource_flags {
+    IO_RESOURCE_IN_USE = 1u << 0,  /* mapped, granted, attached */
+    IO_RESOURCE_MESSAGE = 1u << 1, /* interrupt: message signalled (MSI or MSI-X) */
+    IO_RESOURCE_SHARED = 1u << 2,  /* interrupt: a line that other devices may share */
+};
+
+struct io_resource {
+    uint32_t kind;  /* enum io_resource_kind */
+    uint32_t index; /* BAR number, vector number, or running number */
+    uint64_t base;
+    uint64_t size;
+    uint32_t flags; /* enum io_resource_flags */
+    uint32_t count; /* interrupt: how many were delivered and acknowledged */
+};
+static_assert(sizeof(struct io_resource) == 32, "wire layout");
+
+#define IO_RESOURCES_MAX 64
+
+/* A PCI function as the bus server found it. */
+struct pci_function_info {
+    uint16_t segment;
+    uint8_t bus, device, function;
+    uint8_t header_type;
+    uint8_t parent_bus; /* the bus whose bridge leads here; equals `bus` on a root bus */
+    uint8_t interrupt_pin;
+    uint16_t vendor, device_id;
+    uint16_t subsystem_vendor, subsystem_id;
+    uint8_t class_code, subclass, interface, revision;
+    uint8_t interrupt_line;
+    uint8_t claimed; /* lent to a driver */
+    uint8_t secondary_bus; /* bridges only */
+    uint8_t reserved;
+    struct {
+        uint64_t base, size; /* size 0: not there */
+        uint32_t flags;      /* enum pci_bar_flags */
+        uint32_t reserved;
+    } bar[6];
+    uint16_t msi_offset, msix_offset, express_offset; /* of the capability, 0: none */
+    uint16_t msix_vectors;
+};
+static_assert(sizeof(struct pci_function_info) == 176, "wire layout");
+
+enum pci_bar_flags {
+    PCI_BAR_PORTS = 1u << 0,
+    PCI_BAR_64 = 1u << 1,
+    PCI_BAR_PREFETCHABLE = 1u << 2,
+};
+
+#define PCI_FUNCTIONS_MAX 256
+
+/* A file or directory in a mounted file system. */
+struct fs_status {
+    uint32_t inode;
+    uint32_t mode; /* S_IFMT and permission bits, as in sys/stat.h */
+    uint32_t links;
+    uint32_t uid, gid;
+    uint32_t reserved;
+    uint64_t size; /* bytes */
+    uint64_t blocks; /* 512-byte units that it occupies */
+    int64_t modified; /* seconds since 1970 */
+};
+static_assert(sizeof(struct fs_status) == 48, "wire layout");
+
+/* A directory listing is a run of these, each followed by `name_length` bytes of name (no NUL),
+ * padded with zeroes to a multiple of 8. */
+struct fs_entry {
+    uint32_t inode;
+    uint8_t type; /* EXT2_FT_*: 1 regular, 2 directory, 7 symlink */
+    uint8_t name_length;
+    uint16_t reserved;
+};
+static_assert(sizeof(struct fs_entry) == 8, "wire layout");
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The block class, as a driver sees it.
+ *
+ * The kit serves the clients: it checks every submission, bounds it to the session, translates
+ * buffers to device addresses and keeps the order of a full queue. The driver turns a request into
+ * a command and says when it is done. No memory is allocated per request.
+ */
+#ifndef KIT_BLOCK_H
+#define KIT_BLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <interface/block.h>
+
+struct device;
+struct block_device;
+struct block_session;
+
+/* A request that the kit has checked. The driver owns it from `start` until block_request_done. */
+struct block_request {
+    enum block_operation operation;
+    uint64_t block;   /* first block on the device */
+    uint32_t count;   /* blocks; 0 for a flush */
+    uint64_t address; /* device address of the data: contiguous, a multiple of 4 */
+    uint64_t length;  /* bytes: count * block size */
+    void *driver;     /* the driver's to use while it owns the request */
+
+    /* The kit's. */
+    struct block_session *session;
+    uint16_t slot;
+    uint32_t generation;
+    struct block_request *next;
+};
+
+struct block_device_ops {
+    /* Give the request to the device and return true, or return false if there is no room now: the
+     * kit then keeps it, and offers it again after the next completion. May call
+     * block_request_done at once. */
+    bool (*start)(void *context, struct block_request *request);
+
+    /* Called once after a batch of starts: ring the doorbell. May be null. */
+    void (*kick)(void *context);
+};
+
+/* What the driver knows of its device; copied. See interface/block.h for the fields. */
+struct block_device_limits {
+    uint64_t blocks;
+    uint32_t block_size;   /* a power of two, 512 to 65536 */
+    uint32_t max_transfer; /* bytes, a multiple of block_size */
+    uint32_t flags;        /* enum block_info_flags */
+    char serial[32];
+    char model[48];
+};
+
+/* Offer a device to clients as "<device name><suffix>", e.g. "nvme0" + "n1". 0 or an errno value:
+ * EINVAL for impossible limits, EEXIST, ENOMEM. */
+int block_device_publish(struct device *device, const char *suffix,
+                         const struct block_device_limits *limits,
+                         const struct block_device_ops *ops, void *context,
+                         struct block_device **result);
+
+/* The request is over and goes back to the kit. Call once for each request that was started. */
+void block_request_done(struct block_request *request, enum block_status status);
+
+/* How many requests the driver owns now, over all sessions of this device. */
+unsigned block_device_pending(const struct block_device *device);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A client's end of a block session: asynchronous requests, and calls that wait.
+ *
+ * Buffers are allocated here and attached once; the device moves data to and from them directly.
+ * Calls return 0 or an errno value: EINVAL, ERANGE (past the end), EROFS, EIO, ETIMEDOUT, ENODEV
+ * (device or driver gone).
+ */
+#ifndef KIT_BLOCK_CLIENT_H
+#define KIT_BLOCK_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <interface/block.h>
+
+struct block_client;
+
+/* Opens the device of that name ("nvme0n1"). ENOENT, EROFS (write wanted, device read-only). */
+int block_client_open(const char *name, bool write, struct block_client **result);
+void block_client_close(struct block_client *client);
+
+const struct block_info *block_client_info(const struct block_client *client);
+
+/* Zero-filled memory that the device can reach, at least `size` bytes, page-aligned. Freed with the
+ * client. */
+int block_client_buffer(struct block_client *client, size_t size, void **memory, uint32_t *buffer);
+
+/* Submit without waiting; `done` is called from block_client_wait. EAGAIN: no free slot. */
+typedef void (*block_client_done)(void *context, enum block_status status);
+int block_client_submit(struct block_client *client, enum block_operation operation,
+                        uint64_t block, uint32_t count, uint32_t buffer, uint64_t offset,
+                        block_client_done done, void *context);
+
+/* Deliver completions until none is in flight (`all`), or until one was delivered. ENODEV: the
+ * driver is gone; every outstanding request was completed with BLOCK_STATUS_GONE. */
+int block_client_wait(struct block_client *client, bool all);
+
+/* Do one operation of any length and wait: split into requests of the device's longest transfer,
+ * all in flight together. The first error is returned, after every part has finished. */
+int block_client_transfer(struct block_client *client, enum block_operation operation,
+                          uint64_t block, uint64_t count, uint32_t buffer, uint64_t offset);
+
+/* The errno value for a status. */
+int block_status_error(enum block_status status);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Where the firmware's tables are (ACPI 6.5, 5.2.5 to 5.2.8). Tables are copied out of physical
+ * memory, with their length and checksum verified, before anybody looks inside.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <host/mach/memory.h>
+#include <server/io/acpi_tables.h>
+#include <server/io/io.h>
+
+static bool sum_is_zero(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    uint8_t sum = 0;
+
+    for (size_t i = 0; i < size; i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    return sum == 0;
+}
+
+/* 5.2.5.1: on a 16-byte boundary in the BIOS's read-only memory. */
+static int rsdp_find(struct acpi_rsdp *result)
+{
+    enum { BIOS_BASE = 0xe0000, BIOS_SIZE = 0x20000 };
+    void *bios;
+    int error = io_physical_map(BIOS_BASE, BIOS_SIZE, false, &bios);
+
+    if (error != 0)
+        return error;
+    error = ENOENT;
+    for (size_t offset = 0; offset <= BIOS_SIZE - sizeof(*result); offset += 16) {
+        memcpy(result, (const char *)bios + offset, sizeof(*result));
+        if (memcmp(result->signature, "RSD PTR ", 8) == 0 &&
+            sum_is_zero(result, ACPI_RSDP_SIZE_1)) {
+            error = 0;
+            break;
+        }
+    }
+    io_physical_unmap(bios, BIOS_SIZE);
+    return error;
+}
+
+int io_acpi_table_at(uint64_t address, void **result, size_t *size)
+{
+    enum { TABLE_SIZE_MAX = 1 << 20 };
+    struct acpi_header header;
+    void *window;
+    int error = io_physical_map(address, sizeof(header), false, &window);
+
+    if (error != 0)
+        return error;
+    memcpy(&header, window, sizeof(header));
+    io_physical_unmap(window, sizeof(header));
+    if (header.length < sizeof(header) || header.length > TABLE_SIZE_MAX)
+        return EBADMSG;
+
+    void *copy = memory_pages_allocate(header.length);
+    if (!copy)
+        return ENOMEM;
+    error = io_physical_map(address, header.length, false, &window);
+    if (error == 0) {
+        memcpy(copy, window, header.length);
+        io_physical_unmap(window, header.length);
+        if (!sum_is_zero(copy, header.length))
+            error = EBADMSG;
+    }
+    if (error != 0) {
+        memory_pages_free(copy, header.length);
+        return error;
+    }
+    *result = copy;
+    *size = header.length;
+    return 0;
+}
+
+static bool signature_matches(uint64_t address, const char *signature)
+{
+    struct acpi_header header;
+    void *window;
+
+    if (io_physical_map(address, sizeof(header), false, &window) != 0)
+        return false;
+    memcpy(&header, window, sizeof(header));
+    io_physical_unmap(window, sizeof(header));
+    return memcmp(header.signature, signature, sizeof(header.signature)) == 0;
+}
+
+/* The address of entry `index` in the root table, whose entries are `width` bytes. */
+static uint64_t root_entry(const uint8_t *root, unsigned width, size_t index)
+{
+    uint64_t address = 0;
+
+    memcpy(&address, root + sizeof(struct acpi_header) + index * width, width);
+    return address;
+}
+
+int io_acpi_table(const char *signature, void **table, size_t *size)
+{
+    struct acpi_rsdp rsdp;
+    void *root;
+    size_t root_size;
+
+    if (strlen(signature) != sizeof(((struct acpi_header *)0)->signature))
+        return EINVAL;
+    int error = rsdp_find(&rsdp);
+    if (error != 0)
+        return error;
+    bool extended = rsdp.revision >= 2 && rsdp.xsdt_address != 0;
+    unsigned width = extended ? 8 : 4;
+    error = io_acpi_table_at(extended ? rsdp.xsdt_address : rsdp.rsdt_address, &root, &root_size);
+    if (error != 0)
+        return error;
+
+    error = ENOENT;
+    size_t count = (root_size - sizeof(struct acpi_header)) / width;
+    for (size_t i = 0; i < count && error == ENOENT; i++) {
+        uint64_t address = root_entry(root, width, i);
+        if (signature_matches(address, signature))
+            error = io_acpi_table_at(address, table, size);
+    }
+    memory_pages_free(root, root_size);
+    return error;
+}

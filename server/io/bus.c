@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What bus servers ask for: firmware tables, their own windows, and devices with their pieces.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <interface/io_bus_server.h>
+#include <kernel/mach_i386_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <kit/log.h>
+#include <server/io/io.h>
+#include <server/io/msix.h>
+
+static const struct port_type bus_type = {.name = "bus", .serve = io_bus_server};
+
+int io_bus_port(mach_port_t *result)
+{
+    static mach_port_t port;
+    static int bus; /* the context: there is one kind of bus right, and it has no state */
+
+    if (port == MACH_PORT_NULL) {
+        int error = port_create(&bus_type, &bus, &port);
+        if (error != 0)
+            return error;
+    }
+    *result = port_make_send(port);
+    return 0;
+}
+
+static bool bus_is(mach_port_t port)
+{
+    return port_context(port, &bus_type) != NULL;
+}
+
+/* The device that a bus server passed a right to, its bus right checked; null if either is wrong. */
+static struct io_device *device_get(mach_port_t bus, mach_port_t device)
+{
+    return bus_is(bus) ? io_device_from_port(device) : NULL;
+}
+
+static uint64_t page_down(uint64_t address)
+{
+    return address & ~(uint64_t)(IO_PAGE - 1);
+}
+
+static uint64_t page_up(uint64_t address)
+{
+    return (address + IO_PAGE - 1) & ~(uint64_t)(IO_PAGE - 1);
+}
+
+static int range_claim(struct resource_map *map, uint64_t base, uint64_t size, const void *owner,
+                       const char *name)
+{
+    const struct resource_range *conflict;
+    int error = resource_map_claim(map, base, size, owner, name, &conflict);
+
+    if (error == EBUSY)
+        log_warning("%s: %s %llx-%llx refused: overlaps %llx-%llx of %s", name,
+                    map == &io_port_map ? "ports" : "window", (unsigned long long)base,
+                    (unsigned long long)(base + size - 1), (unsigned long long)conflict->base,
+                    (unsigned long long)(conflict->base + conflict->size - 1), conflict->name);
+    return error;
+}
+
+kern_return_t serve_io_bus_acpi_table(mach_port_t bus, const_name_t signature, records_t *table,
+                                      mach_msg_type_number_t *size)
+{
+    void *copy;
+    size_t length;
+
+    if (!bus_is(bus))
+        return outboard_error_make(EOPNOTSUPP);
+    int error = io_acpi_table(signature, &copy, &length);
+    if (error == 0) {
+        *table = copy;
+        *size = (mach_msg_type_number_t)length;
+    }
+    return outboard_error_make(error);
+}
+
+kern_return_t serve_io_bus_window(mach_port_t bus, const_name_t name, uint64_t base, uint64_t size,
+                                  mach_port_t *pager)
+{
+    static int bus_windows; /* owner of what bus servers hold for themselves; kept for ever */
+    mach_port_t whole;
+
+    if (!bus_is(bus))
+        return outboard_error_make(EOPNOTSUPP);
+    if (base % IO_PAGE || size % IO_PAGE)
+        return outboard_error_make(EINVAL);
+    int error = range_claim(&io_memory_map, base, size, &bus_windows, name);
+    if (error == 0)
+        error = io_physical_object(base, size, &whole);
+    if (error == 0) {
+        error = io_physical_part(whole, 0, size, true, pager);
+        port_release(whole);
+    }
+    return outboard_error_make(error);
+}
+
+kern_return_t serve_io_bus_ports(mach_port_t bus, const_name_t name, unsigned first, unsigned last,
+                                 mach_port_t *permission)
+{
+    static int bus_ports;
+
+    if (!bus_is(bus))
+        return outboard_error_make(EOPNOTSUPP);
+    if (first > last || last > 0xffff)
+        return outboard_error_make(EINVAL);
+    int error = range_claim(&io_port_map, first, last - first + 1, &bus_ports, name);
+    if (error != 0)
+        return outboard_error_make(error);
+    return i386_io_perm_create(io_privilege.device_master, (io_port_t)first, (io_port_t)last,
+                               permission);
+}
+
+kern_return_t serve_io_bus_device_create(mach_port_t bus, const_name_t name, mach_port_t *result)
+{
+    struct io_device *device;
+
+    if (!bus_is(bus))
+        return outboard_error_make(EOPNOTSUPP);
+    int error = io_device_create(name, &device);
+    if (error == 0)
+        *result = port_make_send(device->port);
+    return outboard_error_make(error);
+}
+
+/* Lent rights are ours to release once the call has succeeded. */
+static kern_return_t device_answer(int error, mach_port_t device)
+{
+    if (error == 0)
+        port_release(device);
+    return outboard_error_make(error);
+}
+
+static int window_add(struct io_device *device, unsigned index, uint64_t base, uint64_t size)
+{
+    if (index >= IO_WINDOWS || size == 0 || size - 1 > UINT64_MAX - base ||
+        base + (size - 1) > UINT64_MAX - IO_PAGE)
+        return EINVAL;
+    if (device->window[index].size || device->ports[index].present)
+        return EEXIST;
+
+    /* The driver will see whole pages: nobody else's registers may be on them. */
+    uint64_t start = page_down(base), length = page_up(base + size) - start;
+    const struct resource_range *neighbour =
+        resource_map_find(&io_memory_map, start, length, device);
+    if (neighbour && resource_map_find(&io_memory_map, base, size, device) == NULL) {
+        log_warning("%s: window %u at %llx shares a page with %s: not lent", device->name, index,
+                    (unsigned long long)base, neighbour->name);
+        return EPERM;
+    }
+    if (start != base)
+        return EPERM; /* not at the start of its page: the kit maps from the page's start */
+
+    int error = range_claim(&io_memory_map, start, length, device, device->name);
+    if (error == 0)
+        error = io_physical_object(start, length, &device->window[index].pager);
+    if (error == 0) {
+        device->window[index].base = base;
+        device->window[index].size = size;
+    }
+    return error;
+}
+
+kern_return_t serve_io_bus_device_add_window(mach_port_t bus, mach_port_t port, unsigned index,
+                                             uint64_t base, uint64_t size)
+{
+    struct io_device *device = device_get(bus, port);
+
+    if (!device)
+        return outboard_error_make(EOPNOTSUPP);
+    return device_answer(window_add(device, index, base, size), port);
+}
+
+kern_return_t serve_io_bus_device_add_ports(mach_port_t bus, mach_port_t port, unsigned index,
+                                            unsigned first, unsigned last)
+{
+    struct io_device *device = device_get(bus, port);
+
+    if (!device)
+        return outboard_error_make(EOPNOTSUPP);
+    if (index >= IO_WINDOWS || first > last || last > 0xffff)
+        return outboard_error_make(EINVAL);
+    if (device->window[index].size || device->ports[index].present)
+        return outboard_error_make(EEXIST);
+    int error = range_claim(&io_port_map, first, last - first + 1, device, device->name);
+    if (error == 0) {
+        device->ports[index].first = first;
+        device->ports[index].last = last;
+        device->ports[index].present = true;
+    }
+    return device_answer(error, port);
+}
+
+kern_return_t serve_io_bus_device_add_line(mach_port_t bus, mach_port_t port, unsigned number)
+{
+    struct io_device *device = device_get(bus, port);
+
+    if (!device)
+        return outboard_error_make(EOPNOTSUPP);
+    if (device->vector[0].line)
+        return outboard_error_make(EEXIST);
+    int error = io_line_take_shared(number, &device->vector[0].line);
+    return device_answer(error, port);
+}
+
+static int msix_map(struct io_device *device, unsigned index, uint64_t offset, unsigned wanted)
+{
+    struct io_device_window *window = &device->window[index];
+    uint64_t size = (uint64_t)wanted * sizeof(struct msix_entry);
+
+    if (window->size == 0 || offset % 8 || offset > window->size || size > window->size - offset)
+        return EINVAL;
+    window->guard_base = page_down(offset);
+    window->guard_size = page_up(offset + size) - window->guard_base;
+    device->table_size = size;
+    return io_physical_map(window->base + offset, size, true, &device->table);
+}
+
+kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, unsigned index,
+                                           uint64_t offset, unsigned wanted, unsigned *granted)
+{
+    struct io_device *device = device_get(bus, port);
+
+    if (!device)
+        return outboard_error_make(EOPNOTSUPP);
+    if (!io_interrupt_messages())
+        return outboard_error_make(ENOTSUP);
+    if (index >= IO_WINDOWS || wanted == 0 || wanted > 2048)
+        return outboard_error_make(EINVAL);
+    if (device->vector[0].line)
+        return outboard_error_make(EEXIST);
+    /* The whole table is guarded and masked, however few of its vectors are granted. */
+    int error = msix_map(device, index, offset, wanted);
+    if (error != 0)
+        return outboard_error_make(error);
+
+    volatile uint32_t *table = device->table;
+    for (unsigned i = 0; i < wanted; i++)
+        io_msix_mask(&table[i * 4]);
+    unsigned count = 0;
+    while (count < wanted && count < IO_VECTORS) {
+        struct io_device_vector *vector = &device->vector[count];
+        uint64_t address;
+        uint32_t data;
+
+        error = io_line_take_message(&vector->line);
+        if (error != 0)
+            break;
+        io_line_message(vector->line, &address, &data);
+        vector->table_entry = &table[count * 4];
+        vector->message = true;
+        io_msix_write(vector->table_entry, address, data);
+        count++;
+    }
+    *granted = count;
+    return device_answer(count ? 0 : error, port);
+}
+
+kern_return_t serve_io_bus_device_add_msi(mach_port_t bus, mach_port_t port, uint64_t *address,
+                                          unsigned *data)
+{
+    struct io_device *device = device_get(bus, port);
+
+    if (!device)
+        return outboard_error_make(EOPNOTSUPP);
+    if (device->vector[0].line)
+        return outboard_error_make(EEXIST);
+    int error = io_line_take_message(&device->vector[0].line);
+    if (error == 0) {
+        device->vector[0].message = true;
+        io_line_message(device->vector[0].line, address, data);
+    }
+    return device_answer(error, port);
+}
+
+kern_return_t serve_io_bus_device_destroy(mach_port_t bus, mach_port_t port)
+{
+    struct io_device *device = device_get(bus, port);
+
+    if (!device)
+        return outboard_error_make(EOPNOTSUPP);
+    io_device_destroy(device);
+    port_release(port);
+    return 0;
+}

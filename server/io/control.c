@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The supervisor's interface.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <interface/io_control_server.h>
+#include <kernel/device_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/port.h>
+#include <server/io/io.h>
+
+static const struct port_type control_type = {.name = "control", .serve = io_control_server};
+
+int io_control_start(mach_port_t receive_right)
+{
+    static int control; /* the context: the right has no state */
+
+    return port_adopt(&control_type, &control, receive_right);
+}
+
+static bool control_is(mach_port_t port)
+{
+    return port_context(port, &control_type) != NULL;
+}
+
+kern_return_t serve_io_control_pool_create(mach_port_t control, const_name_t name, uint64_t quota,
+                                           mach_port_t *pool)
+{
+    if (!control_is(control))
+        return outboard_error_make(EOPNOTSUPP);
+    return outboard_error_make(io_pool_create(name, quota, pool));
+}
+
+kern_return_t serve_io_control_bus(mach_port_t control, mach_port_t *bus)
+{
+    if (!control_is(control))
+        return outboard_error_make(EOPNOTSUPP);
+    return outboard_error_make(io_bus_port(bus));
+}
+
+kern_return_t serve_io_control_kernel_device(mach_port_t control, const_name_t name,
+                                             mach_port_t *device)
+{
+    static const char *const allowed[] = {"console", "com0", "com1", "kbd", "mouse"};
+
+    if (!control_is(control))
+        return outboard_error_make(EOPNOTSUPP);
+    for (unsigned i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        if (strcmp(name, allowed[i]) == 0)
+            return device_open(io_privilege.device_master, D_READ | D_WRITE, name, device);
+    }
+    return outboard_error_make(EPERM);
+}
+
+kern_return_t serve_io_control_power(mach_port_t control, int action)
+{
+    if (control_is(control))
+        io_power(action == 0);
+    return MIG_NO_REPLY;
+}

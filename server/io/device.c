@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One object per device: all that was lent to it, and its driver's interface.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <interface/io_device_server.h>
+#include <kernel/mach_i386_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <server/io/io.h>
+#include <server/io/msix.h>
+
+static const struct port_type device_type = {.name = "device", .serve = io_device_server};
+
+static struct io_device *devices;
+
+int io_device_create(const char *name, struct io_device **result)
+{
+    struct io_device *device = calloc(1, sizeof(*device));
+    int error = device ? port_create(&device_type, device, &device->port) : ENOMEM;
+
+    if (error != 0) {
+        free(device);
+        return error;
+    }
+    snprintf(device->name, sizeof(device->name), "%s", name);
+    device->next = devices;
+    devices = device;
+    *result = device;
+    return 0;
+}
+
+struct io_device *io_device_from_port(mach_port_t port)
+{
+    return port_context(port, &device_type);
+}
+
+void io_device_destroy(struct io_device *device)
+{
+    for (unsigned i = 0; i < IO_VECTORS; i++) {
+        if (device->vector[i].table_entry)
+            io_msix_mask(device->vector[i].table_entry);
+        if (device->vector[i].line)
+            io_line_release(device->vector[i].line);
+    }
+    if (device->table)
+        io_physical_unmap(device->table, device->table_size);
+    for (unsigned i = 0; i < IO_DMA_MAPPINGS; i++) {
+        if (device->mapping[i].memory)
+            io_memory_release(device->mapping[i].memory);
+    }
+    for (unsigned i = 0; i < IO_WINDOWS; i++)
+        port_release(device->window[i].pager);
+
+    resource_map_release(&io_memory_map, device);
+    resource_map_release(&io_port_map, device);
+    for (struct io_device **link = &devices; *link; link = &(*link)->next) {
+        if (*link == device) {
+            *link = device->next;
+            break;
+        }
+    }
+    port_destroy(device->port);
+    free(device);
+}
+
+static bool ranges_touch(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+    return a_size != 0 && b_size != 0 && a < b + b_size && b < a + a_size;
+}
+
+kern_return_t serve_io_device_window(mach_port_t port, unsigned index, uint64_t offset,
+                                     uint64_t size, mach_port_t *pager)
+{
+    struct io_device *device = io_device_from_port(port);
+
+    if (!device || index >= IO_WINDOWS || device->window[index].size == 0)
+        return outboard_error_make(ENXIO);
+    struct io_device_window *window = &device->window[index];
+    uint64_t length = (window->size + IO_PAGE - 1) & ~(uint64_t)(IO_PAGE - 1);
+
+    if (size == 0 || offset % IO_PAGE || size % IO_PAGE || offset > length ||
+        size > length - offset)
+        return outboard_error_make(EINVAL);
+    if (ranges_touch(offset, size, window->guard_base, window->guard_size))
+        return outboard_error_make(EPERM);
+
+    int error = io_physical_part(window->pager, offset, size, true, pager);
+    if (error == 0)
+        window->mapped = true;
+    return outboard_error_make(error);
+}
+
+kern_return_t serve_io_device_ports(mach_port_t port, unsigned index, mach_port_t *permission)
+{
+    struct io_device *device = io_device_from_port(port);
+
+    if (!device || index >= IO_WINDOWS || !device->ports[index].present)
+        return outboard_error_make(ENXIO);
+    kern_return_t code =
+        i386_io_perm_create(io_privilege.device_master, (io_port_t)device->ports[index].first,
+                            (io_port_t)device->ports[index].last, permission);
+    if (code == KERN_SUCCESS)
+        device->ports[index].granted = true;
+    return code;
+}
+
+kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned index, mach_port_t *right)
+{
+    struct io_device *device = io_device_from_port(port);
+
+    if (!device || index >= IO_VECTORS || !device->vector[index].line)
+        return outboard_error_make(ENXIO);
+    struct io_device_vector *vector = &device->vector[index];
+
+    int error = io_line_lend(vector->line, right);
+    if (error == 0 && vector->table_entry)
+        io_msix_unmask(vector->table_entry);
+    return outboard_error_make(error);
+}
+
+kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned index,
+                                                    boolean_t claimed)
+{
+    struct io_device *device = io_device_from_port(port);
+
+    (void)claimed;
+    if (device && index < IO_VECTORS && device->vector[index].line &&
+        io_line_is_lent(device->vector[index].line))
+        io_line_acknowledge(device->vector[index].line);
+    return MIG_NO_REPLY;
+}
+
+kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint64_t *address,
+                                      uint64_t *size)
+{
+    struct io_device *device = io_device_from_port(port);
+    struct io_device_mapping *mapping = NULL;
+
+    for (unsigned i = 0; device && i < IO_DMA_MAPPINGS && !mapping; i++) {
+        if (!device->mapping[i].memory)
+            mapping = &device->mapping[i];
+    }
+    if (!mapping)
+        return outboard_error_make(device ? ENOSPC : EOPNOTSUPP);
+    struct io_memory *memory = io_memory_from_lease(lease);
+    if (!memory)
+        return outboard_error_make(EINVAL);
+
+    mapping->memory = memory;
+    mapping->address = io_memory_physical(memory);
+    *address = mapping->address;
+    *size = io_memory_size(memory);
+    port_release(lease);
+    return 0;
+}
+
+kern_return_t serve_io_device_dma_unmap(mach_port_t port, uint64_t address)
+{
+    struct io_device *device = io_device_from_port(port);
+
+    for (unsigned i = 0; device && i < IO_DMA_MAPPINGS; i++) {
+        struct io_device_mapping *mapping = &device->mapping[i];
+        if (mapping->memory && mapping->address == address) {
+            io_memory_release(mapping->memory);
+            mapping->memory = NULL;
+            return 0;
+        }
+    }
+    return outboard_error_make(ENOENT);
+}
+
+struct resource_writer {
+    struct io_resource list[IO_RESOURCES_MAX];
+    unsigned count;
+};
+
+static void resource_add(struct resource_writer *writer, enum io_resource_kind kind, unsigned index,
+                         uint64_t base, uint64_t size, unsigned flags, unsigned count)
+{
+    if (writer->count < IO_RESOURCES_MAX)
+        writer->list[writer->count++] =
+            (struct io_resource){kind, index, base, size, flags, count};
+}
+
+static void interrupts_describe(const struct io_device *device, struct resource_writer *writer)
+{
+    for (unsigned i = 0; i < IO_VECTORS; i++) {
+        const struct io_device_vector *vector = &device->vector[i];
+        if (!vector->line)
+            continue;
+        unsigned flags = vector->message ? IO_RESOURCE_MESSAGE : IO_RESOURCE_SHARED;
+        if (io_line_is_lent(vector->line))
+            flags |= IO_RESOURCE_IN_USE;
+        resource_add(writer, IO_RESOURCE_INTERRUPT, i, io_line_number(vector->line), 1, flags,
+                     io_line_acknowledged(vector->line));
+    }
+}
+
+kern_return_t serve_io_device_describe(mach_port_t port, record_t record,
+                                       mach_msg_type_number_t *size)
+{
+    struct io_device *device = io_device_from_port(port);
+    static struct resource_writer writer;
+
+    if (!device)
+        return outboard_error_make(EOPNOTSUPP);
+    writer.count = 0;
+    for (unsigned i = 0; i < IO_WINDOWS; i++) {
+        const struct io_device_window *window = &device->window[i];
+        if (window->size)
+            resource_add(&writer, IO_RESOURCE_WINDOW, i, window->base, window->size,
+                         window->mapped ? IO_RESOURCE_IN_USE : 0, 0);
+        if (window->guard_size)
+            resource_add(&writer, IO_RESOURCE_GUARD, i, window->base + window->guard_base,
+                         window->guard_size, 0, 0);
+        if (device->ports[i].present)
+            resource_add(&writer, IO_RESOURCE_PORTS, i, device->ports[i].first,
+                         device->ports[i].last - device->ports[i].first + 1,
+                         device->ports[i].granted ? IO_RESOURCE_IN_USE : 0, 0);
+    }
+    interrupts_describe(device, &writer);
+    for (unsigned i = 0; i < IO_DMA_MAPPINGS; i++) {
+        if (device->mapping[i].memory)
+            resource_add(&writer, IO_RESOURCE_DMA, i, device->mapping[i].address,
+                         io_memory_size(device->mapping[i].memory), IO_RESOURCE_IN_USE, 0);
+    }
+    *size = writer.count * sizeof(writer.list[0]);
+    memcpy(record, writer.list, *size);
+    return 0;
+}

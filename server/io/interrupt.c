@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The kernel's interrupt lines.
+ *
+ * GNU Mach mishandles a registered port that dies (doc/architecture.md, "Interrupts"), so none ever
+ * does: a line is registered once and the registration kept for ever. Only the receive right of its
+ * port travels; the kernel sends it home when the driver that held it is gone.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <device/irq_status.h>
+#include <device/notify.h>
+#include <mach/notify.h>
+
+#include <kernel/device_user.h>
+#include <kernel/mach_port_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <kit/log.h>
+#include <server/io/io.h>
+
+/* In APIC mode the kernel's vectors are 0x30 + line, for 64 lines, of which the first 24 are the pins
+ * of the IO-APIC. The others are free for messages. They are taken from the top, away from the pins
+ * of a second IO-APIC, should there be one. */
+enum { LINE_COUNT = 64, LINE_FIRST_MESSAGE = 24, LINE_VECTOR_BASE = 0x30 };
+
+struct io_line {
+    unsigned number;
+    bool message;
+    bool taken; /* by a device */
+    bool lent;  /* the receive right is with a driver, or on its way home */
+    mach_port_t port;
+    unsigned acknowledged;
+    struct io_line *next;
+};
+
+static struct io_line *lines;
+static bool messages;
+static mach_port_t home_port; /* port-destroyed notifications; only the kernel can send here */
+
+static void line_message(void *context, mach_msg_header_t *message);
+static void home_message(void *context, mach_msg_header_t *message);
+
+static const struct port_type line_type = {.name = "interrupt line", .message = line_message};
+static const struct port_type home_type = {.name = "returning lines", .message = home_message};
+
+int io_interrupt_start(void)
+{
+    int mode[1] = {ACPI_PICMODE_PIC};
+    mach_msg_type_number_t count = 1;
+
+    /* A kernel that does not know the question has the 8259s. */
+    if (device_get_status(io_privilege.interrupt_device, IRQGETPICMODE, mode, &count) ==
+            KERN_SUCCESS &&
+        count == 1)
+        messages = mode[0] == ACPI_PICMODE_APIC;
+    return port_create(&home_type, NULL, &home_port);
+}
+
+bool io_interrupt_messages(void)
+{
+    return messages;
+}
+
+static kern_return_t line_acknowledge(struct io_line *line)
+{
+    return device_intr_ack(io_privilege.interrupt_device, line->port, MACH_MSG_TYPE_COPY_SEND);
+}
+
+/* An interrupt while nobody holds the line: it must not stay masked for the others who share it. */
+static void line_message(void *context, mach_msg_header_t *message)
+{
+    (void)message;
+    line_acknowledge(context);
+}
+
+/* A receive right has come home, its driver gone. What was delivered and never acknowledged is
+ * acknowledged now, until the kernel says that nothing is. */
+static void home_message(void *context, mach_msg_header_t *message)
+{
+    const mach_port_destroyed_notification_t *note = (const void *)message;
+
+    (void)context;
+    if (message->msgh_id != MACH_NOTIFY_PORT_DESTROYED || message->msgh_size < sizeof(*note))
+        return;
+    for (struct io_line *line = lines; line; line = line->next) {
+        if (line->port != note->not_port)
+            continue;
+        line->lent = false;
+        while (line_acknowledge(line) == KERN_SUCCESS)
+            continue;
+        port_adopt(&line_type, line, line->port);
+        return;
+    }
+    log_error("a receive right came home that was never lent (name %u)", note->not_port);
+}
+
+static int line_register(unsigned number, bool message, struct io_line **result)
+{
+    struct io_line *line = calloc(1, sizeof(*line));
+    int error = line ? port_create(&line_type, line, &line->port) : ENOMEM;
+
+    if (error == 0)
+        error = error_from_kernel(device_intr_register(io_privilege.interrupt_device, (int)number, 0,
+                                                       line->port, MACH_MSG_TYPE_MAKE_SEND));
+    /* A send right of our own names the line in acknowledgements, wherever its receive right is. */
+    if (error == 0 && port_make_send(line->port) == MACH_PORT_NULL)
+        error = ENOMEM;
+    if (error != 0) {
+        if (line)
+            port_destroy(line->port);
+        free(line);
+        return error;
+    }
+    line->number = number;
+    line->message = message;
+    line->next = lines;
+    lines = line;
+    *result = line;
+    return 0;
+}
+
+/* A registered line that nobody has taken, of that number, or any message line. */
+static struct io_line *line_lookup_free(bool message, unsigned number)
+{
+    for (struct io_line *line = lines; line; line = line->next) {
+        if (line->message == message && !line->taken && !line->lent &&
+            (message || line->number == number))
+            return line;
+    }
+    return NULL;
+}
+
+static bool line_is_registered(unsigned number)
+{
+    for (struct io_line *line = lines; line; line = line->next) {
+        if (line->number == number)
+            return true;
+    }
+    return false;
+}
+
+int io_line_take_message(struct io_line **result)
+{
+    if (!messages)
+        return ENOTSUP;
+
+    struct io_line *line = line_lookup_free(true, 0);
+    for (unsigned number = LINE_COUNT; !line && number-- > LINE_FIRST_MESSAGE;) {
+        if (!line_is_registered(number) && line_register(number, true, &line) != 0)
+            line = NULL;
+    }
+    if (!line)
+        return ENOSPC;
+    line->taken = true;
+    line->acknowledged = 0;
+    *result = line;
+    return 0;
+}
+
+int io_line_take_shared(unsigned number, struct io_line **result)
+{
+    /* 0, 1 and 13 are the kernel's clock, keyboard and coprocessor; 2 is the cascade of the 8259s. */
+    if (number <= 2 || number == 13 || number >= LINE_FIRST_MESSAGE)
+        return EINVAL;
+
+    struct io_line *line = line_lookup_free(false, number);
+    if (!line) {
+        int error = line_register(number, false, &line);
+        if (error != 0)
+            return error;
+    }
+    line->taken = true;
+    line->acknowledged = 0;
+    *result = line;
+    return 0;
+}
+
+void io_line_release(struct io_line *line)
+{
+    line->taken = false;
+}
+
+int io_line_lend(struct io_line *line, mach_port_t *right)
+{
+    mach_port_t previous = MACH_PORT_NULL;
+
+    if (line->lent)
+        return EBUSY;
+    int error = error_from_kernel(mach_port_request_notification(
+        mach_task_self(), line->port, MACH_NOTIFY_PORT_DESTROYED, 0, home_port,
+        MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
+    if (error != 0)
+        return error;
+    port_release(previous);
+    port_disown(line->port);
+    line->lent = true;
+    *right = line->port;
+    return 0;
+}
+
+void io_line_acknowledge(struct io_line *line)
+{
+    if (line_acknowledge(line) == KERN_SUCCESS)
+        line->acknowledged++;
+}
+
+unsigned io_line_number(const struct io_line *line)
+{
+    return line->number;
+}
+
+unsigned io_line_acknowledged(const struct io_line *line)
+{
+    return line->acknowledged;
+}
+
+bool io_line_is_lent(const struct io_line *line)
+{
+    return line->lent;
+}
+
+void io_line_message(const struct io_line *line, uint64_t *address, uint32_t *data)
+{
+    /* Physical destination mode, to the processor with APIC id 0, which takes all the kernel's
+     * interrupts; fixed delivery, edge. */
+    *address = 0xfee00000;
+    *data = LINE_VECTOR_BASE + line->number;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The authority's own parts, and how they know each other.
+ *
+ *   main.c       start: takes the kernel's privileged ports
+ *   control.c    the supervisor's interface
+ *   bus.c        the bus servers' interface: firmware tables, making devices
+ *   device.c     the drivers' interface: one object per device, everything lent to it
+ *   physical.c   memory objects over physical ranges
+ *   interrupt.c  the kernel's interrupt lines: registered once, lent, taken back
+ *   pool.c       memory that devices may reach, in purses with a quota
+ *   acpi.c       where the firmware's tables are
+ *   power.c      stopping the machine
+ */
+#ifndef SERVER_IO_IO_H
+#define SERVER_IO_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mach/port.h>
+
+#include <interface/types.h>
+#include <server/resource/map.h>
+
+enum { IO_PAGE = 4096, IO_WINDOWS = 6, IO_VECTORS = 8, IO_DMA_MAPPINGS = 256 };
+
+/* The kernel's privileged ports. They never leave this task. */
+struct io_privilege {
+    mach_port_t host, device_master, memory_device, interrupt_device;
+};
+extern struct io_privilege io_privilege;
+
+/* Who owns which physical addresses and which I/O ports. */
+extern struct resource_map io_memory_map, io_port_map;
+
+/* physical.c */
+
+/* A memory object over physical [base, base + size), whole pages, uncached unless it is memory. The
+ * kernel refuses ordinary memory. 0 or an errno value. */
+int io_physical_object(uint64_t base, uint64_t size, mach_port_t *pager);
+
+/* Part of a memory object as an object of its own, limited to that range and protection. */
+int io_physical_part(mach_port_t pager, uint64_t offset, uint64_t size, bool writable,
+                     mach_port_t *part);
+
+/* Map physical memory here. `address` points at byte `base`. */
+int io_physical_map(uint64_t base, size_t size, bool writable, void **address);
+void io_physical_unmap(void *address, size_t size);
+
+/* interrupt.c */
+
+struct io_line;
+
+int io_interrupt_start(void);
+
+/* Whether this kernel takes message-signalled interrupts (gnumach: APIC mode). */
+bool io_interrupt_messages(void);
+
+/* A free line for messages, or the shared line of that number, registered with the kernel. 0,
+ * ENOTSUP, ENOSPC, or another errno value. */
+int io_line_take_message(struct io_line **line);
+int io_line_take_shared(unsigned number, struct io_line **line);
+
+/* The holder is gone; the line is free again as soon as its receive right is home. */
+void io_line_release(struct io_line *line);
+
+/* Prepare the receive right for a move to the driver: after this, put the name into a message with
+ * MACH_MSG_TYPE_MOVE_RECEIVE. EBUSY if it is out. */
+int io_line_lend(struct io_line *line, mach_port_t *right);
+
+void io_line_acknowledge(struct io_line *line);
+
+unsigned io_line_number(const struct io_line *line);
+unsigned io_line_acknowledged(const struct io_line *line);
+bool io_line_is_lent(const struct io_line *line);
+
+/* What a device must write, and where, to raise a message line (Intel SDM volume 3, 11.11). */
+void io_line_message(const struct io_line *line, uint64_t *address, uint32_t *data);
+
+/* pool.c */
+
+struct io_memory;
+
+int io_pool_create(const char *name, uint64_t quota, mach_port_t *pool);
+
+/* The memory that a lease stands for, with a reference taken; null if it is no lease. */
+struct io_memory *io_memory_from_lease(mach_port_t lease);
+void io_memory_release(struct io_memory *memory);
+uint64_t io_memory_physical(const struct io_memory *memory);
+uint64_t io_memory_size(const struct io_memory *memory);
+
+/* device.c */
+
+struct io_device_window {
+    uint64_t base, size;             /* size 0: not there */
+    uint64_t guard_base, guard_size; /* offsets; never mapped for the driver */
+    mach_port_t pager;
+    bool mapped;
+};
+
+struct io_device_vector {
+    struct io_line *line; /* null: not there */
+    bool message;
+    volatile uint32_t *table_entry; /* the MSI-X table's, mapped here; null: none */
+};
+
+struct io_device_mapping {
+    struct io_memory *memory; /* null: free */
+    uint64_t address;
+};
+
+struct io_device {
+    mach_port_t port;
+    char name[48];
+    struct io_device_window window[IO_WINDOWS];
+    struct {
+        unsigned first, last;
+        bool present, granted;
+    } ports[IO_WINDOWS];
+    struct io_device_vector vector[IO_VECTORS];
+    void *table; /* the MSI-X table's page run, mapped here */
+    size_t table_size;
+    struct io_device_mapping mapping[IO_DMA_MAPPINGS];
+    struct io_device *next;
+};
+
+int io_device_create(const char *name, struct io_device **device);
+
+/* The device behind a send right that a bus server passed; null if it is none of ours. */
+struct io_device *io_device_from_port(mach_port_t port);
+
+/* Take everything back. */
+void io_device_destroy(struct io_device *device);
+
+/* bus.c and control.c: ports to hand out. */
+int io_bus_port(mach_port_t *port);
+int io_control_start(mach_port_t receive_right);
+
+/* acpi.c */
+
+/* A copy of the table with that four-letter signature, in whole pages. ENOENT, EBADMSG. */
+int io_acpi_table(const char *signature, void **table, size_t *size);
+
+/* The same for the table at a physical address that another table names. */
+int io_acpi_table_at(uint64_t address, void **table, size_t *size);
+
+/* power.c */
+
+/* Power the machine off, or reboot it. Returns only if that fails. */
+void io_power(bool off);
+
+/* The sleep type for soft-off from a DSDT. ENOENT, EBADMSG. Pure. */
+int io_power_soft_off_type(const uint8_t *dsdt, size_t size, unsigned *type);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The authority starts: root gave it the kernel's privileged ports, which nobody else will hold.
+ * argv: host port, device master port, receive right for the supervisor's interface.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kernel/device_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/log.h>
+#include <host/mach/port.h>
+#include <kit/log.h>
+#include <server/io/io.h>
+
+struct io_privilege io_privilege;
+struct resource_map io_memory_map, io_port_map;
+
+static int kernel_device_open(const char *name, mach_port_t *device)
+{
+    int error = error_from_kernel(
+        device_open(io_privilege.device_master, D_READ | D_WRITE, name, device));
+
+    if (error != 0)
+        log_error("the kernel's device %s cannot be opened: %s", name, strerror(error));
+    return error;
+}
+
+/* What the kernel and this machine's fixed hardware hold is nobody's to lend. */
+static int fixed_ranges_claim(void)
+{
+    static const struct {
+        uint64_t base, size;
+        const char *name;
+        struct resource_map *map;
+    } fixed[] = {
+        {0xfec00000, 0x1000, "IO-APIC", &io_memory_map},
+        {0xfed90000, 0x4000, "IOMMU", &io_memory_map},
+        {0xfee00000, 0x100000, "local APIC and interrupt messages", &io_memory_map},
+        {0x20, 2, "8259 interrupt controller", &io_port_map},
+        {0x40, 4, "8254 timer", &io_port_map},
+        {0xa0, 2, "8259 interrupt controller", &io_port_map},
+        {0x70, 2, "clock and NMI mask", &io_port_map},
+        {0x3f8, 8, "kernel console (com0)", &io_port_map},
+        {0x2f8, 8, "operator's console (com1)", &io_port_map},
+    };
+    static int kernel_owner;
+
+    for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+        int error = resource_map_claim(fixed[i].map, fixed[i].base, fixed[i].size, &kernel_owner,
+                                       fixed[i].name, NULL);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    mach_port_t console = MACH_PORT_NULL;
+
+    if (argc != 4)
+        return EXIT_FAILURE;
+    io_privilege.host = (mach_port_t)strtoul(argv[1], NULL, 10);
+    io_privilege.device_master = (mach_port_t)strtoul(argv[2], NULL, 10);
+
+    if (kernel_device_open("console", &console) == 0)
+        log_to_console(console, "io");
+    int error = kernel_device_open("mem", &io_privilege.memory_device);
+    if (error == 0)
+        error = kernel_device_open("irq", &io_privilege.interrupt_device);
+    if (error == 0)
+        error = fixed_ranges_claim();
+    if (error == 0)
+        error = io_interrupt_start();
+    if (error == 0)
+        error = io_control_start((mach_port_t)strtoul(argv[3], NULL, 10));
+    if (error != 0) {
+        log_error("cannot start: %s", strerror(error));
+        return EXIT_FAILURE;
+    }
+    log_info("interrupts: %s; no IOMMU in use: DMA is not confined",
+             io_interrupt_messages() ? "messages and lines" : "lines only");
+    loop_run();
+    return EXIT_SUCCESS;
+}

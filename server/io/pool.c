@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Memory that devices may reach. Each piece is wired in this task, which keeps it in place and in
+ * existence while a device may still write to it, whatever its users do; users map it through a
+ * memory object.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <interface/memory_server.h>
+#include <kernel/gnumach_user.h>
+#include <kernel/mach4_user.h>
+#include <kernel/mach_port_user.h>
+#include <kernel/mach_user.h>
+#include <kernel/memory_object_default_server.h>
+
+#include <host/mach/error.h>
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <kit/log.h>
+#include <server/io/io.h>
+
+struct io_pool {
+    char name[48];
+    uint64_t quota, used;
+    unsigned references; /* the right, and each memory from it */
+};
+
+struct io_memory {
+    struct io_pool *pool;
+    void *address;
+    uint64_t physical, size;
+    mach_port_t port;
+    unsigned references; /* the owner's right, each lease, each mapping for a device */
+};
+
+struct io_lease {
+    struct io_memory *memory;
+    mach_port_t port;
+};
+
+static void pool_no_senders(void *context);
+static void memory_no_senders(void *context);
+static void lease_no_senders(void *context);
+
+static const struct port_type pool_type = {"pool", memory_server, NULL, pool_no_senders};
+static const struct port_type memory_type = {"memory", memory_server, NULL, memory_no_senders};
+static const struct port_type lease_type = {"lease", NULL, NULL, lease_no_senders};
+
+
+static void pool_release(struct io_pool *pool)
+{
+    if (--pool->references == 0)
+        free(pool);
+}
+
+struct pool_right {
+    struct io_pool *pool;
+    mach_port_t port;
+};
+
+static void pool_no_senders(void *context)
+{
+    struct pool_right *right = context;
+
+    port_destroy(right->port);
+    pool_release(right->pool);
+    free(right);
+}
+
+int io_pool_create(const char *name, uint64_t quota, mach_port_t *result)
+{
+    struct io_pool *pool = calloc(1, sizeof(*pool));
+    struct pool_right *right = calloc(1, sizeof(*right));
+    int error = pool && right ? 0 : ENOMEM;
+
+    if (error == 0)
+        error = port_create(&pool_type, right, &right->port);
+    if (error != 0) {
+        free(pool);
+        free(right);
+        return error;
+    }
+    snprintf(pool->name, sizeof(pool->name), "%s", name);
+    pool->quota = quota;
+    pool->references = 1;
+    right->pool = pool;
+    *result = port_make_send(right->port);
+    return 0;
+}
+
+/* The kernel turns anonymous memory into a memory object only while there is a default memory
+ * manager, whom it tells of the new object. There may be none (and it must not believe that there is
+ * one to page out to), so be it for the moment of the call, and keep the object's rights: the object
+ * lives as long as they do. */
+static bool manager_created;
+
+kern_return_t memory_object_create(mach_port_t old_object, mach_port_t new_object, vm_size_t size,
+                                   mach_port_t control, mach_port_t name, vm_size_t page_size);
+
+static void object_message(void *context, mach_msg_header_t *message)
+{
+    /* Only memory_object_terminate can come, as the pages are wired until then: it carries the
+     * control and name rights home, and with it the object is over. */
+    mach_port_t port = message->msgh_local_port;
+
+    (void)context;
+    mach_msg_destroy(message);
+    port_destroy(port);
+}
+
+static const struct port_type object_type = {.name = "memory object", .message = object_message};
+
+kern_return_t memory_object_create(mach_port_t old_object, mach_port_t new_object, vm_size_t size,
+                                   mach_port_t control, mach_port_t name, vm_size_t page_size)
+{
+    (void)old_object, (void)size, (void)control, (void)name, (void)page_size;
+    manager_created = port_adopt(&object_type, NULL, new_object) == 0;
+    return KERN_SUCCESS;
+}
+
+kern_return_t memory_object_data_initialize(mach_port_t object, mach_port_t control,
+                                            vm_offset_t offset, vm_offset_t data,
+                                            mach_msg_type_number_t size);
+
+kern_return_t memory_object_data_initialize(mach_port_t object, mach_port_t control,
+                                            vm_offset_t offset, vm_offset_t data,
+                                            mach_msg_type_number_t size)
+{
+    (void)object, (void)control, (void)offset, (void)data, (void)size;
+    return KERN_FAILURE;
+}
+
+static int manager_receive(mach_port_t manager)
+{
+    union {
+        mach_msg_header_t header;
+        char bytes[512];
+    } request, reply;
+    mach_msg_return_t code = mach_msg(&request.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,
+                                      sizeof(request), manager, 1000, MACH_PORT_NULL);
+
+    if (code != MACH_MSG_SUCCESS)
+        return error_from_kernel(code);
+    manager_created = false;
+    memory_object_default_server(&request.header, &reply.header);
+    return manager_created ? 0 : ENOMEM;
+}
+
+static int object_from_region(void *address, uint64_t size, mach_port_t *object)
+{
+    mach_port_t current = MACH_PORT_NULL;
+    kern_return_t code = vm_set_default_memory_manager(io_privilege.host, &current);
+
+    if (code != KERN_SUCCESS)
+        return error_from_kernel(code);
+    if (MACH_PORT_VALID(current)) {
+        port_release(current); /* a real one: it will hear of the object and keep it */
+        return error_from_kernel(vm_region_create_proxy(mach_task_self(), (vm_address_t)address,
+                                                        VM_PROT_READ | VM_PROT_WRITE, size,
+                                                        object));
+    }
+
+    mach_port_t manager;
+    int error = error_from_kernel(
+        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &manager));
+    if (error != 0)
+        return error;
+    mach_port_t exchange = manager;
+    error = error_from_kernel(vm_set_default_memory_manager(io_privilege.host, &exchange));
+    if (error == 0)
+        error = error_from_kernel(vm_region_create_proxy(mach_task_self(), (vm_address_t)address,
+                                                         VM_PROT_READ | VM_PROT_WRITE, size,
+                                                         object));
+    if (error == 0)
+        error = manager_receive(manager);
+    mach_port_mod_refs(mach_task_self(), manager, MACH_PORT_RIGHT_RECEIVE, -1);
+    return error;
+}
+
+static void memory_free(struct io_memory *memory)
+{
+    memory->pool->used -= memory->size;
+    pool_release(memory->pool);
+    memory_pages_free(memory->address, memory->size);
+    free(memory);
+}
+
+void io_memory_release(struct io_memory *memory)
+{
+    if (--memory->references == 0)
+        memory_free(memory);
+}
+
+static void memory_no_senders(void *context)
+{
+    struct io_memory *memory = context;
+
+    port_destroy(memory->port);
+    io_memory_release(memory);
+}
+
+static void lease_no_senders(void *context)
+{
+    struct io_lease *lease = context;
+
+    port_destroy(lease->port);
+    io_memory_release(lease->memory);
+    free(lease);
+}
+
+/* Highest physical address that the kernel's allocator takes as "anywhere". */
+#define PHYSICAL_ANYWHERE (UINT64_C(1) << 52)
+
+static int memory_create(struct io_pool *pool, uint64_t size, struct io_memory **result)
+{
+    struct io_memory *memory = calloc(1, sizeof(*memory));
+    vm_address_t address = 0;
+    rpc_phys_addr_t physical = 0;
+    mach_port_t object = MACH_PORT_NULL;
+
+    if (!memory)
+        return ENOMEM;
+    int error = error_from_kernel(vm_allocate_contiguous(io_privilege.host, mach_task_self(),
+                                                         &address, &physical, size, 0,
+                                                         PHYSICAL_ANYWHERE, IO_PAGE));
+    if (error != 0) {
+        free(memory);
+        return ENOMEM;
+    }
+    memory->address = (void *)address;
+    memory->physical = physical;
+    memory->size = size;
+    memory->references = 1;
+    memset(memory->address, 0, size);
+    error = object_from_region(memory->address, size, &object);
+    port_release(object);
+    if (error == 0)
+        error = port_create(&memory_type, memory, &memory->port);
+    if (error != 0) {
+        memory_pages_free(memory->address, size);
+        free(memory);
+        return error;
+    }
+    memory->pool = pool;
+    pool->references++;
+    pool->used += size;
+    *result = memory;
+    return 0;
+}
+
+kern_return_t serve_memory_allocate(mach_port_t port, uint64_t size, mach_port_t *result)
+{
+    struct pool_right *right = port_context(port, &pool_type);
+    struct io_memory *memory;
+
+    if (!right)
+        return outboard_error_make(EOPNOTSUPP);
+    struct io_pool *pool = right->pool;
+    if (size == 0 || size > pool->quota)
+        return outboard_error_make(size == 0 ? EINVAL : ENOMEM);
+    size = (size + IO_PAGE - 1) & ~(uint64_t)(IO_PAGE - 1);
+    if (size > pool->quota - pool->used) {
+        log_warning("%s: wants %llu KiB more than its quota of %llu KiB", pool->name,
+                    (unsigned long long)(size - (pool->quota - pool->used)) / 1024,
+                    (unsigned long long)pool->quota / 1024);
+        return outboard_error_make(ENOMEM);
+    }
+    int error = memory_create(pool, size, &memory);
+    if (error == 0)
+        *result = port_make_send(memory->port);
+    return outboard_error_make(error);
+}
+
+kern_return_t serve_memory_map(mach_port_t port, boolean_t read_only, mach_port_t *pager,
+                               uint64_t *size)
+{
+    struct io_memory *memory = port_context(port, &memory_type);
+
+    if (!memory)
+        return outboard_error_make(EOPNOTSUPP);
+    *size = memory->size;
+    return vm_region_create_proxy(mach_task_self(), (vm_address_t)memory->address,
+                                  VM_PROT_READ | (read_only ? 0 : VM_PROT_WRITE), memory->size,
+                                  pager);
+}
+
+kern_return_t serve_memory_lease(mach_port_t port, mach_port_t *result)
+{
+    struct io_memory *memory = port_context(port, &memory_type);
+
+    if (!memory)
+        return outboard_error_make(EOPNOTSUPP);
+    struct io_lease *lease = calloc(1, sizeof(*lease));
+    int error = lease ? port_create(&lease_type, lease, &lease->port) : ENOMEM;
+    if (error != 0) {
+        free(lease);
+        return outboard_error_make(error);
+    }
+    lease->memory = memory;
+    memory->references++;
+    *result = port_make_send(lease->port);
+    return 0;
+}
+
+struct io_memory *io_memory_from_lease(mach_port_t port)
+{
+    struct io_lease *lease = port_context(port, &lease_type);
+
+    if (!lease)
+        return NULL;
+    lease->memory->references++;
+    return lease->memory;
+}
+
+uint64_t io_memory_physical(const struct io_memory *memory)
+{
+    return memory->physical;
+}
+
+uint64_t io_memory_size(const struct io_memory *memory)
+{
+    return memory->size;
+}

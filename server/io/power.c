@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Stopping the machine. The kernel's own halt leaves an amd64 machine running in a loop, so the
+ * sleep state is entered here (ACPI 6.5, 4.8.3.2 and 16.1.7) and the kernel only asked to reboot.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <kernel/mach_host_user.h>
+#include <kernel/mach_i386_user.h>
+
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <kit/clock.h>
+#include <kit/log.h>
+#include <server/io/acpi_tables.h>
+#include <server/io/io.h>
+
+#define PM1_SCI_ENABLE   0x0001u
+#define PM1_SLEEP_TYPE   10
+#define PM1_SLEEP_ENABLE 0x2000u
+
+static bool port_allow(unsigned port, unsigned count)
+{
+    mach_port_t permission;
+
+    if (port == 0 || port > 0xffff ||
+        i386_io_perm_create(io_privilege.device_master, (io_port_t)port,
+                            (io_port_t)(port + count - 1), &permission) != KERN_SUCCESS)
+        return false;
+    kern_return_t code = i386_io_perm_modify(mach_task_self(), permission, TRUE);
+    port_release(permission);
+    return code == KERN_SUCCESS;
+}
+
+static void port_write16(unsigned port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"((uint16_t)port));
+}
+
+static uint16_t port_read16(unsigned port)
+{
+    uint16_t value;
+
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"((uint16_t)port));
+    return value;
+}
+
+static void port_write8(unsigned port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"((uint16_t)port));
+}
+
+int io_power_soft_off_type(const uint8_t *dsdt, size_t size, unsigned *type)
+{
+    /* Name (\_S5, Package { type a, ... }) in AML (ACPI 6.5, 20.2): the name, PackageOp, a package
+     * length of one to four bytes, the number of elements, and the first as ByteConst, ZeroOp,
+     * OneOp. Running the DSDT would take an interpreter; this constant does not. */
+    static const uint8_t name[] = {'_', 'S', '5', '_', 0x12};
+
+    for (size_t i = 0; i + sizeof(name) + 8 <= size; i++) {
+        if (memcmp(dsdt + i, name, sizeof(name)) != 0)
+            continue;
+        const uint8_t *element = dsdt + i + sizeof(name);
+        element += 1 + (*element >> 6); /* 20.2.4: how many length bytes follow the first */
+        element++;                      /* the number of elements */
+        if (*element == 0x0a)
+            element++;
+        if (*element > 7)
+            return EBADMSG;
+        *type = *element;
+        return 0;
+    }
+    return ENOENT;
+}
+
+static int soft_off(void)
+{
+    void *table, *dsdt;
+    size_t size, dsdt_size;
+    struct acpi_fadt fadt;
+    unsigned type = 0;
+    int error = io_acpi_table("FACP", &table, &size);
+
+    if (error != 0)
+        return error;
+    memset(&fadt, 0, sizeof(fadt));
+    memcpy(&fadt, table, size < sizeof(fadt) ? size : sizeof(fadt));
+    memory_pages_free(table, size);
+    error = io_acpi_table_at(fadt.dsdt, &dsdt, &dsdt_size);
+    if (error == 0) {
+        error = io_power_soft_off_type(dsdt, dsdt_size, &type);
+        memory_pages_free(dsdt, dsdt_size);
+    }
+    if (error != 0 || !port_allow(fadt.pm1a_control, 2))
+        return error != 0 ? error : EPERM;
+
+    if (!(port_read16(fadt.pm1a_control) & PM1_SCI_ENABLE) && port_allow(fadt.smi_command, 1)) {
+        port_write8(fadt.smi_command, fadt.acpi_enable); /* 4.8.2.5: hand the registers to us */
+        for (int i = 0; i < 300 && !(port_read16(fadt.pm1a_control) & PM1_SCI_ENABLE); i++)
+            clock_sleep(10 * CLOCK_MILLISECOND);
+    }
+    port_write16(fadt.pm1a_control, (uint16_t)(type << PM1_SLEEP_TYPE | PM1_SLEEP_ENABLE));
+    clock_sleep(CLOCK_SECOND);
+    return ETIMEDOUT;
+}
+
+void io_power(bool off)
+{
+    /* sys/reboot.h of the kernel. */
+    enum { REBOOT = 0, HALT = 0x08 };
+
+    if (off) {
+        int error = soft_off();
+        log_error("the machine cannot be powered off (%s): halting it", strerror(error));
+    }
+    host_reboot(io_privilege.host, off ? HALT : REBOOT);
+    log_error("the kernel refused to stop the machine");
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <server/resource/map.h>
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The last address of a range; size is not zero. */
+static uint64_t range_last(uint64_t base, uint64_t size)
+{
+    return size - 1 > UINT64_MAX - base ? UINT64_MAX : base + (size - 1);
+}
+
+static const struct resource_range *overlap_find(const struct resource_map *map, uint64_t base,
+                                                 uint64_t size, const void *except)
+{
+    uint64_t last = range_last(base, size);
+
+    for (const struct resource_range *range = map->first; range && range->base <= last;
+         range = range->next) {
+        if (range_last(range->base, range->size) >= base && (!except || range->owner != except))
+            return range;
+    }
+    return NULL;
+}
+
+int resource_map_claim(struct resource_map *map, uint64_t base, uint64_t size, const void *owner,
+                       const char *name, const struct resource_range **conflict)
+{
+    if (conflict)
+        *conflict = NULL;
+    if (size == 0 || size - 1 > UINT64_MAX - base)
+        return EINVAL;
+
+    const struct resource_range *other = overlap_find(map, base, size, NULL);
+    if (other) {
+        if (conflict)
+            *conflict = other;
+        return EBUSY;
+    }
+
+    struct resource_range *range = malloc(sizeof(*range));
+    if (!range)
+        return ENOMEM;
+    range->base = base;
+    range->size = size;
+    range->owner = owner;
+    snprintf(range->name, sizeof(range->name), "%s", name);
+
+    struct resource_range **link = &map->first;
+    while (*link && (*link)->base < base)
+        link = &(*link)->next;
+    range->next = *link;
+    *link = range;
+    return 0;
+}
+
+void resource_map_release(struct resource_map *map, const void *owner)
+{
+    for (struct resource_range **link = &map->first; *link;) {
+        struct resource_range *range = *link;
+        if (range->owner == owner) {
+            *link = range->next;
+            free(range);
+        } else {
+            link = &range->next;
+        }
+    }
+}
+
+const struct resource_range *resource_map_find(const struct resource_map *map, uint64_t base,
+                                               uint64_t size, const void *owner)
+{
+    return size == 0 ? NULL : overlap_find(map, base, size, owner);
+}
