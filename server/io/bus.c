@@ -120,13 +120,14 @@ kern_return_t serve_io_bus_ports(mach_port_t bus, const_name_t name, unsigned fi
                                permission);
 }
 
-kern_return_t serve_io_bus_device_create(mach_port_t bus, const_name_t name, mach_port_t *result)
+kern_return_t serve_io_bus_device_create(mach_port_t bus, const_name_t name, unsigned requester,
+                                         mach_port_t *result)
 {
     struct io_device *device;
 
     if (!bus_is(bus))
         return outboard_error_make(EOPNOTSUPP);
-    int error = io_device_create(name, &device);
+    int error = io_device_create(name, requester, &device);
     if (error == 0)
         *result = port_make_send(device->port);
     return outboard_error_make(error);
@@ -255,7 +256,7 @@ kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, un
         error = io_line_take_message(&vector->line);
         if (error != 0)
             break;
-        io_line_message(vector->line, &address, &data);
+        io_device_message(device, vector->line, &address, &data);
         vector->table_entry = &table[count * 4];
         vector->message = true;
         io_msix_write(vector->table_entry, address, data);
@@ -277,7 +278,7 @@ kern_return_t serve_io_bus_device_add_msi(mach_port_t bus, mach_port_t port, uin
     int error = io_line_take_message(&device->vector[0].line);
     if (error == 0) {
         device->vector[0].message = true;
-        io_line_message(device->vector[0].line, address, data);
+        io_device_message(device, device->vector[0].line, address, data);
     }
     return device_answer(error, port);
 }

@@ -20,15 +20,23 @@ static const struct port_type device_type = {.name = "device", .serve = io_devic
 
 static struct io_device *devices;
 
-int io_device_create(const char *name, struct io_device **result)
+int io_device_create(const char *name, io_requester requester, struct io_device **result)
 {
     struct io_device *device = calloc(1, sizeof(*device));
-    int error = device ? port_create(&device_type, device, &device->port) : ENOMEM;
+    int error = device ? io_domain_create(requester, name, &device->domain) : ENOMEM;
 
+    if (error == ENOTSUP)
+        error = 0; /* no IOMMU in this machine: unconfined, and the log said so */
+    if (error == 0) {
+        error = port_create(&device_type, device, &device->port);
+        if (error != 0 && device->domain)
+            io_domain_destroy(device->domain);
+    }
     if (error != 0) {
         free(device);
         return error;
     }
+    device->requester = requester;
     snprintf(device->name, sizeof(device->name), "%s", name);
     device->next = devices;
     devices = device;
@@ -41,14 +49,31 @@ struct io_device *io_device_from_port(mach_port_t port)
     return port_context(port, &device_type);
 }
 
+void io_device_message(struct io_device *device, struct io_line *line, uint64_t *address,
+                       uint32_t *data)
+{
+    io_line_message(line, address, data);
+    if (device->domain && io_iommu_remaps_interrupts()) {
+        io_domain_interrupt_set(device->domain, io_line_number(line), (uint8_t)*data);
+        *address = io_iommu_message(io_line_number(line));
+        *data = 0;
+    }
+}
+
 void io_device_destroy(struct io_device *device)
 {
     for (unsigned i = 0; i < IO_VECTORS; i++) {
+        struct io_line *line = device->vector[i].line;
         if (device->vector[i].table_entry)
             io_msix_mask(device->vector[i].table_entry);
-        if (device->vector[i].line)
-            io_line_release(device->vector[i].line);
+        if (line && device->vector[i].message && device->domain)
+            io_domain_interrupt_clear(device->domain, io_line_number(line));
+        if (line)
+            io_line_release(line);
     }
+    /* First the device loses its reach, then memory may be used again. */
+    if (device->domain)
+        io_domain_destroy(device->domain);
     if (device->table)
         io_physical_unmap(device->table, device->table_size);
     for (unsigned i = 0; i < IO_DMA_MAPPINGS; i++) {
@@ -153,8 +178,16 @@ kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint6
     if (!memory)
         return outboard_error_make(EINVAL);
 
-    mapping->memory = memory;
     mapping->address = io_memory_physical(memory);
+    if (device->domain) {
+        int error = io_domain_map(device->domain, io_memory_physical(memory),
+                                  io_memory_size(memory), &mapping->address);
+        if (error != 0) {
+            io_memory_release(memory);
+            return outboard_error_make(error);
+        }
+    }
+    mapping->memory = memory;
     *address = mapping->address;
     *size = io_memory_size(memory);
     port_release(lease);
@@ -168,6 +201,8 @@ kern_return_t serve_io_device_dma_unmap(mach_port_t port, uint64_t address)
     for (unsigned i = 0; device && i < IO_DMA_MAPPINGS; i++) {
         struct io_device_mapping *mapping = &device->mapping[i];
         if (mapping->memory && mapping->address == address) {
+            if (device->domain)
+                io_domain_unmap(device->domain, address, io_memory_size(mapping->memory));
             io_memory_release(mapping->memory);
             mapping->memory = NULL;
             return 0;

@@ -22,10 +22,8 @@
 #include <kit/log.h>
 #include <server/io/io.h>
 
-/* In APIC mode the kernel's vectors are 0x30 + line, for 64 lines, of which the first 24 are the pins
- * of the IO-APIC. The others are free for messages. They are taken from the top, away from the pins
- * of a second IO-APIC, should there be one. */
-enum { LINE_COUNT = 64, LINE_FIRST_MESSAGE = 24, LINE_VECTOR_BASE = 0x30 };
+/* Lines above the IO-APIC's pins are free for messages. They are taken from the top, away from the
+ * pins of a second IO-APIC, should there be one. */
 
 struct io_line {
     unsigned number;
@@ -34,6 +32,8 @@ struct io_line {
     bool lent;  /* the receive right is with a driver, or on its way home */
     mach_port_t port;
     unsigned acknowledged;
+    void (*handler)(void *context); /* the authority's own; null: nobody's */
+    void *handler_context;
     struct io_line *next;
 };
 
@@ -70,11 +70,21 @@ static kern_return_t line_acknowledge(struct io_line *line)
     return device_intr_ack(io_privilege.interrupt_device, line->port, MACH_MSG_TYPE_COPY_SEND);
 }
 
-/* An interrupt while nobody holds the line: it must not stay masked for the others who share it. */
+/* An interrupt that comes here, not to a driver: served if it is our own, and either way it must not stay masked for the others who share it. */
 static void line_message(void *context, mach_msg_header_t *message)
 {
+    struct io_line *line = context;
+
     (void)message;
-    line_acknowledge(context);
+    if (line->handler)
+        line->handler(line->handler_context);
+    line_acknowledge(line);
+}
+
+void io_line_serve(struct io_line *line, void (*handler)(void *context), void *context)
+{
+    line->handler = handler;
+    line->handler_context = context;
 }
 
 /* A receive right has come home, its driver gone. What was delivered and never acknowledged is
@@ -149,7 +159,7 @@ int io_line_take_message(struct io_line **result)
         return ENOTSUP;
 
     struct io_line *line = line_lookup_free(true, 0);
-    for (unsigned number = LINE_COUNT; !line && number-- > LINE_FIRST_MESSAGE;) {
+    for (unsigned number = IO_LINE_COUNT; !line && number-- > IO_LINE_FIRST_MESSAGE;) {
         if (!line_is_registered(number) && line_register(number, true, &line) != 0)
             line = NULL;
     }
@@ -164,7 +174,7 @@ int io_line_take_message(struct io_line **result)
 int io_line_take_shared(unsigned number, struct io_line **result)
 {
     /* 0, 1 and 13 are the kernel's clock, keyboard and coprocessor; 2 is the cascade of the 8259s. */
-    if (number <= 2 || number == 13 || number >= LINE_FIRST_MESSAGE)
+    if (number <= 2 || number == 13 || number >= IO_LINE_FIRST_MESSAGE)
         return EINVAL;
 
     struct io_line *line = line_lookup_free(false, number);
@@ -228,5 +238,5 @@ void io_line_message(const struct io_line *line, uint64_t *address, uint32_t *da
     /* Physical destination mode, to the processor with APIC id 0, which takes all the kernel's
      * interrupts; fixed delivery, edge. */
     *address = 0xfee00000;
-    *data = LINE_VECTOR_BASE + line->number;
+    *data = IO_LINE_VECTOR_BASE + line->number;
 }

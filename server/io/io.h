@@ -11,6 +11,9 @@
  *   pool.c       memory that devices may reach, in purses with a quota
  *   acpi.c       where the firmware's tables are
  *   power.c      stopping the machine
+ *   iommu.c      domains: which memory and which interrupts a device reaches
+ *   vtd.c        one Intel VT-d unit; translation.c its page tables; dmar.c, madt.c the tables that
+ *                say what there is; ioapic.c the kernel's pins under remapping
  */
 #ifndef SERVER_IO_IO_H
 #define SERVER_IO_IO_H
@@ -22,7 +25,12 @@
 #include <mach/port.h>
 
 #include <interface/types.h>
+#include <server/io/iommu.h>
 #include <server/resource/map.h>
+
+/* In APIC mode the kernel's vectors are 0x30 + line, for 64 lines, of which the first 24 are the pins
+ * of the IO-APIC. */
+enum { IO_LINE_COUNT = 64, IO_LINE_FIRST_MESSAGE = 24, IO_LINE_VECTOR_BASE = 0x30 };
 
 enum { IO_PAGE = 4096, IO_WINDOWS = 6, IO_VECTORS = 8, IO_DMA_MAPPINGS = 256 };
 
@@ -71,6 +79,9 @@ void io_line_release(struct io_line *line);
 int io_line_lend(struct io_line *line, mach_port_t *right);
 
 void io_line_acknowledge(struct io_line *line);
+
+/* For a line that the authority itself uses: call `handler` for each interrupt. */
+void io_line_serve(struct io_line *line, void (*handler)(void *context), void *context);
 
 unsigned io_line_number(const struct io_line *line);
 unsigned io_line_acknowledged(const struct io_line *line);
@@ -122,17 +133,23 @@ struct io_device {
     struct io_device_vector vector[IO_VECTORS];
     void *table; /* the MSI-X table's page run, mapped here */
     size_t table_size;
+    io_requester requester;
+    struct io_domain *domain; /* null: there is no IOMMU, and addresses are physical */
     struct io_device_mapping mapping[IO_DMA_MAPPINGS];
     struct io_device *next;
 };
 
-int io_device_create(const char *name, struct io_device **device);
+int io_device_create(const char *name, io_requester requester, struct io_device **device);
 
 /* The device behind a send right that a bus server passed; null if it is none of ours. */
 struct io_device *io_device_from_port(mach_port_t port);
 
 /* Take everything back. */
 void io_device_destroy(struct io_device *device);
+
+/* What the device has to write, and where, to raise this message line of its own. */
+void io_device_message(struct io_device *device, struct io_line *line, uint64_t *address,
+                       uint32_t *data);
 
 /* bus.c and control.c: ports to hand out. */
 int io_bus_port(mach_port_t *port);

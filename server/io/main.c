@@ -36,7 +36,6 @@ static int fixed_ranges_claim(void)
         struct resource_map *map;
     } fixed[] = {
         {0xfec00000, 0x1000, "IO-APIC", &io_memory_map},
-        {0xfed90000, 0x4000, "IOMMU", &io_memory_map},
         {0xfee00000, 0x100000, "local APIC and interrupt messages", &io_memory_map},
         {0x20, 2, "8259 interrupt controller", &io_port_map},
         {0x40, 4, "8254 timer", &io_port_map},
@@ -75,13 +74,14 @@ int main(int argc, char **argv)
     if (error == 0)
         error = io_interrupt_start();
     if (error == 0)
+        io_iommu_start();
+    if (error == 0)
         error = io_control_start((mach_port_t)strtoul(argv[3], NULL, 10));
     if (error != 0) {
         log_error("cannot start: %s", strerror(error));
         return EXIT_FAILURE;
     }
-    log_info("interrupts: %s; no IOMMU in use: DMA is not confined",
-             io_interrupt_messages() ? "messages and lines" : "lines only");
+    log_info("interrupts come as %s", io_interrupt_messages() ? "messages and by lines" : "lines only");
     loop_run();
     return EXIT_SUCCESS;
 }

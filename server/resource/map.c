@@ -69,6 +69,18 @@ void resource_map_release(struct resource_map *map, const void *owner)
     }
 }
 
+void resource_map_release_range(struct resource_map *map, uint64_t base)
+{
+    for (struct resource_range **link = &map->first; *link; link = &(*link)->next) {
+        struct resource_range *range = *link;
+        if (range->base == base) {
+            *link = range->next;
+            free(range);
+            return;
+        }
+    }
+}
+
 const struct resource_range *resource_map_find(const struct resource_map *map, uint64_t base,
                                                uint64_t size, const void *owner)
 {

@@ -28,6 +28,9 @@ int resource_map_claim(struct resource_map *map, uint64_t base, uint64_t size, c
 /* Give back everything of that owner. */
 void resource_map_release(struct resource_map *map, const void *owner);
 
+/* Give back the range that begins at `base`. */
+void resource_map_release_range(struct resource_map *map, uint64_t base);
+
 /* The first range that overlaps [base, base + size) and is not `owner`'s; null if there is none or
  * the range is empty. A range that wraps is cut at the end of the space. */
 const struct resource_range *resource_map_find(const struct resource_map *map, uint64_t base,

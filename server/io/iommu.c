@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <server/io/iommu.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <host/mach/memory.h>
+#include <kit/clock.h>
+#include <kit/log.h>
+#include <server/io/dmar.h>
+#include <server/io/io.h>
+#include <server/io/ioapic.h>
+#include <server/io/madt.h>
+#include <server/io/vtd.h>
+#include <server/io/vtd_registers.h>
+
+/* Where devices see memory: above the first megabytes, where a stray small number does not hit, and
+ * below 4 GiB, where a device with 32 address bits reaches; short of the IO-APIC and the interrupt
+ * messages at 0xfee00000, which are no memory to a remapping unit (VT-d 3.14). */
+#define ADDRESS_FIRST UINT64_C(0x10000000)
+#define ADDRESS_END   UINT64_C(0xf0000000)
+#define LARGE_PAGE    UINT64_C(0x200000)
+
+enum { FAULTS_LOGGED = 8, FAULTS_STORM = 32 };
+
+struct io_domain {
+    char name[48];
+    io_requester requester;
+    unsigned id;
+    struct vtd_unit *unit;
+    struct translation *translation;
+    struct resource_map addresses;
+    unsigned faults, recent; /* in all, and since the last quiet second */
+    struct io_domain *next;
+};
+
+static struct dmar dmar;
+static struct vtd_unit *units[DMAR_UNITS_MAX]; /* as in dmar.unit; null: not usable */
+static bool on, remapping;
+static struct io_domain *domains;
+static struct clock_timer fault_timer;
+
+static uint16_t source_of(io_requester requester)
+{
+    return (uint16_t)requester;
+}
+
+static struct vtd_unit *unit_lookup(io_requester requester)
+{
+    const struct dmar_unit *unit =
+        dmar_unit_lookup(&dmar, (uint16_t)(requester >> 16), (uint8_t)(requester >> 8),
+                         (requester >> 3) & 31, requester & 7);
+
+    return unit ? units[unit - dmar.unit] : NULL;
+}
+
+/* Once a second while there are faults: let the silenced be heard again. */
+static void fault_quiet(void *context)
+{
+    (void)context;
+    for (struct io_domain *domain = domains; domain; domain = domain->next) {
+        if (domain->recent >= FAULTS_STORM) {
+            log_warning("%s: %u DMA faults in the last second", domain->name, domain->recent);
+            vtd_unit_silence(domain->unit, source_of(domain->requester), false);
+        }
+        domain->recent = 0;
+    }
+}
+
+static void fault_handle(struct vtd_unit *unit, const struct vtd_fault *fault)
+{
+    const char *what = fault->reason >= 0x20 ? "interrupt request" : fault->read ? "read" : "write";
+    struct io_domain *domain = domains;
+
+    while (domain && (domain->unit != unit || source_of(domain->requester) != fault->source))
+        domain = domain->next;
+    if (!domain) {
+        log_warning("DMA fault: %02x:%02x.%x has no driver: %s at %llx blocked (reason %x)",
+                    fault->source >> 8, (fault->source >> 3) & 31, fault->source & 7, what,
+                    (unsigned long long)fault->address, fault->reason);
+        return;
+    }
+    domain->faults++;
+    if (domain->recent++ < FAULTS_LOGGED)
+        log_warning("DMA fault: %s: %s at %llx blocked (reason %x)", domain->name, what,
+                    (unsigned long long)fault->address, fault->reason);
+    if (domain->recent == FAULTS_STORM) {
+        log_warning("%s: a storm of DMA faults: not recorded for a second", domain->name);
+        vtd_unit_silence(unit, fault->source, true);
+    }
+    if (!fault_timer.running)
+        clock_timer_start(&fault_timer, CLOCK_SECOND, fault_quiet, NULL);
+}
+
+static void fault_interrupt(void *context)
+{
+    enum { FAULTS_PER_TURN = 64 };
+    struct vtd_unit *unit = context;
+    struct vtd_fault fault;
+    bool overflow;
+
+    for (unsigned i = 0; i < FAULTS_PER_TURN && vtd_unit_fault_next(unit, &fault, &overflow); i++)
+        fault_handle(unit, &fault);
+}
+
+static void fault_interrupt_start(struct vtd_unit *unit)
+{
+    struct io_line *line;
+    uint64_t address;
+    uint32_t data;
+
+    if (io_line_take_message(&line) != 0) {
+        log_warning("IOMMU: no interrupt for faults: they are blocked but not reported");
+        return;
+    }
+    /* The unit's own messages are not remapped (VT-d 5.1.6). */
+    io_line_serve(line, fault_interrupt, unit);
+    io_line_message(line, &address, &data);
+    vtd_unit_fault_message(unit, address, data);
+}
+
+/* The source id that DMAR gives the only IO-APIC, and the unit that covers it. */
+static bool ioapic_find(uint32_t *registers, uint16_t *source, struct vtd_unit **unit)
+{
+    struct madt madt;
+    void *table;
+    size_t size;
+
+    if (io_acpi_table("APIC", &table, &size) != 0)
+        return false;
+    int error = madt_parse(table, size, &madt);
+    memory_pages_free(table, size);
+    if (error != 0 || madt.ioapic_count != 1)
+        return false;
+    for (unsigned i = 0; i < dmar.unit_count; i++) {
+        for (unsigned j = 0; j < dmar.unit[i].scope_count; j++) {
+            const struct dmar_scope *scope = &dmar.unit[i].scope[j];
+            if (scope->type != DMAR_SCOPE_IOAPIC || scope->enumeration_id != madt.ioapic[0].id ||
+                !scope->direct)
+                continue;
+            *registers = madt.ioapic[0].address;
+            *source = (uint16_t)(scope->bus << 8 | scope->device << 3 | scope->function);
+            *unit = units[i];
+            return units[i] && vtd_unit_remaps(units[i]);
+        }
+    }
+    return false;
+}
+
+static int units_start(bool remap)
+{
+    int result = ENODEV;
+
+    for (unsigned i = 0; i < dmar.unit_count; i++) {
+        if (vtd_unit_start(dmar.unit[i].registers, remap, &units[i]) == 0)
+            result = 0;
+        else
+            units[i] = NULL;
+    }
+    return result;
+}
+
+void io_iommu_start(void)
+{
+    void *table;
+    size_t size;
+    int error = io_acpi_table("DMAR", &table, &size);
+
+    if (error == 0) {
+        error = dmar_parse(table, size, &dmar);
+        memory_pages_free(table, size);
+        if (error != 0)
+            log_error("the firmware's DMAR table cannot be used: %s", strerror(error));
+    }
+    if (error == 0)
+        error = units_start(dmar.interrupt_remapping && io_interrupt_messages());
+    if (error != 0) {
+        log_warning("no IOMMU in use: DMA is not confined");
+        return;
+    }
+    on = true;
+
+    uint32_t registers;
+    uint16_t source;
+    struct vtd_unit *unit;
+    if (ioapic_find(&registers, &source, &unit))
+        remapping = ioapic_remap(registers, source, unit) == 0;
+    log_info("IOMMU: %u Intel VT-d unit%s; DMA is confined; interrupts are %s", dmar.unit_count,
+             dmar.unit_count == 1 ? "" : "s", remapping ? "remapped by source" : "not remapped");
+    for (unsigned i = 0; i < dmar.unit_count; i++) {
+        if (units[i])
+            fault_interrupt_start(units[i]);
+    }
+}
+
+bool io_iommu_is_on(void)
+{
+    return on;
+}
+
+bool io_iommu_remaps_interrupts(void)
+{
+    return remapping;
+}
+
+static int domain_check(io_requester requester, const char *name)
+{
+    const char *why = NULL;
+    int error = 0;
+
+    for (struct io_domain *domain = domains; domain; domain = domain->next) {
+        if (domain->requester == requester)
+            return EBUSY;
+    }
+    if (!unit_lookup(requester)) {
+        why = "no remapping unit covers it";
+        error = ENODEV;
+    } else if (dmar_is_reserved_for(&dmar, (uint16_t)(requester >> 16), (uint8_t)(requester >> 8),
+                                    (requester >> 3) & 31, requester & 7)) {
+        why = "the firmware wants it to reach memory of its own";
+        error = EPERM;
+    }
+    if (why)
+        log_error("%s cannot be confined: %s", name, why);
+    return error;
+}
+
+static unsigned domain_id_find(const struct vtd_unit *unit)
+{
+    for (unsigned id = 1; id < vtd_unit_domains(unit); id++) {
+        const struct io_domain *domain = domains;
+        while (domain && (domain->unit != unit || domain->id != id))
+            domain = domain->next;
+        if (!domain)
+            return id;
+    }
+    return 0;
+}
+
+int io_domain_create(io_requester requester, const char *name, struct io_domain **result)
+{
+    if (!on)
+        return ENOTSUP;
+    int error = domain_check(requester, name);
+    if (error != 0)
+        return error;
+
+    struct io_domain *domain = calloc(1, sizeof(*domain));
+    if (!domain)
+        return ENOMEM;
+    snprintf(domain->name, sizeof(domain->name), "%s", name);
+    domain->requester = requester;
+    domain->unit = unit_lookup(requester);
+    domain->id = domain_id_find(domain->unit);
+    error = domain->id == 0 ? ENOSPC
+                            : translation_create(vtd_unit_memory(domain->unit),
+                                                 vtd_unit_levels(domain->unit),
+                                                 vtd_unit_large_pages(domain->unit),
+                                                 &domain->translation);
+    if (error == 0) {
+        error = vtd_unit_attach(domain->unit, source_of(requester), domain->id, domain->translation);
+        if (error != 0)
+            translation_destroy(domain->translation);
+    }
+    if (error != 0) {
+        free(domain);
+        return error;
+    }
+    domain->next = domains;
+    domains = domain;
+    *result = domain;
+    return 0;
+}
+
+void io_domain_destroy(struct io_domain *domain)
+{
+    vtd_unit_detach(domain->unit, source_of(domain->requester), domain->id);
+    translation_destroy(domain->translation);
+    resource_map_release(&domain->addresses, domain);
+    for (struct io_domain **link = &domains; *link; link = &(*link)->next) {
+        if (*link == domain) {
+            *link = domain->next;
+            break;
+        }
+    }
+    free(domain);
+}
+
+/* The lowest free run of device addresses. */
+static uint64_t address_find(const struct io_domain *domain, uint64_t size)
+{
+    uint64_t align = size >= LARGE_PAGE ? LARGE_PAGE : IO_PAGE;
+    uint64_t address = ADDRESS_FIRST;
+
+    for (const struct resource_range *range = domain->addresses.first; range;
+         range = range->next) {
+        if (range->base >= address && range->base - address >= size)
+            break;
+        address = (range->base + range->size + align - 1) & ~(align - 1);
+    }
+    return address < ADDRESS_END && size <= ADDRESS_END - address ? address : 0;
+}
+
+int io_domain_map(struct io_domain *domain, uint64_t physical, uint64_t size, uint64_t *result)
+{
+    uint64_t address = address_find(domain, size);
+
+    if (address == 0)
+        return ENOSPC;
+    int error = translation_map(domain->translation, address, physical, size);
+    if (error != 0)
+        return error;
+    error = resource_map_claim(&domain->addresses, address, size, domain, domain->name, NULL);
+    if (error != 0) {
+        translation_unmap(domain->translation, address, size);
+        vtd_unit_invalidate(domain->unit, domain->id, false);
+        return error;
+    }
+    vtd_unit_invalidate(domain->unit, domain->id, true);
+    *result = address;
+    return 0;
+}
+
+void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size)
+{
+    translation_unmap(domain->translation, address, size);
+    vtd_unit_invalidate(domain->unit, domain->id, false);
+    resource_map_release_range(&domain->addresses, address);
+}
+
+bool io_domain_reaches(const struct io_domain *domain, uint64_t address, uint64_t *physical)
+{
+    return translation_reaches(domain->translation, address, physical);
+}
+
+unsigned io_domain_faults(const struct io_domain *domain)
+{
+    return domain->faults;
+}
+
+uint64_t io_iommu_message(unsigned index)
+{
+    return VTD_REMAP_MESSAGE_ADDRESS(index);
+}
+
+void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint8_t vector)
+{
+    vtd_unit_remap_set(domain->unit, index, vector, false, 0, source_of(domain->requester));
+}
+
+void io_domain_interrupt_clear(struct io_domain *domain, unsigned index)
+{
+    vtd_unit_remap_clear(domain->unit, index);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Which memory, and which interrupts, a device reaches. One domain per device; a device without one
+ * reaches nothing.
+ */
+#ifndef SERVER_IO_IOMMU_H
+#define SERVER_IO_IOMMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Segment << 16 | bus << 8 | device << 3 | function: who a transaction says it is from. */
+typedef uint32_t io_requester;
+
+struct io_domain;
+
+/* Find the units and turn them on with everything blocked. Without any (or with one that cannot be
+ * used) the machine runs unconfined; the log says which. */
+void io_iommu_start(void);
+
+bool io_iommu_is_on(void);
+bool io_iommu_remaps_interrupts(void);
+
+/* A domain for a device. 0; ENOTSUP: there is no IOMMU at all (run unconfined); ENODEV: there is,
+ * but none covers this device; EPERM: firmware reserved memory for it; EBUSY: the requester has a
+ * domain; ENOSPC, ENOMEM. The log says why. */
+int io_domain_create(io_requester requester, const char *name, struct io_domain **domain);
+
+/* The device reaches nothing any more; returns when nothing of its is under way. */
+void io_domain_destroy(struct io_domain *domain);
+
+/* Let the device reach memory, at the address returned. ENOSPC: no device addresses left. */
+int io_domain_map(struct io_domain *domain, uint64_t physical, uint64_t size, uint64_t *address);
+void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size);
+
+/* May the device reach this address, and which memory is it? */
+bool io_domain_reaches(const struct io_domain *domain, uint64_t address, uint64_t *physical);
+
+/* How many faults the device has caused. */
+unsigned io_domain_faults(const struct io_domain *domain);
+
+/* The address that a device writes 0 to, to raise what remapping entry `index` says. */
+uint64_t io_iommu_message(unsigned index);
+
+/* Let the device, and no other, raise `vector` with remapping entry `index`. */
+void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint8_t vector);
+void io_domain_interrupt_clear(struct io_domain *domain, unsigned index);
+
+#endif

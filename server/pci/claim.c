@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <server/pci/claim.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <interface/io_bus_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/port.h>
+#include <kit/log.h>
+#include <server/pci/command.h>
+#include <server/pci/message.h>
+#include <server/pci/reset.h>
+
+static int claim_check(const struct pci_tree *tree, const struct pci_function *function,
+                       const char *name)
+{
+    uint32_t address = pci_function_address(function);
+
+    if ((function->info.header_type & PCI_HEADER_LAYOUT) != PCI_HEADER_NORMAL ||
+        pci_function_is_system(function)) {
+        log_warning("pci " PCI_ADDRESS_FORMAT ": not lent to %s: it is part of the machine itself",
+                    pci_address_arguments(address), name);
+        return EPERM;
+    }
+    if (pci_read16(tree->config, address, PCI_VENDOR) != function->info.vendor) {
+        log_error("pci " PCI_ADDRESS_FORMAT ": does not answer any more",
+                  pci_address_arguments(address));
+        return ENODEV;
+    }
+    return 0;
+}
+
+static int bar_lend(const struct pci_claim *claim, unsigned index)
+{
+    const struct pci_function *function = claim->function;
+    uint64_t base = function->info.bar[index].base, size = function->info.bar[index].size;
+    bool ports = function->info.bar[index].flags & PCI_BAR_PORTS;
+    int error;
+
+    if (size == 0)
+        return 0;
+    if (function->bars_without_base & 1u << index) {
+        /* Drivers of devices that have both use memory; ports are there for old ones. */
+        if (ports)
+            return 0;
+        error = ENOSPC;
+    } else if (!ports) {
+        error = error_from_kernel(
+            io_bus_device_add_window(claim->io_bus, claim->io_device, index, base, size));
+    } else if (base + (size - 1) > UINT16_MAX) {
+        error = ERANGE;
+    } else {
+        error = error_from_kernel(io_bus_device_add_ports(
+            claim->io_bus, claim->io_device, index, (unsigned)base, (unsigned)(base + (size - 1))));
+    }
+    if (error != 0)
+        log_error("pci " PCI_ADDRESS_FORMAT ": BAR %u (0x%llx bytes at 0x%llx) cannot be lent to "
+                  "%s: %s",
+                  pci_address_arguments(pci_function_address(function)), index,
+                  (unsigned long long)size, (unsigned long long)base, claim->name, strerror(error));
+    return error;
+}
+
+/* The whole table is named, however few vectors are granted: the authority has to hide all of it.
+ */
+static int msix_lend(struct pci_claim *claim)
+{
+    const struct pci_function *function = claim->function;
+    unsigned granted = 0;
+
+    if (function->info.msix_offset == 0)
+        return ENOTSUP;
+    int error = error_from_kernel(io_bus_device_add_msix(claim->io_bus, claim->io_device,
+                                                         function->msix_bar, function->msix_table,
+                                                         function->info.msix_vectors, &granted));
+    if (error == 0) {
+        pci_msix_enable(claim->tree->config, function);
+        claim->vectors = granted;
+    }
+    return error;
+}
+
+static int msi_lend(struct pci_claim *claim)
+{
+    uint64_t target = 0;
+    unsigned data = 0;
+
+    if (claim->function->info.msi_offset == 0)
+        return ENOTSUP;
+    int error =
+        error_from_kernel(io_bus_device_add_msi(claim->io_bus, claim->io_device, &target, &data));
+    if (error == 0)
+        error = pci_msi_enable(claim->tree->config, claim->function, target, data);
+    if (error == 0)
+        claim->vectors = 1;
+    return error;
+}
+
+/* The line that the firmware wrote down (PCI 6.2.4): 0 is the timer's, 255 means none. */
+static int line_lend(struct pci_claim *claim)
+{
+    const struct pci_function_info *info = &claim->function->info;
+
+    if (info->interrupt_pin == 0 || info->interrupt_line == 0 || info->interrupt_line == UINT8_MAX)
+        return ENOTSUP;
+    int error = error_from_kernel(
+        io_bus_device_add_line(claim->io_bus, claim->io_device, info->interrupt_line));
+    if (error == 0) {
+        pci_function_line(claim->tree->config, claim->function, true);
+        claim->vectors = 1;
+    }
+    return error;
+}
+
+/* The best kind that both the function and the kernel can do. A driver may do without: not an
+ * error. */
+static void interrupts_lend(struct pci_claim *claim)
+{
+    static int (*const lend[])(struct pci_claim *) = {msix_lend, msi_lend, line_lend};
+    static const char *const kind[] = {"MSI-X", "MSI", "its interrupt line"};
+
+    for (unsigned i = 0; i < sizeof(lend) / sizeof(lend[0]); i++) {
+        int error = lend[i](claim);
+        if (error == 0)
+            return;
+        if (error != ENOTSUP)
+            log_warning("pci " PCI_ADDRESS_FORMAT ": %s gets no interrupts by %s: %s",
+                        pci_address_arguments(pci_function_address(claim->function)), claim->name,
+                        kind[i], strerror(error));
+    }
+    log_info("pci " PCI_ADDRESS_FORMAT ": %s has no interrupts",
+             pci_address_arguments(pci_function_address(claim->function)), claim->name);
+}
+
+int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_function *function,
+                   mach_port_t io_bus, const char *name)
+{
+    int error = claim_check(tree, function, name);
+
+    if (error != 0)
+        return error;
+    *claim = (struct pci_claim){.tree = tree, .function = function, .io_bus = io_bus};
+    snprintf(claim->name, sizeof(claim->name), "%s", name);
+
+    /* The firmware may have left it running, with addresses that mean nothing any more. */
+    pci_function_silence(tree->config, function);
+    pci_function_wake(tree->config, function);
+    error = error_from_kernel(io_bus_device_create(io_bus, claim->name, &claim->io_device));
+    if (error != 0) {
+        log_error("%s: the authority makes no device: %s", claim->name, strerror(error));
+        claim->function = NULL;
+        return error;
+    }
+    for (unsigned index = 0; index < PCI_BARS && error == 0; index++)
+        error = bar_lend(claim, index);
+    if (error != 0) {
+        io_bus_device_destroy(io_bus, claim->io_device);
+        port_release(claim->io_device);
+        claim->function = NULL;
+        return error;
+    }
+    /* The authority writes the MSI-X table, which is in the function's memory. */
+    pci_function_decode(tree, function, true);
+    interrupts_lend(claim);
+    function->info.claimed = 1;
+    return 0;
+}
+
+void pci_claim_release(struct pci_claim *claim)
+{
+    struct pci_function *function = claim->function;
+    const struct pci_config *config = claim->tree->config;
+
+    pci_function_silence(config, function);
+    int error = pci_function_reset(config, function);
+    if (error != 0)
+        log_warning("pci " PCI_ADDRESS_FORMAT ": %s",
+                    pci_address_arguments(pci_function_address(function)),
+                    error == ENOTSUP ? "has no reset of its own: only silenced"
+                                     : "does not come back from its reset");
+    /* The authority masks the MSI-X table once more. */
+    pci_function_decode(claim->tree, function, true);
+    io_bus_device_destroy(claim->io_bus, claim->io_device);
+    pci_function_decode(claim->tree, function, false);
+    port_release(claim->io_device);
+    function->info.claimed = 0;
+    claim->function = NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A function that was taken for a driver, and what the authority holds for it.
+ */
+#ifndef SERVER_PCI_CLAIM_H
+#define SERVER_PCI_CLAIM_H
+
+#include <mach/port.h>
+
+#include <server/pci/tree.h>
+
+struct pci_claim {
+    struct pci_tree *tree;
+    struct pci_function *function; /* null: this claim is free */
+    mach_port_t io_bus, io_device;
+    unsigned vectors;
+    char name[OUTBOARD_NAME_SIZE];
+};
+
+/* Make a device of the function at the authority: its windows, its ports, its interrupts. Bus
+ * mastering is off afterwards. 0, or an errno value with a line in the log: EPERM for what is no
+ * driver's (bridges), ENODEV if it does not answer any more, ENOSPC if a BAR has no address, or
+ * what the authority said. */
+int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_function *function,
+                   mach_port_t io_bus, const char *name);
+
+/* Silence, reset, take everything back. */
+void pci_claim_release(struct pci_claim *claim);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Message-signalled interrupts, as far as configuration space has them (PCI 6.8). The MSI-X table
+ * is the authority's.
+ */
+#ifndef SERVER_PCI_MESSAGE_H
+#define SERVER_PCI_MESSAGE_H
+
+#include <server/pci/tree.h>
+
+/* One message for the whole function. ENOTSUP: it has no MSI, or cannot reach the address. */
+int pci_msi_enable(const struct pci_config *config, const struct pci_function *function,
+                   uint64_t address, uint32_t data);
+void pci_msi_disable(const struct pci_config *config, const struct pci_function *function);
+
+/* The table's own mask bits decide from now on. */
+void pci_msix_enable(const struct pci_config *config, const struct pci_function *function);
+void pci_msix_disable(const struct pci_config *config, const struct pci_function *function);
+
+#endif

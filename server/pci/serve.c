@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <server/pci/serve.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include <interface/pci_bus_server.h>
+#include <interface/pci_function_server.h>
+#include <interface/task_control_server.h>
+#include <interface/types.h>
+#include <kernel/mach_port_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/startup.h>
+#include <host/mach/trap.h>
+#include <server/pci/claim.h>
+#include <server/pci/command.h>
+
+/* What hangs on a function's place in the tree. */
+struct served_function {
+    mach_port_t port;
+    struct pci_claim claim;
+};
+
+static struct {
+    struct pci_tree *tree;
+    mach_port_t io_bus;
+    struct served_function functions[PCI_FUNCTIONS_MAX];
+} server;
+
+static void function_no_senders(void *context);
+
+static const struct port_type bus_type = {.name = "pci bus", .serve = pci_bus_server};
+static const struct port_type control_type = {.name = "control", .serve = task_control_server};
+static const struct port_type function_type = {
+    .name = "pci function",
+    .serve = pci_function_server,
+    .no_senders = function_no_senders,
+};
+
+int serve_start(struct pci_tree *tree, mach_port_t io_bus)
+{
+    mach_port_t bus, control;
+
+    server.tree = tree;
+    server.io_bus = io_bus;
+    int error = port_create(&bus_type, &server, &bus);
+    if (error == 0)
+        error = port_create(&control_type, &server, &control);
+    if (error == 0)
+        error = startup_offer("", "control", control);
+    if (error == 0)
+        error = startup_offer("", "pci_bus", bus);
+    return error;
+}
+
+static struct served_function *served_find(uint32_t address)
+{
+    struct pci_function *function = pci_tree_find(server.tree, address);
+
+    return function ? &server.functions[function - server.tree->functions] : NULL;
+}
+
+static void function_release(struct served_function *served)
+{
+    pci_claim_release(&served->claim);
+    port_destroy(served->port);
+    served->port = MACH_PORT_NULL;
+}
+
+/* The driver is gone, and whoever started it wants the function no more either. */
+static void function_no_senders(void *context)
+{
+    function_release(context);
+}
+
+kern_return_t serve_pci_bus_list(mach_port_t bus, records_t *functions,
+                                 mach_msg_type_number_t *size)
+{
+    const struct pci_tree *tree = server.tree;
+
+    if (!port_context(bus, &bus_type))
+        return outboard_error_make(EOPNOTSUPP);
+    if (tree->count == 0) {
+        *functions = NULL;
+        *size = 0;
+        return 0;
+    }
+    size_t length = tree->count * sizeof(struct pci_function_info);
+    struct pci_function_info *copy = memory_pages_allocate(length);
+    if (!copy)
+        return outboard_error_make(ENOMEM);
+    for (size_t i = 0; i < tree->count; i++)
+        copy[i] = tree->functions[i].info;
+    *functions = (records_t)copy;
+    *size = (mach_msg_type_number_t)length;
+    return 0;
+}
+
+kern_return_t serve_pci_bus_claim(mach_port_t bus, unsigned address, const_name_t name,
+                                  mach_port_t *io_device, mach_port_t *function)
+{
+    struct served_function *served = served_find(address);
+
+    if (!port_context(bus, &bus_type))
+        return outboard_error_make(EOPNOTSUPP);
+    if (!served)
+        return outboard_error_make(ENODEV);
+    if (served->claim.function)
+        return outboard_error_make(EBUSY);
+
+    struct pci_function *found = pci_tree_find(server.tree, address);
+    int error = pci_claim_make(&served->claim, server.tree, found, server.io_bus, name);
+    if (error != 0)
+        return outboard_error_make(error);
+    error = port_create(&function_type, served, &served->port);
+    if (error != 0) {
+        pci_claim_release(&served->claim);
+        return outboard_error_make(error);
+    }
+
+    /* One right to the device for the driver, one kept for taking it back. */
+    error = error_from_kernel(
+        mach_port_mod_refs(mach_task_self(), served->claim.io_device, MACH_PORT_RIGHT_SEND, 1));
+    if (error == 0 && port_make_send(served->port) == MACH_PORT_NULL) {
+        port_release(served->claim.io_device);
+        error = ENOMEM;
+    }
+    if (error != 0) {
+        function_release(served);
+        return outboard_error_make(error);
+    }
+    *io_device = served->claim.io_device;
+    *function = served->port;
+    return 0;
+}
+
+kern_return_t serve_pci_bus_release(mach_port_t bus, unsigned address)
+{
+    struct served_function *served = served_find(address);
+
+    if (!port_context(bus, &bus_type))
+        return outboard_error_make(EOPNOTSUPP);
+    if (!served || !served->claim.function)
+        return outboard_error_make(ENODEV);
+    function_release(served);
+    return 0;
+}
+
+kern_return_t serve_pci_function_describe(mach_port_t port, record_t info,
+                                          mach_msg_type_number_t *size, unsigned *vectors)
+{
+    const struct served_function *served = port_context(port, &function_type);
+
+    if (!served)
+        return outboard_error_make(EOPNOTSUPP);
+    memcpy(info, &served->claim.function->info, sizeof(struct pci_function_info));
+    *size = sizeof(struct pci_function_info);
+    *vectors = served->claim.vectors;
+    return 0;
+}
+
+kern_return_t serve_pci_function_read(mach_port_t port, unsigned offset, unsigned width,
+                                      unsigned *value)
+{
+    const struct served_function *served = port_context(port, &function_type);
+
+    if (!served)
+        return outboard_error_make(EOPNOTSUPP);
+    const struct pci_config *config = server.tree->config;
+    uint32_t address = pci_function_address(served->claim.function);
+    unsigned size = config->ops->size(config->context, address);
+
+    if (served->claim.function->info.express_offset == 0 && size > PCI_SPACE_SIZE)
+        size = PCI_SPACE_SIZE;
+    if ((width != 1 && width != 2 && width != 4) || offset % width != 0 || size < width ||
+        offset > size - width)
+        return outboard_error_make(EINVAL);
+    *value = pci_config_read(config, address, offset, width);
+    return 0;
+}
+
+kern_return_t serve_pci_function_enable(mach_port_t port, boolean_t enable)
+{
+    const struct served_function *served = port_context(port, &function_type);
+
+    if (!served)
+        return outboard_error_make(EOPNOTSUPP);
+    const struct pci_function *function = served->claim.function;
+    if (enable)
+        pci_function_decode(server.tree, function, true);
+    pci_function_master(server.tree, function, enable);
+    if (!enable)
+        pci_function_decode(server.tree, function, false);
+    return 0;
+}
+
+kern_return_t serve_task_control_stop(mach_port_t control)
+{
+    if (!port_context(control, &control_type))
+        return outboard_error_make(EOPNOTSUPP);
+    for (unsigned i = 0; i < PCI_FUNCTIONS_MAX; i++) {
+        if (server.functions[i].claim.function)
+            function_release(&server.functions[i]);
+    }
+    loop_stop();
+    return 0;
+}
