@@ -168,7 +168,4 @@ int io_acpi_table_at(uint64_t address, void **table, size_t *size);
 /* Power the machine off, or reboot it. Returns only if that fails. */
 void io_power(bool off);
 
-/* The sleep type for soft-off from a DSDT. ENOENT, EBADMSG. Pure. */
-int io_power_soft_off_type(const uint8_t *dsdt, size_t size, unsigned *type);
-
 #endif

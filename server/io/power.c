@@ -17,6 +17,7 @@
 #include <kit/log.h>
 #include <server/io/acpi_tables.h>
 #include <server/io/io.h>
+#include <server/io/soft_off.h>
 
 #define PM1_SCI_ENABLE   0x0001u
 #define PM1_SLEEP_TYPE   10
@@ -53,29 +54,6 @@ static void port_write8(unsigned port, uint8_t value)
     __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"((uint16_t)port));
 }
 
-int io_power_soft_off_type(const uint8_t *dsdt, size_t size, unsigned *type)
-{
-    /* Name (\_S5, Package { type a, ... }) in AML (ACPI 6.5, 20.2): the name, PackageOp, a package
-     * length of one to four bytes, the number of elements, and the first as ByteConst, ZeroOp,
-     * OneOp. Running the DSDT would take an interpreter; this constant does not. */
-    static const uint8_t name[] = {'_', 'S', '5', '_', 0x12};
-
-    for (size_t i = 0; i + sizeof(name) + 8 <= size; i++) {
-        if (memcmp(dsdt + i, name, sizeof(name)) != 0)
-            continue;
-        const uint8_t *element = dsdt + i + sizeof(name);
-        element += 1 + (*element >> 6); /* 20.2.4: how many length bytes follow the first */
-        element++;                      /* the number of elements */
-        if (*element == 0x0a)
-            element++;
-        if (*element > 7)
-            return EBADMSG;
-        *type = *element;
-        return 0;
-    }
-    return ENOENT;
-}
-
 static int soft_off(void)
 {
     void *table, *dsdt;
@@ -91,7 +69,7 @@ static int soft_off(void)
     memory_pages_free(table, size);
     error = io_acpi_table_at(fadt.dsdt, &dsdt, &dsdt_size);
     if (error == 0) {
-        error = io_power_soft_off_type(dsdt, dsdt_size, &type);
+        error = soft_off_type(dsdt, dsdt_size, &type);
         memory_pages_free(dsdt, dsdt_size);
     }
     if (error != 0 || !port_allow(fadt.pm1a_control, 2))
