@@ -11,6 +11,7 @@
 #include <host/mach/log.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
+#include <kit/clock.h>
 
 static mach_port_t console;
 static const char *console_name;
@@ -35,6 +36,19 @@ static void console_write(const char *line)
     }
 }
 
+/* The starter may be waiting for an answer of ours just now: give it time, but never wait for ever. */
+static void starter_write(enum log_level level, const char *line)
+{
+    enum { TRIES = 50 };
+    for (unsigned i = 0; i < TRIES; i++) {
+        kern_return_t code =
+            startup_log(startup_bootstrap_port(), MACH_SEND_TIMEOUT, (int)level, line);
+        if (code != MACH_SEND_TIMED_OUT)
+            return;
+        clock_sleep(2 * CLOCK_MILLISECOND);
+    }
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     char line[LOG_LINE_SIZE];
@@ -47,7 +61,7 @@ void log_write(enum log_level level, const char *format, ...)
     if (console != MACH_PORT_NULL)
         console_write(line);
     else if (startup_bootstrap_port() != MACH_PORT_NULL)
-        startup_log(startup_bootstrap_port(), (int)level, line);
+        starter_write(level, line);
     else
         mach_print(line);
 }

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <server/supervisor/child.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <mach/exception.h>
+#include <mach/machine/thread_status.h>
+#include <mach/task_special_ports.h>
+
+#include <interface/startup_server.h>
+#include <kernel/exc_server.h>
+#include <kernel/mach_port_user.h>
+#include <kernel/mach_user.h>
+
+#include <host/mach/archive.h>
+#include <host/mach/error.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <kit/clock.h>
+#include <server/supervisor/journal.h>
+#include <server/supervisor/supervisor.h>
+
+static const struct port_type bootstrap_type = {.name = "bootstrap", .serve = startup_server};
+static const struct port_type exception_type = {.name = "exception", .serve = exc_server};
+
+static struct child *children;
+static child_ended ended_hook;
+
+void child_on_end(child_ended ended)
+{
+    ended_hook = ended;
+}
+
+struct child *child_first(void)
+{
+    return children;
+}
+
+struct child *child_create(const char *name, const char *program, enum child_kind kind)
+{
+    struct child *child = calloc(1, sizeof(*child));
+
+    if (!child)
+        return NULL;
+    snprintf(child->name, sizeof(child->name), "%s", name);
+    snprintf(child->program, sizeof(child->program), "%s", program);
+    child->kind = kind;
+    struct child **link = &children;
+    while (*link)
+        link = &(*link)->next;
+    *link = child;
+    return child;
+}
+
+void child_remove(struct child *child)
+{
+    for (struct child **link = &children; *link; link = &(*link)->next) {
+        if (*link == child) {
+            *link = child->next;
+            free(child);
+            return;
+        }
+    }
+}
+
+int child_grant(struct child *child, const char *name, mach_port_t right)
+{
+    if (child->grant_count == CHILD_GRANTS_MAX || !MACH_PORT_VALID(right))
+        return EINVAL;
+    snprintf(child->grant[child->grant_count].name, OUTBOARD_NAME_SIZE, "%s", name);
+    child->grant[child->grant_count].right = right;
+    child->grant_count++;
+    return 0;
+}
+
+mach_port_t child_right_copy(mach_port_t right)
+{
+    kern_return_t code = mach_port_mod_refs(mach_task_self(), right, MACH_PORT_RIGHT_SEND, 1);
+
+    return code == KERN_SUCCESS ? right : MACH_PORT_NULL; /* it died meanwhile */
+}
+
+void child_end(struct child *child, enum child_state state, const char *cause)
+{
+    child->state = state;
+    snprintf(child->cause, sizeof(child->cause), "%s", cause);
+    if (child->task.task != MACH_PORT_NULL) {
+        port_unwatch(child->task.task);
+        task_kill(&child->task);
+    }
+    port_destroy(child->bootstrap);
+    port_destroy(child->exception);
+    child->bootstrap = child->exception = MACH_PORT_NULL;
+    for (unsigned i = 0; i < child->grant_count; i++)
+        port_release(child->grant[i].right);
+    for (unsigned i = 0; i < child->offer_count; i++)
+        port_release(child->offer[i].right);
+    child->grant_count = child->offer_count = 0;
+    if (ended_hook)
+        ended_hook(child);
+}
+
+static void child_died(void *context, mach_port_t name)
+{
+    struct child *child = context;
+
+    (void)name;
+    if (child->state == CHILD_STARTING) {
+        journal_note(LOG_ERROR, "%s: its task ended while it was starting", child->name);
+        child->status = ENODEV;
+    } else {
+        journal_note(LOG_ERROR, "%s: its task ended", child->name);
+    }
+    child_end(child, CHILD_DIED, child->cause[0] ? child->cause : "task ended");
+}
+
+static int task_prepare(struct child *child, const struct task_image *image, const char *argument)
+{
+    const char *argv[] = {child->program, child->name, argument, NULL};
+    int error = port_create(&bootstrap_type, child, &child->bootstrap);
+
+    if (error == 0)
+        error = port_create(&exception_type, child, &child->exception);
+    if (error != 0)
+        return error;
+    /* A task that logs while we wait for another's answer should not have to wait for us. */
+    mach_port_set_qlimit(mach_task_self(), child->bootstrap, MACH_PORT_QLIMIT_MAX);
+
+    mach_port_t bootstrap = port_make_send(child->bootstrap);
+    error = task_load(child->name, image, argv, bootstrap, &child->task);
+    port_release(bootstrap);
+    if (error != 0)
+        return error;
+    mach_port_t exception = port_make_send(child->exception);
+    error = error_from_kernel(
+        task_set_special_port(child->task.task, TASK_EXCEPTION_PORT, exception));
+    port_release(exception);
+    if (error == 0)
+        error = port_watch(child->task.task, child_died, child);
+    return error;
+}
+
+int child_start(struct child *child, const char *argument)
+{
+    struct task_image image;
+    int error = archive_find(&supervisor_archive, child->program, &image.data, &image.size);
+
+    if (error != 0) {
+        journal_note(LOG_ERROR, "%s: its program %s is not in the boot archive", child->name,
+                     child->program);
+        child_end(child, CHILD_FAILED, "no program");
+        return error;
+    }
+    child->state = CHILD_STARTING;
+    child->cause[0] = '\0';
+    error = task_prepare(child, &image, argument);
+    if (error == 0)
+        error = task_begin(&child->task);
+    if (error != 0) {
+        journal_note(LOG_ERROR, "%s: cannot be started: %s", child->name, strerror(error));
+        child_end(child, CHILD_FAILED, strerror(error));
+        return error;
+    }
+    child->started = clock_now();
+    return 0;
+}
+
+int child_wait(struct child *child, uint64_t limit)
+{
+    uint64_t deadline = clock_now() + limit;
+
+    while (child->state == CHILD_STARTING && clock_now() < deadline)
+        loop_once(deadline);
+    if (child->state == CHILD_STARTING) {
+        journal_note(LOG_ERROR, "%s: not ready after %llu ms", child->name,
+                     (unsigned long long)(limit / CLOCK_MILLISECOND));
+        return ETIMEDOUT;
+    }
+    return child->state == CHILD_RUNNING ? 0 : child->status ? child->status : ENODEV;
+}
+
+const struct child_offer *child_offer_of(const struct child *child, const char *class)
+{
+    for (unsigned i = 0; i < child->offer_count; i++) {
+        if (strcmp(child->offer[i].class, class) == 0)
+            return &child->offer[i];
+    }
+    return NULL;
+}
+
+const struct child_offer *child_offer_find(const char *name, const char *class)
+{
+    for (const struct child *child = children; child; child = child->next) {
+        for (unsigned i = 0; i < child->offer_count; i++) {
+            if (strcmp(child->offer[i].name, name) == 0 &&
+                strcmp(child->offer[i].class, class) == 0)
+                return &child->offer[i];
+        }
+    }
+    return NULL;
+}
+
+/* What a child may ask (interface/startup.defs). */
+
+kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name, mach_port_t *capability)
+{
+    struct child *child = port_context(bootstrap, &bootstrap_type);
+    mach_port_t right = MACH_PORT_NULL;
+
+    if (!child)
+        return outboard_error_make(EPERM);
+    for (unsigned i = 0; i < child->grant_count; i++) {
+        if (strcmp(child->grant[i].name, name) == 0)
+            right = child->grant[i].right;
+    }
+    if (right == MACH_PORT_NULL && child->sees_devices) {
+        const struct child_offer *offer = child_offer_find(name, "block");
+        if (offer)
+            right = offer->right;
+    }
+    if (right == MACH_PORT_NULL)
+        return outboard_error_make(ENOENT);
+    *capability = child_right_copy(right);
+    return *capability == MACH_PORT_NULL ? outboard_error_make(ENODEV) : 0;
+}
+
+kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, const_name_t class,
+                                    mach_port_t capability)
+{
+    struct child *child = port_context(bootstrap, &bootstrap_type);
+    char name[OUTBOARD_NAME_SIZE];
+
+    if (!child || child->offer_count == CHILD_OFFERS_MAX)
+        return outboard_error_make(child ? ENOSPC : EPERM);
+    int length = snprintf(name, sizeof(name), "%s%s", child->name, suffix);
+    if (length < 0 || (size_t)length >= sizeof(name) ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.:/") != strlen(name))
+        return outboard_error_make(EINVAL);
+    if (child_offer_find(name, class))
+        return outboard_error_make(EEXIST);
+
+    struct child_offer *offer = &child->offer[child->offer_count++];
+    snprintf(offer->name, sizeof(offer->name), "%s", name);
+    snprintf(offer->class, sizeof(offer->class), "%s", class);
+    offer->right = capability;
+    return 0;
+}
+
+kern_return_t serve_startup_log(mach_port_t bootstrap, int level, const_line_t text)
+{
+    struct child *child = port_context(bootstrap, &bootstrap_type);
+
+    if (child)
+        journal_write(child->name, level, text);
+    return MIG_NO_REPLY;
+}
+
+kern_return_t serve_startup_ready(mach_port_t bootstrap, int status)
+{
+    struct child *child = port_context(bootstrap, &bootstrap_type);
+
+    if (!child || child->state != CHILD_STARTING)
+        return MIG_NO_REPLY;
+    child->status = status;
+    child->state = status == 0 ? CHILD_RUNNING : CHILD_FAILED;
+    if (status != 0)
+        snprintf(child->cause, sizeof(child->cause), "%s", strerror(status));
+    return MIG_NO_REPLY;
+}
+
+/* A child's thread did something that it cannot go on from. */
+kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_port_t task,
+                                    integer_t exception, integer_t code, rpc_long_integer_t subcode)
+{
+    static const char *const names[] = {"exception", "bad access", "bad instruction", "arithmetic",
+                                        "emulation", "software",   "breakpoint"};
+    struct child *child = port_context(port, &exception_type);
+    struct i386_thread_state state = {0};
+    mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
+
+    if (child) {
+        thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count);
+        snprintf(child->cause, sizeof(child->cause), "%s at %llx (code %d, %llx)",
+                 exception > 0 && exception < 7 ? names[exception] : names[0],
+                 (unsigned long long)state.rip, code, (unsigned long long)subcode);
+        journal_note(LOG_ERROR, "%s: %s: its task is ended", child->name, child->cause);
+        task_terminate(child->task.task);
+    }
+    port_release(thread);
+    port_release(task);
+    return KERN_SUCCESS;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The tasks that the supervisor started: what each was granted, what each offers, how it is.
+ */
+#ifndef SERVER_SUPERVISOR_CHILD_H
+#define SERVER_SUPERVISOR_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mach/port.h>
+
+#include <host/mach/task.h>
+#include <interface/types.h>
+
+enum child_kind { CHILD_SERVER, CHILD_DRIVER, CHILD_SERVICE };
+enum child_state { CHILD_STARTING, CHILD_RUNNING, CHILD_FAILED, CHILD_STOPPED, CHILD_DIED };
+
+enum { CHILD_GRANTS_MAX = 8, CHILD_OFFERS_MAX = 64, CHILD_ARGUMENTS_MAX = 4 };
+
+struct child {
+    char name[OUTBOARD_NAME_SIZE]; /* "nvme0" */
+    char program[OUTBOARD_NAME_SIZE];
+    enum child_kind kind;
+    enum child_state state;
+    int status; /* errno of a start that failed */
+    char cause[96]; /* why it is not running; empty: it is */
+    struct task task;
+    mach_port_t bootstrap, exception; /* receive rights of ours */
+    uint64_t started;
+    unsigned restarts;
+    unsigned address; /* a driver's PCI function */
+    bool sees_devices; /* may look up every published device by its name */
+
+    unsigned grant_count;
+    struct {
+        char name[OUTBOARD_NAME_SIZE];
+        mach_port_t right; /* a send right */
+    } grant[CHILD_GRANTS_MAX];
+
+    unsigned offer_count;
+    struct child_offer {
+        char name[OUTBOARD_NAME_SIZE]; /* the instance's and the suffix: "nvme0n1" */
+        char class[OUTBOARD_NAME_SIZE];
+        mach_port_t right;
+    } offer[CHILD_OFFERS_MAX];
+
+    struct child *next;
+};
+
+/* Who wants to know when a child is no longer there. */
+typedef void (*child_ended)(struct child *child);
+void child_on_end(child_ended ended);
+
+/* A record for a task that is not running yet; at the end of the list. Null: no memory. */
+struct child *child_create(const char *name, const char *program, enum child_kind kind);
+
+/* Grant a capability; the right is the child's from now on. */
+int child_grant(struct child *child, const char *name, mach_port_t right);
+
+/* Load the program from the archive and start it; `arguments` (null: none) follow its name in argv.
+ * 0 or an errno value, with a line in the log and the child's state. */
+int child_start(struct child *child, const char *argument);
+
+/* Serve everybody until the child is no longer starting, or the time is over (ETIMEDOUT). The child's
+ * own errno value if it failed. */
+int child_wait(struct child *child, uint64_t limit);
+
+/* Ask it to stop and wait, at most so long, then end its task. 0, or why it was not in order. */
+int child_stop(struct child *child, uint64_t limit);
+
+/* End the task at once and forget what it was granted and offered. */
+void child_end(struct child *child, enum child_state state, const char *cause);
+
+/* Forget the record of a child that has no task. */
+void child_remove(struct child *child);
+
+struct child *child_first(void);
+
+/* An offer by full name and class; null if there is none. */
+const struct child_offer *child_offer_find(const char *name, const char *class);
+/* A child's own offer of that class. */
+const struct child_offer *child_offer_of(const struct child *child, const char *class);
+
+/* One more reference on a send right. */
+mach_port_t child_right_copy(mach_port_t right);
+
+#endif

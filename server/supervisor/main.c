@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The supervisor starts: the log, the PCI server, the drivers, a shell; then it watches.
+ * argv: io's control port, the archive module's task.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kernel/mach_user.h>
+
+#include <interface/io_control_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/log.h>
+#include <host/mach/port.h>
+#include <kit/clock.h>
+#include <server/supervisor/journal.h>
+#include <server/supervisor/supervisor.h>
+
+struct archive supervisor_archive;
+mach_port_t supervisor_io;
+mach_port_t supervisor_pci_bus;
+
+#define SERVER_QUOTA      (UINT64_C(4) << 20)
+#define SHELL_QUOTA       (UINT64_C(32) << 20)
+#define PCI_START_LIMIT   (10 * CLOCK_SECOND)
+#define DRIVERS_WAIT      (CLOCK_SECOND * 3 / 2)
+
+int supervisor_grant_pool(struct child *child, uint64_t quota)
+{
+    mach_port_t pool;
+    int error =
+        error_from_kernel(io_control_pool_create(supervisor_io, child->name, quota, &pool));
+
+    return error == 0 ? child_grant(child, "pool", pool) : error;
+}
+
+static void pci_start(void)
+{
+    struct child *pci = child_create("pci", "pci", CHILD_SERVER);
+    mach_port_t bus;
+
+    if (!pci)
+        return;
+    int error = error_from_kernel(io_control_bus(supervisor_io, &bus));
+    if (error == 0)
+        error = child_grant(pci, "bus", bus);
+    if (error == 0)
+        error = supervisor_grant_pool(pci, SERVER_QUOTA);
+    if (error == 0)
+        error = child_start(pci, NULL);
+    if (error == 0)
+        error = child_wait(pci, PCI_START_LIMIT);
+    const struct child_offer *offer = error == 0 ? child_offer_of(pci, "pci_bus") : NULL;
+    if (offer)
+        supervisor_pci_bus = child_right_copy(offer->right);
+}
+
+/* Until every driver has said how it is, or long enough. */
+static void drivers_wait(void)
+{
+    uint64_t deadline = clock_now() + DRIVERS_WAIT;
+
+    for (struct child *child = child_first(); child; child = child->next) {
+        while (child->kind == CHILD_DRIVER && child->state == CHILD_STARTING &&
+               clock_now() < deadline)
+            loop_once(deadline);
+    }
+}
+
+static void shell_start(void)
+{
+    struct child *shell = child_create("shell", "shell", CHILD_SERVICE);
+    mach_port_t console, operator_right;
+
+    if (!shell)
+        return;
+    shell->sees_devices = true;
+    int error =
+        error_from_kernel(io_control_kernel_device(supervisor_io, "com1", &console));
+    if (error != 0)
+        error = error_from_kernel(io_control_kernel_device(supervisor_io, "console", &console));
+    if (error == 0)
+        error = child_grant(shell, "console", console);
+    if (error == 0)
+        error = operator_port(&operator_right);
+    if (error == 0)
+        error = child_grant(shell, "supervisor", operator_right);
+    if (error == 0)
+        error = supervisor_grant_pool(shell, SHELL_QUOTA);
+    if (error == 0)
+        error = child_start(shell, NULL);
+    if (error != 0)
+        journal_note(LOG_ERROR, "no shell: %s", strerror(error));
+}
+
+int main(int argc, char **argv)
+{
+    mach_port_t console;
+
+    if (argc != 3)
+        return EXIT_FAILURE;
+    supervisor_io = (mach_port_t)strtoul(argv[1], NULL, 10);
+    mach_port_t archive_module = (mach_port_t)strtoul(argv[2], NULL, 10);
+
+    if (io_control_kernel_device(supervisor_io, "console", &console) == KERN_SUCCESS) {
+        log_to_console(console, "supervisor");
+        journal_start(console);
+    }
+    int error = archive_take(archive_module, &supervisor_archive);
+    task_terminate(archive_module); /* frees the module's copy */
+    if (error != 0) {
+        io_control_power(supervisor_io, 0);
+        return EXIT_FAILURE;
+    }
+    pci_start();
+    drivers_start();
+    drivers_wait();
+    shell_start();
+    loop_run();
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <server/supervisor/manifest.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ini.h>
+
+enum { TEXT_SIZE_MAX = 4096 };
+
+struct parser {
+    struct manifest *manifest;
+    char *problem;
+    size_t problem_size;
+};
+
+/* Exactly `digits` hexadecimal digits, then `end`. */
+static bool hex_parse(const char **text, unsigned digits, unsigned *value)
+{
+    *value = 0;
+    for (unsigned i = 0; i < digits; i++) {
+        const char *set = "0123456789abcdef", *found = **text ? strchr(set, **text) : NULL;
+        if (!found)
+            return false;
+        *value = *value * 16 + (unsigned)(found - set);
+        (*text)++;
+    }
+    return true;
+}
+
+static bool ids_parse(struct manifest *manifest, const char *text)
+{
+    while (*text) {
+        unsigned vendor, device;
+
+        if (manifest->id_count == MANIFEST_IDS_MAX || !hex_parse(&text, 4, &vendor) ||
+            *text++ != ':' || !hex_parse(&text, 4, &device) || (*text != ' ' && *text != '\0'))
+            return false;
+        manifest->id[manifest->id_count].vendor = (uint16_t)vendor;
+        manifest->id[manifest->id_count].device = (uint16_t)device;
+        manifest->id_count++;
+        text += strspn(text, " ");
+    }
+    return manifest->id_count > 0;
+}
+
+static bool class_part_parse(const char **text, bool *any, uint8_t *part)
+{
+    unsigned value;
+
+    if (*(*text)++ != ':')
+        return false;
+    *any = **text == '*';
+    if (*any) {
+        (*text)++;
+        return true;
+    }
+    if (!hex_parse(text, 2, &value))
+        return false;
+    *part = (uint8_t)value;
+    return true;
+}
+
+static bool class_parse(struct manifest *manifest, const char *text)
+{
+    unsigned value;
+
+    if (!hex_parse(&text, 2, &value))
+        return false;
+    manifest->class_code = (uint8_t)value;
+    manifest->has_class = class_part_parse(&text, &manifest->any_subclass, &manifest->subclass) &&
+                          class_part_parse(&text, &manifest->any_interface, &manifest->interface) &&
+                          *text == '\0';
+    return manifest->has_class;
+}
+
+static bool name_parse(char *field, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length >= size ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != length)
+        return false;
+    memcpy(field, text, length + 1);
+    return true;
+}
+
+static bool value_parse(struct manifest *manifest, const char *section, const char *key,
+                        const char *value, bool *known)
+{
+    *known = true;
+    if (strcmp(section, "driver") == 0 && strcmp(key, "program") == 0)
+        return name_parse(manifest->program, sizeof(manifest->program), value);
+    if (strcmp(section, "driver") == 0 && strcmp(key, "class") == 0)
+        return name_parse(manifest->class, sizeof(manifest->class), value);
+    if (strcmp(section, "match") == 0 && strcmp(key, "bus") == 0)
+        return manifest->has_bus = strcmp(value, "pci") == 0;
+    if (strcmp(section, "match") == 0 && strcmp(key, "ids") == 0)
+        return ids_parse(manifest, value);
+    if (strcmp(section, "match") == 0 && strcmp(key, "class") == 0)
+        return class_parse(manifest, value);
+    *known = false;
+    return false;
+}
+
+/* inih's handler: 0 stops with the number of the line. */
+static int line_parse(void *context, const char *section, const char *key, const char *value)
+{
+    struct parser *parser = context;
+    bool known;
+
+    if (parser->problem[0] != '\0')
+        return 1; /* the first problem is told */
+    if (value_parse(parser->manifest, section, key, value, &known))
+        return 1;
+    snprintf(parser->problem, parser->problem_size,
+             known ? "[%s] %s: \"%s\" is not a value for it" : "[%s] %s: unknown key", section, key,
+             value);
+    return 0;
+}
+
+int manifest_parse(const char *text, size_t size, struct manifest *manifest, char *problem,
+                   size_t problem_size)
+{
+    struct parser parser = {manifest, problem, problem_size};
+    char detail[128];
+
+    memset(manifest, 0, sizeof(*manifest));
+    problem[0] = '\0';
+    if (size > TEXT_SIZE_MAX || memchr(text, '\0', size)) {
+        snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);
+        return EBADMSG;
+    }
+    char *copy = calloc(1, size + 1);
+    if (!copy)
+        return ENOMEM;
+    memcpy(copy, text, size);
+    int line = ini_parse_string(copy, line_parse, &parser);
+    free(copy);
+
+    if (line != 0) {
+        snprintf(detail, sizeof(detail), "%s", problem[0] ? problem : "neither section nor key");
+        snprintf(problem, problem_size, "line %d: %s", line, detail);
+    } else if (!manifest->program[0] || !manifest->class[0]) {
+        snprintf(problem, problem_size, "[driver] needs program and class");
+    } else if (!manifest->has_bus || (manifest->id_count == 0 && !manifest->has_class)) {
+        snprintf(problem, problem_size, "[match] needs bus, and ids or class");
+    }
+    return problem[0] ? EBADMSG : 0;
+}
+
+int manifest_match(const struct manifest *manifest, const struct pci_function_info *function)
+{
+    for (unsigned i = 0; i < manifest->id_count; i++) {
+        if (manifest->id[i].vendor == function->vendor &&
+            manifest->id[i].device == function->device_id)
+            return 2;
+    }
+    return manifest->has_class && manifest->class_code == function->class_code &&
+           (manifest->any_subclass || manifest->subclass == function->subclass) &&
+           (manifest->any_interface || manifest->interface == function->interface);
+}

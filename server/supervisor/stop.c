@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Asking a child to stop. The request goes out by hand and its answer comes through the event loop,
+ * so that a child which never answers costs us its time limit and nobody anything else.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <mach/mig_errors.h>
+
+#include <kernel/mach_port_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <kit/clock.h>
+#include <server/supervisor/child.h>
+#include <server/supervisor/journal.h>
+
+/* task_control_stop: the first routine of subsystem 71050 (interface/task_control.defs). */
+enum { TASK_CONTROL_STOP = 71050 };
+
+struct answer {
+    bool arrived;
+    int error;
+};
+
+static void answer_message(void *context, mach_msg_header_t *message)
+{
+    struct answer *answer = context;
+    const mig_reply_header_t *reply = (const void *)message;
+
+    answer->arrived = true;
+    answer->error = message->msgh_size >= sizeof(*reply) ? error_from_kernel(reply->RetCode) : EPROTO;
+}
+
+static const struct port_type answer_type = {.name = "answer", .message = answer_message};
+
+static int stop_ask(struct child *child, mach_port_t control, uint64_t limit)
+{
+    struct answer answer = {false, 0};
+    mach_port_t reply;
+    int error = port_create(&answer_type, &answer, &reply);
+
+    if (error != 0)
+        return error;
+    mach_msg_header_t request = {
+        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+        .msgh_size = sizeof(request),
+        .msgh_remote_port = control,
+        .msgh_local_port = reply,
+        .msgh_id = TASK_CONTROL_STOP,
+    };
+    error = error_from_kernel(mach_msg(&request, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(request),
+                                       0, MACH_PORT_NULL, 0, MACH_PORT_NULL));
+    uint64_t deadline = clock_now() + limit;
+    while (error == 0 && !answer.arrived && child->task.task != MACH_PORT_NULL &&
+           clock_now() < deadline)
+        loop_once(deadline);
+    port_destroy(reply);
+    if (error == 0)
+        error = answer.arrived ? answer.error : ETIMEDOUT;
+    return error;
+}
+
+int child_stop(struct child *child, uint64_t limit)
+{
+    const struct child_offer *control = child_offer_of(child, "control");
+    int error = 0;
+
+    if (control && child->state == CHILD_RUNNING) {
+        error = stop_ask(child, control->right, limit);
+        if (error != 0)
+            journal_note(LOG_WARNING, "%s: did not stop in order: %s", child->name, strerror(error));
+    }
+    if (child->task.task != MACH_PORT_NULL)
+        child_end(child, CHILD_STOPPED, "stopped");
+    return error;
+}

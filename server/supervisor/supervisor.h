@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The supervisor's parts: main.c starts what is always there; drivers.c matches and starts drivers;
+ * mount.c runs file systems; report.c tells an operator how things are; child.c keeps the tasks.
+ */
+#ifndef SERVER_SUPERVISOR_SUPERVISOR_H
+#define SERVER_SUPERVISOR_SUPERVISOR_H
+
+#include <mach/port.h>
+
+#include <host/mach/archive.h>
+#include <server/supervisor/child.h>
+#include <server/supervisor/text.h>
+
+extern struct archive supervisor_archive;
+extern mach_port_t supervisor_io;      /* interface/io_control.defs */
+extern mach_port_t supervisor_pci_bus; /* interface/pci_bus.defs; null while there is no PCI */
+
+/* Every child may allocate memory that devices reach, up to a quota. */
+int supervisor_grant_pool(struct child *child, uint64_t quota);
+
+/* drivers.c */
+void drivers_start(void);
+void drivers_stop(void);
+void drivers_report(struct text *text);
+
+/* Functions as the PCI server lists them, in pages; free with memory_pages_free. */
+int drivers_functions(struct pci_function_info **functions, size_t *count);
+unsigned drivers_address(const struct pci_function_info *function);
+const struct child *drivers_find(unsigned address);
+
+/* devices.c */
+void devices_report(struct text *text, bool verbose);
+
+/* mount.c */
+int mount_start(const char *device, bool read_only, mach_port_t *fs);
+int mount_stop(const char *device);
+void mount_stop_all(void);
+
+/* operator.c: a send right to the operator's interface (interface/supervisor.defs). */
+int operator_port(mach_port_t *port);
+
+#endif
