@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/block_core.h>
+
+static struct block_device *devices;
+
+static bool limits_are_possible(const struct block_device_limits *limits)
+{
+    uint32_t size = limits->block_size;
+
+    return size >= 512 && size <= 65536 && (size & (size - 1)) == 0 &&
+           limits->max_transfer >= size && limits->max_transfer % size == 0 &&
+           limits->blocks <= UINT64_MAX / size;
+}
+
+int block_device_create(const struct block_device_limits *limits,
+                        const struct block_device_ops *ops, void *context,
+                        struct block_device **result)
+{
+    if (!limits_are_possible(limits))
+        return EINVAL;
+    struct block_device *device = calloc(1, sizeof(*device));
+    if (!device)
+        return ENOMEM;
+    device->limits = *limits;
+    device->limits.serial[sizeof(limits->serial) - 1] = '\0';
+    device->limits.model[sizeof(limits->model) - 1] = '\0';
+    device->ops = ops;
+    device->context = context;
+    device->next = devices;
+    devices = device;
+    *result = device;
+    return 0;
+}
+
+unsigned block_device_pending(const struct block_device *device)
+{
+    return device->pending;
+}
+
+int block_session_create(struct block_device *device, bool write,
+                         const struct block_transport *transport, void *link,
+                         struct block_session **result)
+{
+    if (write && (device->limits.flags & BLOCK_INFO_READ_ONLY))
+        return EROFS;
+    struct block_session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return ENOMEM;
+    session->device = device;
+    session->transport = transport;
+    session->link = link;
+    session->write = write;
+    session->waiting_end = &session->waiting;
+    session->next = device->sessions;
+    device->sessions = session;
+    *result = session;
+    return 0;
+}
+
+void block_session_info(const struct block_session *session, struct block_info *info)
+{
+    const struct block_device_limits *limits = &session->device->limits;
+
+    memset(info, 0, sizeof(*info));
+    info->blocks = limits->blocks;
+    info->block_size = limits->block_size;
+    info->max_transfer = limits->max_transfer;
+    info->flags = limits->flags | (session->write ? 0 : BLOCK_INFO_READ_ONLY);
+    memcpy(info->serial, limits->serial, sizeof(info->serial));
+    memcpy(info->model, limits->model, sizeof(info->model));
+}
+
+int block_session_attach(struct block_session *session, uint64_t address, uint64_t size,
+                         uint32_t *buffer)
+{
+    for (uint32_t id = 0; id < BLOCK_BUFFERS; id++) {
+        if (session->buffer[id].size == 0) {
+            session->buffer[id] = (struct block_buffer){address, size};
+            *buffer = id;
+            return 0;
+        }
+    }
+    return ENOSPC;
+}
+
+static void completion_add(struct block_session *session, const struct block_request *request,
+                           enum block_status status)
+{
+    session->completion[session->completion_count++] = (struct block_completion){
+        .slot = request->slot,
+        .status = (uint16_t)status,
+        .generation = request->generation,
+        .length = status == BLOCK_STATUS_OK ? (uint32_t)request->length : 0,
+    };
+}
+
+/* Fill the request in from a submission; what keeps it from being carried out, or OK. */
+static enum block_status request_check(const struct block_session *session,
+                                       const struct block_submission *submission,
+                                       struct block_request *request)
+{
+    const struct block_device_limits *limits = &session->device->limits;
+
+    request->operation = (enum block_operation)submission->operation;
+    request->block = submission->block;
+    request->count = submission->count;
+    if (submission->flags != 0)
+        return BLOCK_STATUS_INVALID;
+    for (unsigned i = 0; i < 4; i++) {
+        if (submission->reserved[i] != 0)
+            return BLOCK_STATUS_INVALID;
+    }
+
+    if (submission->operation == BLOCK_FLUSH)
+        return submission->block == 0 && submission->count == 0 && submission->offset == 0 &&
+                       submission->buffer == 0
+                   ? BLOCK_STATUS_OK
+                   : BLOCK_STATUS_INVALID;
+    if (submission->operation != BLOCK_READ && submission->operation != BLOCK_WRITE)
+        return BLOCK_STATUS_INVALID;
+    if (submission->operation == BLOCK_WRITE && !session->write)
+        return BLOCK_STATUS_READ_ONLY;
+    if (submission->count == 0 || submission->buffer >= BLOCK_BUFFERS)
+        return BLOCK_STATUS_INVALID;
+
+    const struct block_buffer *buffer = &session->buffer[submission->buffer];
+    uint64_t length = (uint64_t)submission->count * limits->block_size;
+    if (length > limits->max_transfer || submission->offset % 4 != 0 ||
+        submission->offset > buffer->size || length > buffer->size - submission->offset)
+        return BLOCK_STATUS_INVALID;
+    if (submission->block > limits->blocks ||
+        submission->count > limits->blocks - submission->block)
+        return BLOCK_STATUS_RANGE;
+
+    request->length = length;
+    request->address = buffer->address + submission->offset;
+    return BLOCK_STATUS_OK;
+}
+
+int block_session_submit(struct block_session *session, const struct block_submission *submissions,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct block_submission *submission = &submissions[i];
+
+        if (submission->slot >= BLOCK_SLOTS || session->busy[submission->slot])
+            return EPROTO;
+        session->busy[submission->slot] = true;
+
+        struct block_request *request = &session->request[submission->slot];
+        *request = (struct block_request){
+            .session = session,
+            .slot = submission->slot,
+            .generation = submission->generation,
+        };
+        enum block_status status = request_check(session, submission, request);
+        if (status != BLOCK_STATUS_OK) {
+            completion_add(session, request, status);
+            continue;
+        }
+        *session->waiting_end = request;
+        session->waiting_end = &request->next;
+    }
+    return 0;
+}
+
+/* Nothing refers to an ended session any more: let it go. */
+static void session_free(struct block_session *session)
+{
+    struct block_session **link = &session->device->sessions;
+
+    while (*link != session)
+        link = &(*link)->next;
+    *link = session->next;
+    session->transport->ended(session->link, session);
+    free(session);
+}
+
+void block_session_end(struct block_session *session)
+{
+    session->ending = true;
+    session->waiting = NULL;
+    session->waiting_end = &session->waiting;
+    if (session->owned == 0)
+        session_free(session);
+}
+
+void block_request_done(struct block_request *request, enum block_status status)
+{
+    struct block_session *session = request->session;
+
+    session->owned--;
+    session->device->pending--;
+    session->device->full = false;
+    if (!session->ending)
+        completion_add(session, request, status);
+    else if (session->owned == 0)
+        session_free(session);
+}
+
+/* Give the driver the session's oldest request. False: none, or no room. */
+static bool session_start_one(struct block_device *device, struct block_session *session)
+{
+    struct block_request *request = session->waiting;
+
+    if (!request || device->full)
+        return false;
+    session->waiting = request->next;
+    if (!session->waiting)
+        session->waiting_end = &session->waiting;
+    request->next = NULL;
+    session->owned++;
+    device->pending++;
+    if (device->ops->start(device->context, request))
+        return true;
+
+    session->owned--;
+    device->pending--;
+    request->next = session->waiting;
+    if (!session->waiting)
+        session->waiting_end = &request->next;
+    session->waiting = request;
+    device->full = true;
+    return false;
+}
+
+/* Move the first session to the end of the line. */
+static void sessions_rotate(struct block_device *device)
+{
+    struct block_session *first = device->sessions;
+
+    if (!first || !first->next)
+        return;
+    struct block_session **link = &device->sessions;
+    *link = first->next;
+    while (*link)
+        link = &(*link)->next;
+    *link = first;
+    first->next = NULL;
+}
+
+/* One request of each session in turn, until the driver is full or nothing waits. */
+static void device_start(struct block_device *device)
+{
+    bool started_any = false, started = true;
+
+    while (started && !device->full) {
+        started = false;
+        for (struct block_session *session = device->sessions; session; session = session->next)
+            started |= session_start_one(device, session);
+        started_any |= started;
+    }
+    sessions_rotate(device);
+    if (started_any && device->ops->kick)
+        device->ops->kick(device->context);
+}
+
+/* False: some could not be delivered. */
+static bool session_deliver(struct block_session *session)
+{
+    while (session->completion_count > 0) {
+        unsigned sent = session->transport->deliver(session->link, session->completion,
+                                                    session->completion_count);
+        if (sent == 0 || sent > session->completion_count)
+            return false;
+        for (unsigned i = 0; i < sent; i++)
+            session->busy[session->completion[i].slot] = false;
+        session->completion_count -= sent;
+        memmove(session->completion, session->completion + sent,
+                session->completion_count * sizeof(session->completion[0]));
+    }
+    return true;
+}
+
+bool block_turn(void)
+{
+    bool again = false;
+
+    for (struct block_device *device = devices; device; device = device->next) {
+        device_start(device);
+        for (struct block_session *session = device->sessions; session; session = session->next) {
+            if (!session->ending && !session_deliver(session))
+                again = true;
+        }
+    }
+    return again;
+}

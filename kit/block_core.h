@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The block class's core: devices, sessions, buffers, requests. Between the driver above
+ * (kit/block.h) and a transport below that carries submissions in and completions out. Portable; no
+ * memory is allocated per request.
+ *
+ *   submission -> checked -> waiting, per session -> started, one session after the other -> done
+ *              -> completion, per session -> delivered, at the end of the event loop's turn
+ */
+#ifndef KIT_BLOCK_CORE_H
+#define KIT_BLOCK_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kit/block.h>
+
+struct block_transport {
+    /* Send completions without ever waiting; how many were taken. */
+    unsigned (*deliver)(void *link, const struct block_completion *completions, unsigned count);
+
+    /* The device no longer uses anything of the session's: let go of its buffers. The session is
+     * freed afterwards. */
+    void (*ended)(void *link, struct block_session *session);
+};
+
+struct block_buffer {
+    uint64_t address; /* where the device sees it */
+    uint64_t size;    /* 0: this id is free */
+};
+
+struct block_session {
+    struct block_device *device;
+    const struct block_transport *transport;
+    void *link; /* the transport's */
+    bool write;
+    bool ending;
+    unsigned owned; /* requests that the driver has */
+    struct block_buffer buffer[BLOCK_BUFFERS];
+    struct block_request *waiting, **waiting_end;
+    unsigned completion_count;
+    struct block_completion completion[BLOCK_SLOTS];
+    bool busy[BLOCK_SLOTS]; /* from submission until the completion is delivered */
+    struct block_request request[BLOCK_SLOTS];
+    struct block_session *next;
+};
+
+struct block_device {
+    struct block_device_limits limits;
+    const struct block_device_ops *ops;
+    void *context;
+    struct block_session *sessions; /* the first is the next to be served */
+    unsigned pending;               /* requests that the driver has, over all sessions */
+    bool full;                      /* it refused one; nothing was done since */
+    struct block_device *next;
+};
+
+/* EINVAL: impossible limits; ENOMEM. */
+int block_device_create(const struct block_device_limits *limits,
+                        const struct block_device_ops *ops, void *context,
+                        struct block_device **device);
+
+/* EROFS, ENOMEM. */
+int block_session_create(struct block_device *device, bool write,
+                         const struct block_transport *transport, void *link,
+                         struct block_session **session);
+void block_session_info(const struct block_session *session, struct block_info *info);
+
+/* ENOSPC: all ids are taken. */
+int block_session_attach(struct block_session *session, uint64_t address, uint64_t size,
+                         uint32_t *buffer);
+
+/* Take submissions, already copied. A bad one gets a completion that says so; EPROTO if the client
+ * broke the protocol (a slot out of range, or in flight already): end the session. */
+int block_session_submit(struct block_session *session, const struct block_submission *submissions,
+                         size_t count);
+
+/* Nothing more is started or delivered; the session goes when the driver has given back what it
+ * has. */
+void block_session_end(struct block_session *session);
+
+/* Start what waits, ring doorbells, deliver completions, over all devices. True: some completions
+ * could not be delivered yet, try again soon. */
+bool block_turn(void);
+
+#endif
