@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Commands, completions and identify data (NVM Express base specification 1.4). Little-endian.
+ */
+#ifndef DRIVER_NVME_COMMAND_H
+#define DRIVER_NVME_COMMAND_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* 4.2 submission queue entry */
+struct nvme_command {
+    uint8_t opcode;
+    uint8_t flags;
+    uint16_t id;
+    uint32_t namespace;
+    uint32_t cdw2, cdw3;
+    uint64_t metadata;
+    uint64_t prp1, prp2; /* 4.3 */
+    uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
+};
+static_assert(sizeof(struct nvme_command) == 64, "4.2");
+
+/* 4.6 completion queue entry */
+struct nvme_completion {
+    uint32_t result;
+    uint32_t reserved;
+    uint16_t sq_head, sq_id;
+    uint16_t id;
+    uint16_t status; /* bit 0: phase */
+};
+static_assert(sizeof(struct nvme_completion) == 16, "4.6");
+
+/* 4.6.1: status code type and code, the phase and the bits above taken off. */
+#define NVME_STATUS(status) ((status) >> 1 & 0x7ff)
+enum nvme_status {
+    NVME_STATUS_SUCCESS = 0x000,
+    NVME_STATUS_WRITE_PROTECTED = 0x020,
+    NVME_STATUS_LBA_RANGE = 0x080,
+    NVME_STATUS_READ_ONLY_RANGE = 0x182,
+};
+/* 4.6.1.2.3: media and data integrity errors are type 2. */
+#define NVME_STATUS_IS_MEDIA(status) ((status) >> 8 == 2)
+
+/* 5: admin opcodes */
+enum {
+    NVME_ADMIN_CREATE_SQ = 0x01,
+    NVME_ADMIN_CREATE_CQ = 0x05,
+    NVME_ADMIN_IDENTIFY = 0x06,
+    NVME_ADMIN_SET_FEATURES = 0x09,
+};
+
+/* 6: NVM opcodes */
+enum {
+    NVME_FLUSH = 0x00,
+    NVME_WRITE = 0x01,
+    NVME_READ = 0x02,
+};
+
+/* 5.15.1: identify, CNS */
+enum {
+    NVME_IDENTIFY_NAMESPACE = 0x00,
+    NVME_IDENTIFY_CONTROLLER = 0x01,
+    NVME_IDENTIFY_ACTIVE = 0x02,
+};
+enum { NVME_ACTIVE_MAX = 1024 };
+
+/* 5.21.1.7 */
+enum { NVME_FEATURE_QUEUES = 0x07 };
+
+/* 5.3 and 5.4 */
+#define NVME_QUEUE_CONTIGUOUS (1u << 0)
+#define NVME_QUEUE_INTERRUPTS (1u << 1)
+
+/* 5.15.2.2, figure 247, as far as it is used */
+struct nvme_identify_controller {
+    uint16_t vendor, subsystem_vendor;
+    char serial[20];
+    char model[40];
+    char firmware[8];
+    uint8_t rab;
+    uint8_t ieee[3];
+    uint8_t cmic;
+    uint8_t mdts; /* longest transfer: 2 to the power of this, in smallest pages; 0: no limit */
+    uint16_t controller_id;
+    uint32_t version;
+    uint32_t rtd3r;
+    uint32_t rtd3e; /* longest shutdown, in microseconds; 0: not told */
+    uint8_t reserved0[512 - 92];
+    uint8_t sqes, cqes;
+    uint16_t maxcmd;
+    uint32_t namespaces; /* NN: the largest namespace id */
+    uint16_t oncs, fuses;
+    uint8_t fna;
+    uint8_t vwc; /* bit 0: a volatile write cache is there */
+    uint8_t reserved1[4096 - 526];
+};
+static_assert(offsetof(struct nvme_identify_controller, mdts) == 77, "5.15.2.2");
+static_assert(offsetof(struct nvme_identify_controller, rtd3e) == 88, "5.15.2.2");
+static_assert(offsetof(struct nvme_identify_controller, namespaces) == 516, "5.15.2.2");
+static_assert(offsetof(struct nvme_identify_controller, vwc) == 525, "5.15.2.2");
+static_assert(sizeof(struct nvme_identify_controller) == 4096, "5.15.2.2");
+
+/* 5.15.2.1, figure 245 and 246, as far as they are used */
+struct nvme_lba_format {
+    uint16_t metadata; /* bytes per block */
+    uint8_t data_shift;
+    uint8_t performance;
+};
+struct nvme_identify_namespace {
+    uint64_t size, capacity, used; /* blocks */
+    uint8_t features;
+    uint8_t formats; /* less one */
+    uint8_t format;  /* FLBAS: bits 3:0 the one in use */
+    uint8_t reserved0[2];
+    uint8_t protection; /* DPS: bits 2:0: type of end-to-end protection in use */
+    uint8_t reserved1[99 - 30];
+    uint8_t attributes; /* NSATTR, bit 0: write protected */
+    uint8_t reserved2[128 - 100];
+    struct nvme_lba_format lba_format[16];
+    uint8_t reserved3[4096 - 192];
+};
+static_assert(offsetof(struct nvme_identify_namespace, format) == 26, "5.15.2.1");
+static_assert(offsetof(struct nvme_identify_namespace, attributes) == 99, "5.15.2.1");
+static_assert(offsetof(struct nvme_identify_namespace, lba_format) == 128, "5.15.2.1");
+static_assert(sizeof(struct nvme_identify_namespace) == 4096, "5.15.2.1");
+
+#endif
