@@ -124,7 +124,7 @@ static int identify(struct nvme_controller *controller)
     controller->shutdown_limit =
         identity->rtd3e ? identity->rtd3e * UINT64_C(1000) : SHUTDOWN_DEFAULT;
     controller->max_transfer = TRANSFER_MOST;
-    /* MDTS counts smallest pages, which may be below ours only in that it is CAP.MPSMIN (4 KiB). */
+    /* MDTS counts in smallest pages, and those are our 4 KiB: CAP.MPSMIN cannot be less. */
     if (shift != 0 && shift < 20 && ((uint64_t)NVME_PAGE << shift) < TRANSFER_MOST)
         controller->max_transfer = (uint64_t)NVME_PAGE << shift;
     return 0;

@@ -16,6 +16,7 @@
 #include <kit/log.h>
 
 #include "io.h"
+#include "registers.h"
 
 enum { NAMESPACES_MAX = 32 };
 

@@ -73,7 +73,7 @@ static uint64_t window_need(const struct pci_tree *tree, const struct pci_functi
     *align = unit;
     for (size_t i = 0; i < tree->count; i++) {
         const struct pci_function *function = &tree->functions[i];
-        uint64_t part_align;
+        uint64_t part_align = unit;
 
         if (function->info.segment != bridge->info.segment ||
             function->info.bus != bridge->info.secondary_bus)
@@ -91,7 +91,8 @@ static uint64_t window_need(const struct pci_tree *tree, const struct pci_functi
         if (!pci_function_is_bridge(function) || function->info.secondary_bus == 0 ||
             function->window[kind].size != 0)
             continue;
-        need += round_up(window_need(tree, function, kind, &part_align), part_align);
+        uint64_t part = window_need(tree, function, kind, &part_align);
+        need += round_up(part, part_align);
         *align = part_align > *align ? part_align : *align;
     }
     return round_up(need, unit);
@@ -155,7 +156,8 @@ static bool gap_find(const struct place *place, const struct item *item,
         struct pci_range obstacle;
         if (obstacle_find(place, item->ports, base, item->size, &obstacle)) {
             base = round_up(obstacle.base + obstacle.size, item->align);
-        } else if (!place->limits->usable(place->limits->context, item->ports, base, item->size)) {
+        } else if (!place->limits->usable(place->limits->context, item->function, item->ports, base,
+                                          item->size)) {
             if (++refusals == REFUSALS_MAX)
                 return false;
             base += item->align;
@@ -292,6 +294,7 @@ static bool item_next(const struct place *place, struct item *best)
 {
     bool found = false;
 
+    *best = (struct item){0};
     for (size_t i = 0; i < place->tree->count; i++) {
         struct pci_function *function = &place->tree->functions[i];
         if (function->info.segment != place->segment || function->info.bus != place->bus)

@@ -12,11 +12,13 @@
 
 #include <server/pci/tree.h>
 
-/* What else is not free, and who knows better: `usable` is asked about every choice. */
+/* What else is not free, and who knows better: `usable` is asked about every choice. `function` is
+ * the one that would get the address. */
 struct pci_assign_limits {
     const struct pci_range *reserved; /* in memory space */
     size_t reserved_count;
-    bool (*usable)(void *context, bool ports, uint64_t base, uint64_t size);
+    bool (*usable)(void *context, const struct pci_function *function, bool ports, uint64_t base,
+                   uint64_t size);
     void *context;
 };
 

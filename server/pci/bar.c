@@ -181,6 +181,20 @@ void pci_windows_read(const struct pci_config *config, struct pci_function *brid
     bridge->window[PCI_WINDOW_PREFETCH] = window_make(base, limit, WINDOW_MEMORY_UNIT);
 }
 
+void pci_windows_close(const struct pci_config *config, struct pci_function *bridge)
+{
+    uint32_t address = pci_function_address(bridge);
+
+    /* Base above limit. */
+    pci_write16(config, address, PCI_BRIDGE_IO_BASE, 0x00f0);
+    pci_write32(config, address, PCI_BRIDGE_MEMORY_BASE, 0x0000fff0);
+    pci_write32(config, address, PCI_BRIDGE_PREFETCH_BASE, 0x0000fff0);
+    pci_write32(config, address, PCI_BRIDGE_PREFETCH_LIMIT_HIGH, 0);
+    pci_write32(config, address, PCI_BRIDGE_PREFETCH_BASE_HIGH, 0);
+    pci_write32(config, address, PCI_BRIDGE_IO_BASE_HIGH, 0);
+    pci_windows_read(config, bridge);
+}
+
 int pci_window_open(const struct pci_config *config, struct pci_function *bridge,
                     enum pci_window_kind kind, uint64_t base, uint64_t size)
 {

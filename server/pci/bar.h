@@ -18,6 +18,10 @@ int pci_bar_assign(const struct pci_config *config, struct pci_function *functio
 /* What the bridge passes down now. */
 void pci_windows_read(const struct pci_config *config, struct pci_function *bridge);
 
+/* Close them all: what a reset leaves in the registers is a window at 0, in front of memory and of
+ * the old ports. */
+void pci_windows_close(const struct pci_config *config, struct pci_function *bridge);
+
 /* Open an I/O or memory window; base and size are multiples of 4 KiB or 1 MiB. EIO: the bridge has
  * no such window or cannot reach there. */
 int pci_window_open(const struct pci_config *config, struct pci_function *bridge,

@@ -148,7 +148,8 @@ int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_fu
     /* The firmware may have left it running, with addresses that mean nothing any more. */
     pci_function_silence(tree->config, function);
     pci_function_wake(tree->config, function);
-    error = error_from_kernel(io_bus_device_create(io_bus, claim->name, &claim->io_device));
+    error = error_from_kernel(io_bus_device_create(
+        io_bus, claim->name, pci_tree_requester(tree, function), &claim->io_device));
     if (error != 0) {
         log_error("%s: the authority makes no device: %s", claim->name, strerror(error));
         claim->function = NULL;
@@ -177,10 +178,10 @@ void pci_claim_release(struct pci_claim *claim)
     pci_function_silence(config, function);
     int error = pci_function_reset(config, function);
     if (error != 0)
-        log_warning("pci " PCI_ADDRESS_FORMAT ": %s",
-                    pci_address_arguments(pci_function_address(function)),
-                    error == ENOTSUP ? "has no reset of its own: only silenced"
-                                     : "does not come back from its reset");
+        log_write(error == ENOTSUP ? LOG_INFO : LOG_ERROR, "pci " PCI_ADDRESS_FORMAT ": %s",
+                  pci_address_arguments(pci_function_address(function)),
+                  error == ENOTSUP ? "has no reset of its own: only silenced"
+                                   : "does not come back from its reset");
     /* The authority masks the MSI-X table once more. */
     pci_function_decode(claim->tree, function, true);
     io_bus_device_destroy(claim->io_bus, claim->io_device);

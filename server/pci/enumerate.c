@@ -45,6 +45,28 @@ struct pci_function *pci_tree_bridge(struct pci_tree *tree, uint16_t segment, ui
     return NULL;
 }
 
+/* Device/port type in the Express capabilities register (PCIe 7.5.3.2). */
+enum { EXPRESS_TYPE = 2, EXPRESS_TYPE_SHIFT = 4, EXPRESS_TO_PCI = 7 };
+
+uint32_t pci_tree_requester(struct pci_tree *tree, const struct pci_function *function)
+{
+    uint32_t requester = pci_function_address(function);
+    const struct pci_function *bridge;
+
+    while ((bridge = pci_tree_bridge(tree, function->info.segment, function->info.bus)) != NULL) {
+        uint32_t address = pci_function_address(bridge);
+        uint16_t express = bridge->info.express_offset;
+
+        if (express == 0)
+            requester = address;
+        else if ((pci_read16(tree->config, address, express + EXPRESS_TYPE) >> EXPRESS_TYPE_SHIFT &
+                  0xf) == EXPRESS_TO_PCI)
+            requester = pci_address(bridge->info.segment, bridge->info.secondary_bus, 0, 0);
+        function = bridge;
+    }
+    return requester;
+}
+
 /* PCI 6.2.1: all ones where nothing answers; vendor 0 is nobody's, and what broken functions say.
  */
 static bool function_exists(const struct pci_config *config, uint32_t address)
@@ -209,6 +231,7 @@ static void bridge_number(struct scan *scan, struct pci_function *bridge, uint8_
         bridge->subordinate_bus = 0;
         return;
     }
+    pci_windows_close(config, bridge);
     bus_scan(scan, first, bridge->info.bus, last, depth + 1);
 
     while (last > first && !scan->entered[last])

@@ -47,11 +47,13 @@ static int scan(void)
 }
 
 /* The authority knows what is memory and what is taken: ask it for a device there, and drop it. */
-static bool room_is_usable(void *context, bool ports, uint64_t base, uint64_t size)
+static bool room_is_usable(void *context, const struct pci_function *function, bool ports,
+                           uint64_t base, uint64_t size)
 {
     mach_port_t bus = *(mach_port_t *)context, device;
 
-    if (io_bus_device_create(bus, "pci room", &device) != KERN_SUCCESS)
+    if (io_bus_device_create(bus, "pci room", pci_tree_requester(&tree, function), &device) !=
+        KERN_SUCCESS)
         return false;
     kern_return_t code =
         ports ? io_bus_device_add_ports(bus, device, 0, (unsigned)base, (unsigned)(base + size - 1))

@@ -77,4 +77,9 @@ struct pci_function *pci_tree_find(struct pci_tree *tree, uint32_t address);
 /* The bridge that leads to that bus; null for a root bus. */
 struct pci_function *pci_tree_bridge(struct pci_tree *tree, uint16_t segment, uint8_t bus);
 
+/* Who the function's bus transactions say they are from, as an IOMMU sees it: conventional bridges
+ * put themselves in the place of what is behind them (VT-d specification 4.1, 3.4.1; PCI Express to
+ * PCI Bridge specification 1.0, 2.3). */
+uint32_t pci_tree_requester(struct pci_tree *tree, const struct pci_function *function);
+
 #endif

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Doing things to functions: addresses, decoding, interrupts, resets.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <kit/clock.h>
+#include <server/pci/assign.h>
+#include <server/pci/capability.h>
+#include <server/pci/command.h>
+#include <server/pci/message.h>
+#include <server/pci/reset.h>
+#include <server/pci/tree.h>
+#include <test/unit/cmocka.h>
+#include <test/unit/pci_model.h>
+
+static struct pci_model model;
+static struct pci_tree tree;
+
+static int setup(void **state)
+{
+    (void)state;
+    pci_model_init(&model);
+    memset(&tree, 0, sizeof(tree));
+    tree.config = &model.config;
+    return 0;
+}
+
+static struct pci_function *found(unsigned bus, unsigned device)
+{
+    struct pci_function *function = pci_tree_find(&tree, pci_address(0, bus, device, 0));
+
+    assert_non_null(function);
+    return function;
+}
+
+/* What the authority would refuse. */
+static struct pci_range refused;
+
+static bool usable(void *context, const struct pci_function *function, bool ports, uint64_t base,
+                   uint64_t size)
+{
+    (void)context;
+    assert_non_null(function);
+    return ports || base >= refused.base + refused.size || refused.base >= base + size;
+}
+
+static void scan_and_assign(void)
+{
+    static const struct pci_range ecam = {0xb0000000, 0x10000000};
+
+    assert_int_equal(pci_tree_scan(&tree, 0, 0, 255), 0);
+    pci_assign(&tree, &(struct pci_assign_limits){&ecam, 1, usable, NULL});
+}
+
+/* A device whose 4 KiB at `base` and ports at `ports` the firmware switched on. */
+static int evidence(unsigned device, uint32_t base, uint32_t ports)
+{
+    int index = pci_model_add(&model, PCI_MODEL_ROOT, device, 0, 0x8086, 0x020000);
+
+    pci_model_bar(&model, index, 0, 0xfffff000, 0, base);
+    if (ports != 0)
+        pci_model_bar(&model, index, 1, 0xffe0, 1, ports);
+    pci_model_poke(&model, index, PCI_COMMAND, 2, 3);
+    return index;
+}
+
+static void gaps_on_the_root_bus_are_used(void **state)
+{
+    int empty = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x010802);
+    int small = pci_model_add(&model, PCI_MODEL_ROOT, 10, 0, 0x1b36, 0x010802);
+
+    (void)state;
+    refused = (struct pci_range){0, 0};
+    evidence(1, 0xfebf0000, 0xc040);
+    evidence(2, 0xfebf8000, 0xc100);
+    pci_model_bar(&model, empty, 0, ~UINT64_C(0x3fff), 0x4, 0);
+    pci_model_bar(&model, empty, 4, 0xffffff80, 0x1, 0);
+    pci_model_bar(&model, small, 0, 0xffffff00, 0x0, 0);
+    pci_model_bar(&model, small, 1, 0xffffff00, 0x0, 0);
+    scan_and_assign();
+
+    assert_true(found(0, 9)->info.bar[0].base == 0xfebf4000);
+    assert_true(found(0, 9)->info.bar[4].base == 0xc080);
+    assert_int_equal(found(0, 9)->bars_without_base, 0);
+    /* Small ones get a page each. */
+    assert_true(found(0, 10)->info.bar[0].base == 0xfebf1000);
+    assert_true(found(0, 10)->info.bar[1].base == 0xfebf2000);
+    assert_int_equal(pci_model_peek(&model, empty, PCI_BAR, 4), 0xfebf4004);
+    assert_int_equal(pci_model_peek(&model, small, PCI_BAR, 4), 0xfebf1000);
+    assert_int_equal(pci_model_peek(&model, empty, PCI_COMMAND, 2), 0);
+    assert_int_equal(pci_model_warnings(), 0);
+}
+
+static void what_the_authority_refuses_is_not_used(void **state)
+{
+    int empty = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x010802);
+
+    (void)state;
+    refused = (struct pci_range){0xfebf1000, 0x2800};
+    evidence(1, 0xfebf0000, 0);
+    pci_model_bar(&model, empty, 0, 0xfffff000, 0, 0);
+    scan_and_assign();
+    assert_true(found(0, 9)->info.bar[0].base == 0xfebf4000);
+
+    setup(NULL);
+    refused = (struct pci_range){0, UINT64_C(1) << 60};
+    empty = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x010802);
+    evidence(1, 0xfebf0000, 0);
+    pci_model_bar(&model, empty, 0, 0xfffff000, 0, 0);
+    scan_and_assign();
+    assert_int_equal(found(0, 9)->bars_without_base, 1);
+    assert_int_equal(pci_model_peek(&model, empty, PCI_BAR, 4), 0);
+    assert_int_equal(pci_model_warnings(), 1);
+}
+
+static void without_evidence_nothing_is_assigned(void **state)
+{
+    int empty = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x010802);
+    int idle = evidence(1, 0xfebf0000, 0xc000);
+
+    (void)state;
+    refused = (struct pci_range){0, 0};
+    pci_model_poke(&model, idle, PCI_COMMAND, 2, 0);
+    pci_model_bar(&model, empty, 0, 0xfffff000, 0, 0);
+    pci_model_bar(&model, empty, 1, 0xffffff80, 1, 0);
+    scan_and_assign();
+    assert_int_equal(found(0, 9)->bars_without_base, 3);
+    assert_int_equal(pci_model_warnings(), 2);
+}
+
+static void below_the_firmwares_range_but_not_in_ecam(void **state)
+{
+    int big = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x030000);
+    int bigger = pci_model_add(&model, PCI_MODEL_ROOT, 10, 0, 0x1b36, 0x030000);
+
+    (void)state;
+    refused = (struct pci_range){0, 0};
+    evidence(1, 0xfebf0000, 0);
+    pci_model_bar(&model, big, 0, 0xf8000000, 0, 0);
+    pci_model_bar(&model, bigger, 0, 0xe0000000, 0, 0); /* 512 MiB: no room in that step */
+    scan_and_assign();
+    assert_true(found(0, 9)->info.bar[0].base == 0xf0000000);
+    assert_int_equal(found(0, 10)->bars_without_base, 1);
+
+    setup(NULL);
+    evidence(1, 0xb8000000, 0); /* inside the reserved range */
+    int empty = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x010802);
+    pci_model_bar(&model, empty, 0, 0xfffff000, 0, 0);
+    scan_and_assign();
+    assert_true(found(0, 9)->info.bar[0].base == 0xc0000000);
+}
+
+static void windows_of_bridges_are_used(void **state)
+{
+    int bridge = pci_model_bridge(&model, PCI_MODEL_ROOT, 1, 0, 1, 1);
+    int first = pci_model_add(&model, bridge, 0, 0, 0x1b36, 0x010802);
+    int second = pci_model_add(&model, bridge, 1, 0, 0x1b36, 0x030000);
+
+    (void)state;
+    refused = (struct pci_range){0, 0};
+    pci_model_poke(&model, bridge, PCI_BRIDGE_MEMORY_BASE, 4, 0xfe80fe80); /* 1 MiB */
+    pci_model_poke(&model, bridge, PCI_BRIDGE_PREFETCH_BASE, 4, 0x00110001);
+    pci_model_poke(&model, bridge, PCI_BRIDGE_PREFETCH_BASE_HIGH, 4, 0x38);
+    pci_model_poke(&model, bridge, PCI_BRIDGE_PREFETCH_LIMIT_HIGH, 4, 0x38);
+    pci_model_poke(&model, bridge, PCI_BRIDGE_IO_BASE, 2, 0xd0d0);
+    pci_model_bar(&model, first, 0, ~UINT64_C(0x3fff), 0x4, 0);
+    pci_model_bar(&model, first, 2, 0xffffff80, 0x1, 0);
+    pci_model_bar(&model, second, 0, ~UINT64_C(0xfffff), 0xc, 0);
+    pci_model_bar(&model, second, 2, 0xfffff000, 0x8, 0);
+    pci_model_bar(&model, second, 3, 0xffe00000, 0x0, 0); /* 2 MiB: does not fit */
+    scan_and_assign();
+
+    assert_true(found(1, 0)->info.bar[0].base == 0xfe800000);
+    assert_true(found(1, 0)->info.bar[2].base == 0xd000);
+    assert_true(found(1, 1)->info.bar[0].base == UINT64_C(0x3800000000));
+    /* 32 bits cannot reach that window, and may use the other. */
+    assert_true(found(1, 1)->info.bar[2].base == 0xfe804000);
+    assert_int_equal(found(1, 1)->bars_without_base, 1 << 3);
+    assert_int_equal(pci_model_peek(&model, second, PCI_BAR + 4, 4), 0x38);
+}
+
+static void closed_windows_are_opened(void **state)
+{
+    int left = pci_model_bridge(&model, PCI_MODEL_ROOT, 2, 0, 0, 0);
+    int below = pci_model_bridge(&model, left, 0, 0, 0, 0);
+    int nvme = pci_model_add(&model, below, 0, 0, 0x1b36, 0x010802);
+    int other = pci_model_add(&model, left, 1, 0, 0x1b36, 0x010802);
+
+    (void)state;
+    refused = (struct pci_range){0, 0};
+    evidence(1, 0xfe000000, 0xc040);
+    pci_model_bar(&model, nvme, 0, ~UINT64_C(0x3fff), 0x4, 0);
+    pci_model_bar(&model, nvme, 2, 0xffffff80, 0x1, 0);
+    pci_model_bar(&model, other, 0, 0xffc00000, 0x0, 0); /* 4 MiB */
+    scan_and_assign();
+
+    const struct pci_function *bridge = found(0, 2);
+    uint64_t base = found(2, 0)->info.bar[0].base;
+    assert_int_equal(found(2, 0)->bars_without_base, 0);
+    assert_int_equal(found(1, 1)->bars_without_base, 0);
+    assert_true(bridge->window[PCI_WINDOW_MEMORY].size == 0x500000);
+    assert_true(bridge->window[PCI_WINDOW_MEMORY].base % 0x400000 == 0);
+    assert_true(bridge->window[PCI_WINDOW_IO].size == 0x1000);
+    assert_true(bridge->window[PCI_WINDOW_IO].base == 0xd000);
+    assert_true(found(1, 0)->window[PCI_WINDOW_MEMORY].size == 0x100000);
+    assert_true(base - bridge->window[PCI_WINDOW_MEMORY].base <= 0x500000 - 0x4000);
+    assert_true(found(2, 0)->info.bar[2].base == 0xd000);
+    /* What is not used does not stay at 0, where a reset leaves it. */
+    assert_int_equal(pci_model_peek(&model, left, PCI_BRIDGE_PREFETCH_BASE, 4), 0x0001fff1);
+    assert_int_equal(pci_model_warnings(), 0);
+}
+
+static void registers_that_do_not_take_an_address(void **state)
+{
+    int empty = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x010802);
+
+    (void)state;
+    refused = (struct pci_range){0, 0};
+    evidence(1, 0xfebf0000, 0);
+    pci_model_bar(&model, empty, 0, 0x00fff000, 0, 0); /* decodes 24 bits only */
+    scan_and_assign();
+    assert_int_equal(found(0, 9)->bars_without_base, 1);
+    assert_int_equal(pci_model_peek(&model, empty, PCI_BAR, 4), 0);
+    assert_non_null(strstr(pci_model_last_warning(), "has no address"));
+}
+
+static void decoding_and_mastering(void **state)
+{
+    int bridge = pci_model_bridge(&model, PCI_MODEL_ROOT, 1, 0, 1, 1);
+    int f = pci_model_add(&model, bridge, 0, 0, 0x1b36, 0x010802);
+
+    (void)state;
+    pci_model_bar(&model, f, 0, 0xfffff000, 0, 0xfe000000);
+    pci_model_bar(&model, f, 1, 0xffffff80, 1, 0);
+    pci_tree_scan(&tree, 0, 0, 255);
+
+    pci_function_decode(&tree, found(1, 0), true);
+    assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+    assert_int_equal(pci_model_peek(&model, bridge, PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+    pci_function_master(&tree, found(1, 0), true);
+    assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2),
+                     PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    assert_int_equal(pci_model_peek(&model, bridge, PCI_COMMAND, 2),
+                     PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+
+    /* One memory BAR without address: none may answer. */
+    pci_function_decode(&tree, found(1, 0), false);
+    found(1, 0)->bars_without_base |= 1;
+    pci_function_decode(&tree, found(1, 0), true);
+    assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), PCI_COMMAND_MASTER);
+    pci_function_master(&tree, found(1, 0), false);
+    assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), 0);
+}
+
+/* A function with every interrupt kind, MSI with these control bits. */
+static int messages_make(uint16_t control)
+{
+    int f = pci_model_add(&model, PCI_MODEL_ROOT, 3, 0, 0x1b36, 0x010802);
+
+    pci_model_bar(&model, f, 0, ~UINT64_C(0x3fff), 0x4, 0xfeb00000);
+    pci_model_capability(&model, f, 0x40, PCI_CAPABILITY_MSIX, 0x50);
+    pci_model_poke(&model, f, 0x42, 2, 7 | 1 << 14);
+    pci_model_allow(&model, f, 0x42, 2, 0xc000);
+    pci_model_poke(&model, f, 0x44, 4, 0x2000);
+    pci_model_capability(&model, f, 0x50, PCI_CAPABILITY_MSI, 0x80);
+    pci_model_poke(&model, f, 0x52, 2, control);
+    pci_model_allow(&model, f, 0x52, 2, 0x0071);
+    for (unsigned offset = 0x54; offset < 0x68; offset += 4)
+        pci_model_allow(&model, f, offset, 4, UINT32_MAX);
+    pci_model_capability(&model, f, 0x80, PCI_CAPABILITY_EXPRESS, 0);
+    pci_model_poke(&model, f, 0x100, 4, 0x0001000f);
+    pci_model_allow(&model, f, 0x106, 2, 0x801f);
+    pci_tree_scan(&tree, 0, 0, 255);
+    return f;
+}
+
+static void messages_narrow_and_wide(void **state)
+{
+    int f = messages_make(0x0004 | 0x0030); /* 4 wanted, 8 enabled by somebody */
+
+    (void)state;
+    assert_int_equal(pci_msi_enable(&model.config, found(0, 3), 0xfee00000, 0x6f), 0);
+    assert_int_equal(pci_model_peek(&model, f, 0x52, 2), 0x0005);
+    assert_int_equal(pci_model_peek(&model, f, 0x54, 4), 0xfee00000);
+    assert_int_equal(pci_model_peek(&model, f, 0x58, 2), 0x6f);
+    assert_int_equal(pci_msi_enable(&model.config, found(0, 3), UINT64_C(1) << 32, 1), ENOTSUP);
+
+    setup(NULL);
+    f = messages_make(0x0180);
+    assert_int_equal(pci_msi_enable(&model.config, found(0, 3), UINT64_C(0x5fee01000), 0x31), 0);
+    assert_int_equal(pci_model_peek(&model, f, 0x52, 2), 0x0181);
+    assert_int_equal(pci_model_peek(&model, f, 0x54, 4), 0xfee01000);
+    assert_int_equal(pci_model_peek(&model, f, 0x58, 4), 5);
+    assert_int_equal(pci_model_peek(&model, f, 0x5c, 2), 0x31);
+    assert_int_equal(pci_model_peek(&model, f, 0x60, 4), 0xfffffffe);
+    pci_msi_disable(&model.config, found(0, 3));
+    assert_int_equal(pci_model_peek(&model, f, 0x52, 2), 0x0180);
+
+    pci_msix_enable(&model.config, found(0, 3));
+    assert_int_equal(pci_model_peek(&model, f, 0x42, 2), 0x8007);
+    found(0, 3)->info.msi_offset = 0;
+    assert_int_equal(pci_msi_enable(&model.config, found(0, 3), 0xfee00000, 1), ENOTSUP);
+}
+
+static void silence_is_complete(void **state)
+{
+    int f = messages_make(0x0181);
+
+    (void)state;
+    pci_model_poke(&model, f, PCI_COMMAND, 2, 7);
+    pci_model_poke(&model, f, 0x42, 2, 0x8007);
+    pci_model_poke(&model, f, 0x106, 2, 0x8003);
+    pci_function_silence(&model.config, found(0, 3));
+    assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), 0x0403);
+    assert_int_equal(pci_model_peek(&model, f, 0x42, 2), 0x4007);
+    assert_int_equal(pci_model_peek(&model, f, 0x52, 2), 0x0180);
+    assert_int_equal(pci_model_peek(&model, f, 0x106, 2), 0x0003);
+
+    pci_function_line(&model.config, found(0, 3), true);
+    assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), 0x0003);
+}
+
+static int resettable_make(void)
+{
+    int f = messages_make(0);
+
+    pci_model_poke(&model, f, 0x84, 4, 1u << 28);
+    pci_model_allow(&model, f, 0x88, 2, 0x7fff);
+    pci_model_poke(&model, f, 0x88, 2, 0x2810);
+    pci_model_poke(&model, f, PCI_INTERRUPT_LINE, 1, 11);
+    pci_model_poke(&model, f, PCI_COMMAND, 2, 0x0407);
+    model.functions[f].reset_register = 0x88;
+    return f;
+}
+
+static void function_level_reset(void **state)
+{
+    int f = resettable_make();
+
+    (void)state;
+    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), 0);
+    assert_int_equal(model.functions[f].resets, 1);
+    assert_true(pci_model_slept() == 100 * CLOCK_MILLISECOND);
+    assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00004);
+    assert_int_equal(pci_model_peek(&model, f, PCI_INTERRUPT_LINE, 1), 11);
+    assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), 0x0400);
+    assert_int_equal(pci_model_peek(&model, f, 0x88, 2), 0x2810);
+
+    setup(NULL);
+    f = resettable_make();
+    pci_model_poke(&model, f, 0x8a, 2, 1 << 5); /* a transaction that never ends */
+    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), 0);
+    assert_int_equal(model.functions[f].resets, 1);
+    assert_int_equal(pci_model_warnings(), 1);
+
+    setup(NULL);
+    f = resettable_make();
+    model.functions[f].dies_in_reset = true;
+    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), EIO);
+}
+
+static void other_resets(void **state)
+{
+    int f = pci_model_add(&model, PCI_MODEL_ROOT, 3, 0, 0x1b36, 0x010802);
+
+    (void)state;
+    pci_model_bar(&model, f, 0, 0xfffff000, 0, 0xfeb00000);
+    pci_model_capability(&model, f, 0x40, PCI_CAPABILITY_ADVANCED, 0x50);
+    pci_model_poke(&model, f, 0x43, 1, 3);
+    model.functions[f].advanced_register = 0x44;
+    pci_model_capability(&model, f, 0x50, PCI_CAPABILITY_POWER, 0);
+    pci_model_allow(&model, f, 0x54, 2, 3);
+    model.functions[f].power_register = 0x54;
+    pci_tree_scan(&tree, 0, 0, 255);
+
+    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), 0);
+    assert_int_equal(model.functions[f].resets, 1);
+    assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00000);
+
+    pci_model_poke(&model, f, 0x43, 1, 0); /* no Advanced Features reset: through D3hot */
+    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), 0);
+    assert_int_equal(model.functions[f].resets, 2);
+    assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00000);
+    assert_int_equal(pci_model_peek(&model, f, 0x54, 2), 0);
+
+    pci_model_poke(&model, f, 0x54, 2, 8); /* which does not reset this one */
+    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), ENOTSUP);
+    assert_int_equal(model.functions[f].resets, 2);
+
+    pci_model_poke(&model, f, 0x54, 2, 3);
+    pci_function_wake(&model.config, found(0, 3));
+    assert_int_equal(pci_model_peek(&model, f, 0x54, 2), 0);
+    assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00000);
+}
+
+static uint32_t random_next(uint32_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 17;
+    *seed ^= *seed << 5;
+    return *seed;
+}
+
+/* Functions and bridges made of noise. Nothing is right or wrong here but that it ends, stays
+ * inside its arrays (the sanitizers look), and keeps what it says about BARs consistent. */
+static void noise(void **state)
+{
+    (void)state;
+    for (uint32_t round = 1; round <= 300; round++) {
+        uint32_t seed = round * 2654435761u;
+
+        setup(NULL);
+        refused = (struct pci_range){0, 0};
+        for (unsigned i = 0; i < 24; i++) {
+            int parent = (int)(random_next(&seed) % (i + 1)) - 1;
+            int f = pci_model_add(&model, parent, random_next(&seed) % 4, 0, 0x8086, 0);
+            for (unsigned offset = PCI_COMMAND; offset < 0x200; offset++) {
+                model.functions[f].space[offset] = (uint8_t)random_next(&seed);
+                model.functions[f].writable[offset] = (uint8_t)random_next(&seed);
+            }
+            model.functions[f].space[PCI_HEADER_TYPE] &= 0x81;
+            /* The noise should reach beyond the first bus. */
+            if (random_next(&seed) % 2)
+                memset(model.functions[f].space + PCI_BRIDGE_PRIMARY, 0, 3);
+            memset(model.functions[f].writable + PCI_BRIDGE_PRIMARY, 0xff, 3);
+        }
+        scan_and_assign();
+        assert_in_range(model.accesses, 1, 2000000);
+        for (size_t i = 0; i < tree.count; i++) {
+            struct pci_function *function = &tree.functions[i];
+            for (unsigned bar = 0; bar < PCI_BARS; bar++) {
+                uint64_t base = function->info.bar[bar].base, size = function->info.bar[bar].size;
+                assert_true(size == 0 || ((size & (size - 1)) == 0 && base % size == 0));
+                assert_int_equal(size != 0 && base == 0,
+                                 (function->bars_without_base >> bar & 1) != 0);
+            }
+            pci_function_decode(&tree, function, true);
+            pci_function_silence(tree.config, function);
+            pci_function_wake(tree.config, function);
+            pci_function_reset(tree.config, function);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(gaps_on_the_root_bus_are_used, setup),
+        cmocka_unit_test_setup(what_the_authority_refuses_is_not_used, setup),
+        cmocka_unit_test_setup(without_evidence_nothing_is_assigned, setup),
+        cmocka_unit_test_setup(below_the_firmwares_range_but_not_in_ecam, setup),
+        cmocka_unit_test_setup(windows_of_bridges_are_used, setup),
+        cmocka_unit_test_setup(closed_windows_are_opened, setup),
+        cmocka_unit_test_setup(registers_that_do_not_take_an_address, setup),
+        cmocka_unit_test_setup(decoding_and_mastering, setup),
+        cmocka_unit_test_setup(messages_narrow_and_wide, setup),
+        cmocka_unit_test_setup(silence_is_complete, setup),
+        cmocka_unit_test_setup(function_level_reset, setup),
+        cmocka_unit_test_setup(other_resets, setup),
+        cmocka_unit_test_setup(noise, setup),
+    };
+
+    return cmocka_run_group_tests_name("pci use", tests, NULL, NULL);
+}
