@@ -54,7 +54,7 @@ static bool ports_open(void)
 
 static void bus_map(const struct mcfg_region *region, struct access_bus *bus, uint8_t number)
 {
-    name_t name;
+    char name[OUTBOARD_NAME_SIZE];
     mach_port_t pager;
     void *address;
 

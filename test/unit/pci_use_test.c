@@ -218,7 +218,7 @@ static void registers_that_do_not_take_an_address(void **state)
 
     (void)state;
     refused = (struct pci_range){0, 0};
-    evidence(1, 0xfebf0000, 0);
+    evidence(1, 0xf0000000, 0);
     pci_model_bar(&model, empty, 0, 0x00fff000, 0, 0); /* decodes 24 bits only */
     scan_and_assign();
     assert_int_equal(found(0, 9)->bars_without_base, 1);
@@ -234,6 +234,7 @@ static void decoding_and_mastering(void **state)
     (void)state;
     pci_model_bar(&model, f, 0, 0xfffff000, 0, 0xfe000000);
     pci_model_bar(&model, f, 1, 0xffffff80, 1, 0);
+    pci_model_bar(&model, f, 2, 0xfffff000, 0, 0xfe001000);
     pci_tree_scan(&tree, 0, 0, 255);
 
     pci_function_decode(&tree, found(1, 0), true);

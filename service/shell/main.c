@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The operator's shell.
+ */
+#include "shell.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <host/mach/startup.h>
+#include <kit/log.h>
+
+#include "console.h"
+#include "editor.h"
+#include "words.h"
+
+#define PROMPT "outboard> "
+
+mach_port_t shell_supervisor;
+
+static const struct command commands_shell[];
+static const struct command *const tables[] = {
+    commands_shell,
+    commands_system,
+    commands_files,
+    commands_device,
+};
+enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
+
+int shell_complain(const char *command, const char *what, int error)
+{
+    console_print("%s: %s: %s\n", command, what, strerror(error));
+    return 1;
+}
+
+bool shell_number(const char *word, uint64_t *value)
+{
+    char *end;
+
+    if (*word < '0' || *word > '9')
+        return false;
+    errno = 0;
+    *value = strtoull(word, &end, 0);
+    return errno == 0 && *end == '\0';
+}
+
+static int help_run(unsigned count, char **words)
+{
+    (void)words;
+    if (count != 1)
+        return SHELL_USAGE;
+    for (unsigned t = 0; t < TABLES; t++) {
+        for (const struct command *command = tables[t]; command->name; command++)
+            console_print("%-15s %-26s %s\n", command->name, command->arguments, command->help);
+    }
+    return 0;
+}
+
+static const struct command commands_shell[] = {
+    {"help", "", "what there is", help_run},
+    {0},
+};
+
+static int command_run(const struct words *words)
+{
+    for (unsigned t = 0; t < TABLES; t++) {
+        for (const struct command *command = tables[t]; command->name; command++) {
+            if (strcmp(command->name, words->word[0]) != 0)
+                continue;
+            int status = command->run(words->count, (char **)words->word);
+            if (status == SHELL_USAGE)
+                console_print("usage: %s %s\n", command->name, command->arguments);
+            return status;
+        }
+    }
+    console_print("%s: no such command; try help\n", words->word[0]);
+    return 127;
+}
+
+int shell_run(char *line)
+{
+    struct words words;
+    int result = 0;
+
+    while (*line) {
+        int error = words_next(&line, &words);
+        int status = 0;
+        if (error != 0) {
+            console_print("%s\n", error == E2BIG ? "too many words" : "a quote is not closed");
+            return result ? result : SHELL_USAGE;
+        }
+        if (words.count > 0)
+            status = command_run(&words);
+        result = result ? result : status;
+    }
+    return result;
+}
+
+/* The rest of a line that a program sent. False: too long, or the console is gone. */
+static bool frame_read(char *line, size_t size)
+{
+    for (size_t length = 0; length < size; length++) {
+        int byte = console_get();
+        if (byte < 0)
+            return false;
+        if (byte == '\n') {
+            line[length] = '\0';
+            return true;
+        }
+        line[length] = (char)byte;
+    }
+    return false;
+}
+
+static void turn(char *line)
+{
+    console_raw(PROMPT, strlen(PROMPT));
+    int first = console_get();
+
+    if (first == CONSOLE_STX) {
+        bool whole = frame_read(line, CONSOLE_LINE_SIZE);
+        console_frame_begin();
+        int status = SHELL_USAGE;
+        if (whole)
+            status = shell_run(line);
+        else
+            console_print("the line of commands is too long\n");
+        console_frame_end(status);
+    } else if (editor_read(PROMPT, first, line, CONSOLE_LINE_SIZE)) {
+        shell_run(line);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static char line[CONSOLE_LINE_SIZE + 1];
+    mach_port_t console;
+
+    (void)argc, (void)argv;
+    int error = startup_capability("console", &console);
+    if (error == 0)
+        error = startup_capability("supervisor", &shell_supervisor);
+    startup_done(error);
+    if (error != 0)
+        return EXIT_FAILURE;
+    console_start(console);
+    console_print("\nOutboard. Type help for what there is, halt to stop.\n");
+    for (;;)
+        turn(line);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The shell's commands. Each returns its exit status: 0, 1 when something failed (and said so), or
+ * SHELL_USAGE.
+ */
+#ifndef SERVICE_SHELL_SHELL_H
+#define SERVICE_SHELL_SHELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mach/port.h>
+
+enum { SHELL_USAGE = 2 };
+
+struct command {
+    const char *name, *arguments, *help;
+    int (*run)(unsigned count, char **words); /* words[0] is the name */
+};
+
+/* Tables, each ended by a null name: commands_files.c, commands_device.c, commands_system.c. */
+extern const struct command commands_files[], commands_device[], commands_system[];
+
+extern mach_port_t shell_supervisor;
+
+/* "COMMAND: WHAT: reason"; returns 1, the status to return. */
+int shell_complain(const char *command, const char *what, int error);
+
+/* A number in decimal, or hexadecimal after 0x; false if it is none. */
+bool shell_number(const char *word, uint64_t *value);
+
+/* Run a line of commands; the status of the first that failed. */
+int shell_run(char *line);
+
+#endif
