@@ -213,21 +213,25 @@ kern_return_t serve_io_bus_device_add_line(mach_port_t bus, mach_port_t port, un
     return device_answer(error, port);
 }
 
-static int msix_map(struct io_device *device, unsigned index, uint64_t offset, unsigned wanted)
+static int msix_map(struct io_device *device, unsigned index, uint64_t offset, unsigned entries)
 {
     struct io_device_window *window = &device->window[index];
-    uint64_t size = (uint64_t)wanted * sizeof(struct msix_entry);
+    uint64_t size = (uint64_t)entries * sizeof(struct msix_entry);
 
     if (window->size == 0 || offset % 8 || offset > window->size || size > window->size - offset)
         return EINVAL;
+    int error = io_physical_map(window->base + offset, size, true, &device->table);
+    if (error != 0)
+        return error;
+    device->table_size = size;
     window->guard_base = page_down(offset);
     window->guard_size = page_up(offset + size) - window->guard_base;
-    device->table_size = size;
-    return io_physical_map(window->base + offset, size, true, &device->table);
+    return 0;
 }
 
 kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, unsigned index,
-                                           uint64_t offset, unsigned wanted, unsigned *granted)
+                                           uint64_t offset, unsigned entries, unsigned wanted,
+                                           unsigned *granted)
 {
     struct io_device *device = device_get(bus, port);
 
@@ -235,20 +239,20 @@ kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, un
         return outboard_error_make(EOPNOTSUPP);
     if (!io_interrupt_messages())
         return outboard_error_make(ENOTSUP);
-    if (index >= IO_WINDOWS || wanted == 0 || wanted > 2048)
+    if (index >= IO_WINDOWS || wanted == 0 || entries == 0 || entries > 2048)
         return outboard_error_make(EINVAL);
     if (device->vector[0].line)
         return outboard_error_make(EEXIST);
     /* The whole table is guarded and masked, however few of its vectors are granted. */
-    int error = msix_map(device, index, offset, wanted);
+    int error = msix_map(device, index, offset, entries);
     if (error != 0)
         return outboard_error_make(error);
 
     volatile uint32_t *table = device->table;
-    for (unsigned i = 0; i < wanted; i++)
+    for (unsigned i = 0; i < entries; i++)
         io_msix_mask(&table[i * 4]);
     unsigned count = 0;
-    while (count < wanted && count < IO_VECTORS) {
+    while (count < wanted && count < entries && count < IO_VECTORS) {
         struct io_device_vector *vector = &device->vector[count];
         uint64_t address;
         uint32_t data;

@@ -75,7 +75,8 @@ static int msix_lend(struct pci_claim *claim)
         return ENOTSUP;
     int error = error_from_kernel(io_bus_device_add_msix(claim->io_bus, claim->io_device,
                                                          function->msix_bar, function->msix_table,
-                                                         function->info.msix_vectors, &granted));
+                                                         function->info.msix_vectors, claim->wanted,
+                                                         &granted));
     if (error == 0) {
         pci_msix_enable(claim->tree->config, function);
         claim->vectors = granted;
@@ -136,13 +137,13 @@ static void interrupts_lend(struct pci_claim *claim)
 }
 
 int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_function *function,
-                   mach_port_t io_bus, const char *name)
+                   mach_port_t io_bus, const char *name, unsigned wanted)
 {
     int error = claim_check(tree, function, name);
 
     if (error != 0)
         return error;
-    *claim = (struct pci_claim){.tree = tree, .function = function, .io_bus = io_bus};
+    *claim = (struct pci_claim){.tree = tree, .function = function, .io_bus = io_bus, .wanted = wanted};
     snprintf(claim->name, sizeof(claim->name), "%s", name);
 
     /* The firmware may have left it running, with addresses that mean nothing any more. */

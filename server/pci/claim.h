@@ -13,7 +13,7 @@ struct pci_claim {
     struct pci_tree *tree;
     struct pci_function *function; /* null: this claim is free */
     mach_port_t io_bus, io_device;
-    unsigned vectors;
+    unsigned wanted, vectors; /* interrupts: that the driver can use, that it was granted */
     char name[OUTBOARD_NAME_SIZE];
 };
 
@@ -22,7 +22,7 @@ struct pci_claim {
  * driver's (bridges), ENODEV if it does not answer any more, ENOSPC if a BAR has no address, or
  * what the authority said. */
 int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_function *function,
-                   mach_port_t io_bus, const char *name);
+                   mach_port_t io_bus, const char *name, unsigned wanted);
 
 /* Silence, reset, take everything back. */
 void pci_claim_release(struct pci_claim *claim);

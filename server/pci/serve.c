@@ -100,7 +100,7 @@ kern_return_t serve_pci_bus_list(mach_port_t bus, records_t *functions,
 }
 
 kern_return_t serve_pci_bus_claim(mach_port_t bus, unsigned address, const_name_t name,
-                                  mach_port_t *io_device, mach_port_t *function)
+                                  unsigned vectors, mach_port_t *io_device, mach_port_t *function)
 {
     struct served_function *served = served_find(address);
 
@@ -112,7 +112,7 @@ kern_return_t serve_pci_bus_claim(mach_port_t bus, unsigned address, const_name_
         return outboard_error_make(EBUSY);
 
     struct pci_function *found = pci_tree_find(server.tree, address);
-    int error = pci_claim_make(&served->claim, server.tree, found, server.io_bus, name);
+    int error = pci_claim_make(&served->claim, server.tree, found, server.io_bus, name, vectors);
     if (error != 0)
         return outboard_error_make(error);
     error = port_create(&function_type, served, &served->port);

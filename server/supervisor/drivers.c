@@ -98,7 +98,8 @@ static void driver_ended(struct child *child)
     if (child->kind != CHILD_DRIVER)
         return;
     int error = error_from_kernel(pci_bus_release(supervisor_pci_bus, child->address));
-    if (error != 0)
+    /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. */
+    if (error != 0 && error != ENODEV)
         journal_note(LOG_ERROR, "%s: its device cannot be taken back: %s", child->name,
                      strerror(error));
 }
@@ -114,7 +115,8 @@ static void driver_start(const struct pci_function_info *function, int which)
         return;
     child->address = drivers_address(function);
     int error = error_from_kernel(
-        pci_bus_claim(supervisor_pci_bus, child->address, name, &device, &handle));
+        pci_bus_claim(supervisor_pci_bus, child->address, name,
+                                            manifests[which].vectors, &device, &handle));
     if (error != 0) {
         journal_note(LOG_ERROR, "%s: its device cannot be had: %s", name, strerror(error));
         child->state = CHILD_FAILED;

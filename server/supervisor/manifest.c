@@ -87,6 +87,14 @@ static bool name_parse(char *field, size_t size, const char *text)
     return true;
 }
 
+static bool vectors_parse(struct manifest *manifest, const char *text)
+{
+    size_t length = strspn(text, "0123456789");
+
+    manifest->vectors = length > 0 && length < 5 && text[length] == '\0' ? (unsigned)atoi(text) : 0;
+    return manifest->vectors > 0;
+}
+
 static bool value_parse(struct manifest *manifest, const char *section, const char *key,
                         const char *value, bool *known)
 {
@@ -95,6 +103,8 @@ static bool value_parse(struct manifest *manifest, const char *section, const ch
         return name_parse(manifest->program, sizeof(manifest->program), value);
     if (strcmp(section, "driver") == 0 && strcmp(key, "class") == 0)
         return name_parse(manifest->class, sizeof(manifest->class), value);
+    if (strcmp(section, "driver") == 0 && strcmp(key, "vectors") == 0)
+        return vectors_parse(manifest, value);
     if (strcmp(section, "match") == 0 && strcmp(key, "bus") == 0)
         return manifest->has_bus = strcmp(value, "pci") == 0;
     if (strcmp(section, "match") == 0 && strcmp(key, "ids") == 0)
@@ -128,6 +138,7 @@ int manifest_parse(const char *text, size_t size, struct manifest *manifest, cha
     char detail[128];
 
     memset(manifest, 0, sizeof(*manifest));
+    manifest->vectors = 1;
     problem[0] = '\0';
     if (size > TEXT_SIZE_MAX || memchr(text, '\0', size)) {
         snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);

@@ -5,6 +5,7 @@
  *     [driver]
  *     program = nvme              the executable in the boot archive, and the stem of device names
  *     class = block               what its devices speak
+ *     vectors = 1                 how many interrupts it can use (1 if not said)
  *     [match]
  *     bus = pci
  *     ids = 8086:5845 1b36:0010   vendor and device, hexadecimal, any number of them
@@ -26,6 +27,7 @@ enum { MANIFEST_IDS_MAX = 32 };
 struct manifest {
     char program[32];
     char class[32];
+    unsigned vectors;
     bool has_bus;
     unsigned id_count;
     struct {

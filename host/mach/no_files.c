@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A task has no files, no threads but one, and no other processes. Libraries that could use them are
+ * told so here, where musl would ask Linux.
+ */
+#include <errno.h>
+#include <stddef.h>
+
+/* Each fails with -1, or a null pointer, and errno ENOSYS. One definition serves every name: a caller
+ * finds its result in the register it expects, and reads no argument's effect. */
+#define ABSENT(name, type, result)                                                                 \
+    type name(void);                                                                               \
+    type name(void)                                                                                \
+    {                                                                                              \
+        errno = ENOSYS;                                                                            \
+        return result;                                                                             \
+    }
+
+#define ABSENT_NUMBER(name)  ABSENT(name, long, -1)
+#define ABSENT_POINTER(name) ABSENT(name, void *, NULL)
+
+#pragma GCC diagnostic ignored "-Wbuiltin-declaration-mismatch"
+
+ABSENT_POINTER(fopen)
+ABSENT_POINTER(fopen64)
+ABSENT_POINTER(fgets)
+ABSENT_NUMBER(fclose)
+ABSENT_NUMBER(fflush)
+ABSENT_NUMBER(fputs)
+ABSENT_NUMBER(open)
+ABSENT_NUMBER(open64)
+ABSENT_NUMBER(__open_2)
+ABSENT_NUMBER(__open64_2)
+ABSENT_NUMBER(close)
+ABSENT_NUMBER(read)
+ABSENT_NUMBER(write)
+ABSENT_NUMBER(pread)
+ABSENT_NUMBER(pread64)
+ABSENT_NUMBER(pwrite)
+ABSENT_NUMBER(pwrite64)
+ABSENT_NUMBER(lseek)
+ABSENT_NUMBER(lseek64)
+ABSENT_NUMBER(ftruncate)
+ABSENT_NUMBER(ftruncate64)
+ABSENT_NUMBER(fallocate)
+ABSENT_NUMBER(fallocate64)
+ABSENT_NUMBER(fsync)
+ABSENT_NUMBER(fcntl)
+ABSENT_NUMBER(fcntl64)
+ABSENT_NUMBER(posix_fadvise)
+ABSENT_NUMBER(posix_fadvise64)
+ABSENT_NUMBER(ioctl)
+ABSENT_NUMBER(stat)
+ABSENT_NUMBER(stat64)
+ABSENT_NUMBER(fstat)
+ABSENT_NUMBER(fstat64)
+ABSENT_NUMBER(lstat)
+ABSENT_NUMBER(lstat64)
+ABSENT_NUMBER(getrlimit)
+ABSENT_NUMBER(getrlimit64)
+ABSENT_NUMBER(setrlimit)
+ABSENT_NUMBER(setrlimit64)
+ABSENT_NUMBER(gethostname)
+ABSENT_NUMBER(uname)
+ABSENT_NUMBER(sysconf)
+ABSENT_NUMBER(getpid)
+ABSENT_NUMBER(getuid)
+ABSENT_NUMBER(geteuid)
+ABSENT_NUMBER(getgid)
+ABSENT_NUMBER(getegid)
+ABSENT_NUMBER(prctl)
+ABSENT_NUMBER(isatty)
+ABSENT_NUMBER(unlink)
+ABSENT_NUMBER(pthread_create)
+ABSENT_NUMBER(pthread_join)
