@@ -81,6 +81,15 @@ int munmap(void *address, size_t length)
     return 0;
 }
 
+/* klibc's malloc aligns to 16 bytes; nobody here asks for more. */
+int posix_memalign(void **memory, size_t alignment, size_t size)
+{
+    if (alignment > 16)
+        return EINVAL;
+    *memory = malloc(size);
+    return *memory ? 0 : ENOMEM;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     time_value64_t value;

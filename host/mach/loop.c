@@ -90,7 +90,7 @@ static mach_msg_timeout_t wait_milliseconds(uint64_t deadline)
 
 void loop_once(uint64_t deadline)
 {
-    static union port_message request, reply;
+    union port_message request, reply; /* not static: a routine may serve others while it waits */
     mach_msg_option_t option = MACH_RCV_MSG;
     mach_msg_timeout_t timeout = 0;
 

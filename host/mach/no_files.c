@@ -73,3 +73,31 @@ ABSENT_NUMBER(isatty)
 ABSENT_NUMBER(unlink)
 ABSENT_NUMBER(pthread_create)
 ABSENT_NUMBER(pthread_join)
+ABSENT_NUMBER(endmntent)
+ABSENT_NUMBER(sleep)
+ABSENT_NUMBER(putc)
+ABSENT_POINTER(setmntent)
+ABSENT_POINTER(getmntent)
+ABSENT_POINTER(hasmntopt)
+
+/* One thread needs no locks. */
+#define NO_LOCK(name)                                                                              \
+    int name(void);                                                                                \
+    int name(void)                                                                                 \
+    {                                                                                              \
+        return 0;                                                                                  \
+    }
+
+NO_LOCK(pthread_attr_init)
+NO_LOCK(pthread_attr_destroy)
+NO_LOCK(pthread_mutex_init)
+NO_LOCK(pthread_mutex_destroy)
+NO_LOCK(pthread_mutex_lock)
+NO_LOCK(pthread_mutex_unlock)
+
+/* What is printed to a stream goes nowhere (glibc_names.c says some of it on the console). */
+void *stdout, *stderr;
+ABSENT_NUMBER(fputc)
+ABSENT_NUMBER(perror)
+ABSENT_NUMBER(tcgetattr)
+ABSENT_NUMBER(tcsetattr)

@@ -3,6 +3,7 @@
  * Opening and closing, names, and status.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -119,9 +120,10 @@ int volume_sync(struct volume *volume)
 
 int volume_close(struct volume *volume)
 {
-    int error = 0;
+    int error = volume_sync(volume);
 
-    if (volume->write) {
+    /* Clean only once everything else is on the disk. */
+    if (error == 0 && volume->write) {
         volume->fs->super->s_state |= EXT2_VALID_FS;
         ext2fs_mark_super_dirty(volume->fs);
         error = volume_sync(volume);
@@ -131,12 +133,55 @@ int volume_close(struct volume *volume)
     return error;
 }
 
+/* The journal and its like look like files, but are the file system's own. */
+static bool inode_is_internal(const struct ext2_super_block *super, uint32_t number)
+{
+    if (number != EXT2_ROOT_INO && number < EXT2_FIRST_INODE(super))
+        return true;
+    return number == super->s_prj_quota_inum || number == super->s_orphan_file_inum;
+}
+
 int volume_inode_read(struct volume *volume, uint32_t number, struct ext2_inode *inode)
 {
-    if (number == 0 || number > volume->fs->super->s_inodes_count ||
+    const struct ext2_super_block *super = volume->fs->super;
+
+    if (number == 0 || number > super->s_inodes_count || inode_is_internal(super, number) ||
         !ext2fs_test_inode_bitmap2(volume->fs->inode_map, number))
         return ENOENT;
     return volume_error(ext2fs_read_inode(volume->fs, number, inode));
+}
+
+void volume_inode_touch(struct ext2_inode *inode)
+{
+    inode->i_mtime = inode->i_ctime = (uint32_t)time(NULL);
+}
+
+int volume_directory_touch(struct volume *volume, ext2_ino_t number)
+{
+    struct ext2_inode inode;
+    errcode_t code = ext2fs_read_inode(volume->fs, number, &inode);
+
+    if (code == 0) {
+        volume_inode_touch(&inode);
+        code = ext2fs_write_inode(volume->fs, number, &inode);
+    }
+    return volume_error(code);
+}
+
+/* Seconds since 1970: signed in the inode, with two more bits above in a large one (ext4's epoch). */
+static int64_t inode_modified(struct volume *volume, uint32_t number,
+                              const struct ext2_inode *small)
+{
+    struct ext2_inode_large inode;
+    int64_t seconds = (int32_t)small->i_mtime;
+
+    if (EXT2_INODE_SIZE(volume->fs->super) <= EXT2_GOOD_OLD_INODE_SIZE ||
+        ext2fs_read_inode_full(volume->fs, number, (struct ext2_inode *)&inode, sizeof(inode)) != 0)
+        return seconds;
+    size_t end = offsetof(struct ext2_inode_large, i_mtime_extra) + sizeof(inode.i_mtime_extra);
+    if ((size_t)EXT2_GOOD_OLD_INODE_SIZE + inode.i_extra_isize >= end)
+        seconds += (int64_t)(inode.i_mtime_extra & 3) << 32;
+    return seconds;
 }
 
 static int status_fill(struct volume *volume, uint32_t number, struct fs_status *status)
@@ -154,19 +199,40 @@ static int status_fill(struct volume *volume, uint32_t number, struct fs_status 
         .gid = inode_gid(inode),
         .size = EXT2_I_SIZE(&inode),
         .blocks = ext2fs_get_stat_i_blocks(volume->fs, &inode),
-        .modified = inode.i_mtime,
+        .modified = inode_modified(volume, number, &inode),
     };
+    return 0;
+}
+
+int volume_path_check(const char *path)
+{
+    if (*path != '/')
+        return ENOENT;
+    while (*path) {
+        path += strspn(path, "/");
+        size_t length = strcspn(path, "/");
+        if (length > EXT2_NAME_LEN)
+            return ENAMETOOLONG;
+        path += length;
+    }
     return 0;
 }
 
 int volume_lookup(struct volume *volume, const char *path, bool follow, struct fs_status *status)
 {
     ext2_ino_t number;
+    int error = volume_path_check(path);
+
+    if (error != 0)
+        return error;
     errcode_t code = follow
                          ? ext2fs_namei_follow(volume->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number)
                          : ext2fs_namei(volume->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number);
 
-    return code ? volume_error(code) : status_fill(volume, number, status);
+    error = code ? volume_error(code) : status_fill(volume, number, status);
+    if (error == 0 && path[strlen(path) - 1] == '/' && !LINUX_S_ISDIR(status->mode))
+        return ENOTDIR;
+    return error;
 }
 
 int volume_parent(struct volume *volume, const char *path, ext2_ino_t *directory, const char **name)
@@ -174,9 +240,12 @@ int volume_parent(struct volume *volume, const char *path, ext2_ino_t *directory
     const char *slash = strrchr(path, '/');
     char parent[1024];
 
-    if (!slash || slash[1] == '\0' || strlen(slash + 1) > EXT2_NAME_LEN ||
-        (size_t)(slash - path) >= sizeof(parent))
-        return slash && strlen(slash + 1) > EXT2_NAME_LEN ? ENAMETOOLONG : EINVAL;
+    int error = volume_path_check(path);
+
+    if (error != 0)
+        return error;
+    if (!slash || slash[1] == '\0' || (size_t)(slash - path) >= sizeof(parent))
+        return EINVAL;
     if (strcmp(slash + 1, ".") == 0 || strcmp(slash + 1, "..") == 0)
         return EINVAL;
     memcpy(parent, path, (size_t)(slash - path));
@@ -191,7 +260,24 @@ int volume_parent(struct volume *volume, const char *path, ext2_ino_t *directory
     return volume_error(code);
 }
 
+/* Without the feature "filetype" an entry does not say what it names. */
+static uint8_t entry_type(ext2_filsys fs, struct ext2_dir_entry *entry)
+{
+    uint8_t type = (uint8_t)ext2fs_dirent_file_type(entry);
+    struct ext2_inode inode;
+
+    if (ext2fs_has_feature_filetype(fs->super))
+        return type;
+    if (ext2fs_read_inode(fs, entry->inode, &inode) != 0)
+        return EXT2_FT_UNKNOWN;
+    return LINUX_S_ISREG(inode.i_mode)   ? EXT2_FT_REG_FILE
+           : LINUX_S_ISDIR(inode.i_mode) ? EXT2_FT_DIR
+           : LINUX_S_ISLNK(inode.i_mode) ? EXT2_FT_SYMLINK
+                                         : EXT2_FT_UNKNOWN;
+}
+
 struct visit {
+    ext2_filsys fs;
     int (*call)(void *context, uint32_t inode, uint8_t type, const char *name, uint8_t length);
     void *context;
     int result;
@@ -207,9 +293,8 @@ static int entry_visit(struct ext2_dir_entry *entry, int offset, int block_size,
     if (length == 0 || (length == 1 && entry->name[0] == '.') ||
         (length == 2 && entry->name[0] == '.' && entry->name[1] == '.'))
         return 0;
-    visit->result = visit->call(visit->context, entry->inode,
-                                (uint8_t)ext2fs_dirent_file_type(entry), entry->name,
-                                (uint8_t)length);
+    visit->result = visit->call(visit->context, entry->inode, entry_type(visit->fs, entry),
+                                entry->name, (uint8_t)length);
     return visit->result ? DIRENT_ABORT : 0;
 }
 
@@ -218,7 +303,7 @@ int volume_list(struct volume *volume, uint32_t number,
                             uint8_t length),
                 void *context)
 {
-    struct visit visit = {call, context, 0};
+    struct visit visit = {volume->fs, call, context, 0};
     struct ext2_inode inode;
     int error = volume_inode_read(volume, number, &inode);
 

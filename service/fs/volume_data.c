@@ -40,6 +40,22 @@ static errcode_t run_by_block(struct volume *volume, uint32_t number, struct ext
     return code;
 }
 
+/* From a logical block that no extent has to the next that one has; the search left the handle at a
+ * neighbour. */
+static uint64_t hole_length(ext2_extent_handle_t handle, uint64_t logical, uint64_t most)
+{
+    struct ext2fs_extent extent;
+    errcode_t code = ext2fs_extent_get(handle, EXT2_EXTENT_CURRENT, &extent);
+
+    if (code == 0 && extent.e_lblk < logical)
+        code = ext2fs_extent_get(handle, EXT2_EXTENT_NEXT_LEAF, &extent);
+    if (code == EXT2_ET_EXTENT_NO_NEXT || code == EXT2_ET_NO_CURRENT_NODE)
+        return most;
+    if (code != 0 || extent.e_lblk <= logical)
+        return 1;
+    return extent.e_lblk - logical < most ? extent.e_lblk - logical : most;
+}
+
 /* One extent says it all at once. */
 static errcode_t run_by_extent(ext2_extent_handle_t handle, uint64_t logical, uint64_t most,
                                struct run *run)
@@ -48,8 +64,10 @@ static errcode_t run_by_extent(ext2_extent_handle_t handle, uint64_t logical, ui
     errcode_t code = ext2fs_extent_goto(handle, logical);
 
     *run = (struct run){0, 1};
-    if (code == EXT2_ET_EXTENT_NOT_FOUND)
+    if (code == EXT2_ET_EXTENT_NOT_FOUND) {
+        run->count = hole_length(handle, logical, most);
         return 0;
+    }
     if (code == 0)
         code = ext2fs_extent_get(handle, EXT2_EXTENT_CURRENT, &extent);
     if (code != 0)
@@ -139,6 +157,8 @@ static int regular_get(struct volume *volume, uint32_t number, struct ext2_inode
 
     if (error == 0 && !LINUX_S_ISREG(inode->i_mode))
         error = LINUX_S_ISDIR(inode->i_mode) ? EISDIR : EINVAL;
+    if (error == 0 && (inode->i_flags & EXT4_ENCRYPT_FL))
+        error = EOPNOTSUPP;
     return error;
 }
 
@@ -164,8 +184,10 @@ static int file_change_begin(struct volume *volume, uint32_t number)
     struct ext2_inode inode;
     int error = volume->write ? regular_get(volume, number, &inode) : EROFS;
 
+    if (error == 0 && (inode.i_flags & (EXT2_IMMUTABLE_FL | EXT4_VERITY_FL)))
+        error = EPERM;
     if (error == 0) {
-        inode.i_mtime = inode.i_ctime = (uint32_t)time(NULL);
+        volume_inode_touch(&inode);
         error = volume_error(ext2fs_write_inode(volume->fs, number, &inode));
     }
     return error;
@@ -194,19 +216,42 @@ int volume_write(struct volume *volume, uint32_t number, uint64_t offset, const 
     return volume_error(code);
 }
 
+/* ext2fs_punch (libext2fs 1.47) takes an extent that ends with the disk's last block for one that
+ * reaches past it, and fails half done; so the disk is one block longer for as long as it looks. */
+static void last_block_allow(struct volume *volume, bool allow)
+{
+    struct ext2_super_block *super = volume->fs->super;
+    blk64_t count = ext2fs_blocks_count(super);
+
+    ext2fs_blocks_count_set(super, allow ? count + 1 : count - 1);
+}
+
+errcode_t volume_punch(struct volume *volume, ext2_ino_t number, struct ext2_inode *inode,
+                       blk64_t first)
+{
+    last_block_allow(volume, true);
+    errcode_t code = ext2fs_punch(volume->fs, number, inode, NULL, first, ~(blk64_t)0);
+    last_block_allow(volume, false);
+    return code;
+}
+
 int volume_truncate(struct volume *volume, uint32_t number, uint64_t size)
 {
     ext2_file_t file = NULL;
-    int error = file_change_begin(volume, number);
 
+    if (size > INT64_MAX)
+        return EFBIG;
+    int error = file_change_begin(volume, number);
     if (error != 0)
         return error;
     errcode_t code = ext2fs_file_open(volume->fs, number, EXT2_FILE_WRITE, &file);
-    if (code == 0)
-        code = ext2fs_file_set_size2(file, (ext2_off64_t)size);
-    if (file)
-        ext2fs_file_close(file);
-    return volume_error(code);
+    if (code != 0)
+        return volume_error(code);
+    last_block_allow(volume, true); /* it punches, too */
+    code = ext2fs_file_set_size2(file, (ext2_off64_t)size);
+    last_block_allow(volume, false);
+    errcode_t close_code = ext2fs_file_close(file);
+    return volume_error(code ? code : close_code);
 }
 
 int volume_readlink(struct volume *volume, uint32_t number, char *target, size_t size)

@@ -23,6 +23,17 @@ int volume_error(errcode_t code);
 /* An allocated inode's contents; ENOENT for a number that is none. */
 int volume_inode_read(struct volume *volume, uint32_t number, struct ext2_inode *inode);
 
+/* Times of a change, and of the directory that a name came to or went from. */
+void volume_inode_touch(struct ext2_inode *inode);
+int volume_directory_touch(struct volume *volume, ext2_ino_t number);
+
+/* Free a file's blocks from logical block `first` on, and write the inode. */
+errcode_t volume_punch(struct volume *volume, ext2_ino_t number, struct ext2_inode *inode,
+                       blk64_t first);
+
+/* ENAMETOOLONG if a part of the path is longer than a name can be; ENOENT if it is not absolute. */
+int volume_path_check(const char *path);
+
 /* Split a path into its directory's inode and the last part. */
 int volume_parent(struct volume *volume, const char *path, ext2_ino_t *directory,
                   const char **name);

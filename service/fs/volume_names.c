@@ -21,8 +21,10 @@ static errcode_t name_link(struct volume *volume, ext2_ino_t directory, const ch
     return code;
 }
 
-static errcode_t directory_make(struct volume *volume, ext2_ino_t parent, const char *name)
+static errcode_t directory_make(struct volume *volume, ext2_ino_t parent, const char *name,
+                                uint32_t mode, ext2_ino_t *number)
 {
+    struct ext2_inode inode;
     errcode_t code = ext2fs_mkdir(volume->fs, parent, 0, name);
 
     if (code == EXT2_ET_DIR_NO_SPACE) {
@@ -30,7 +32,14 @@ static errcode_t directory_make(struct volume *volume, ext2_ino_t parent, const 
         if (code == 0)
             code = ext2fs_mkdir(volume->fs, parent, 0, name);
     }
-    return code;
+    if (code == 0)
+        code = ext2fs_lookup(volume->fs, parent, name, (int)strlen(name), NULL, number);
+    if (code == 0)
+        code = ext2fs_read_inode(volume->fs, *number, &inode);
+    if (code != 0)
+        return code;
+    inode.i_mode = (uint16_t)(LINUX_S_IFDIR | (mode & 07777));
+    return ext2fs_write_inode(volume->fs, *number, &inode);
 }
 
 static errcode_t file_make(struct volume *volume, ext2_ino_t parent, const char *name,
@@ -72,15 +81,12 @@ int volume_create(struct volume *volume, const char *path, uint32_t mode, uint32
         return EEXIST;
     if (code != EXT2_ET_FILE_NOT_FOUND)
         return volume_error(code);
-    if (LINUX_S_ISDIR(mode)) {
-        code = directory_make(volume, parent, name);
-        if (code == 0)
-            code = ext2fs_lookup(volume->fs, parent, name, (int)strlen(name), NULL, &number);
-    } else {
-        code = file_make(volume, parent, name, mode, &number);
-    }
+    code = LINUX_S_ISDIR(mode) ? directory_make(volume, parent, name, mode, &number)
+                               : file_make(volume, parent, name, mode, &number);
+    if (code != 0)
+        return volume_error(code);
     *result = number;
-    return volume_error(code);
+    return volume_directory_touch(volume, parent);
 }
 
 static int entry_found(void *context, uint32_t inode, uint8_t type, const char *name,
@@ -101,7 +107,7 @@ static errcode_t inode_free(struct volume *volume, ext2_ino_t number, struct ext
     if (code == 0)
         code = ext2fs_read_inode(volume->fs, number, inode);
     if (code == 0 && ext2fs_inode_has_valid_blocks2(volume->fs, inode))
-        code = ext2fs_punch(volume->fs, number, inode, NULL, 0, ~(blk64_t)0);
+        code = volume_punch(volume, number, inode, 0);
     if (code != 0)
         return code;
     inode->i_links_count = 0;
@@ -146,8 +152,9 @@ int volume_remove(struct volume *volume, const char *path)
     code = ext2fs_unlink(volume->fs, parent, name, number, 0);
     if (code == 0 && directory)
         code = parent_links_change(volume, parent, -1);
-    if (code != 0)
-        return volume_error(code);
+    error = code ? volume_error(code) : volume_directory_touch(volume, parent);
+    if (error != 0)
+        return error;
     if (directory || inode.i_links_count <= 1)
         return volume_error(inode_free(volume, number, &inode));
     inode.i_links_count--;

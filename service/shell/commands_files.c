@@ -187,36 +187,38 @@ static int copy_piece(void *context, const char *data, size_t size)
     return error;
 }
 
-/* The file to copy into: an empty one of that name, or in that directory. */
-static int copy_target(const char *path, const char *source, uint32_t mode, struct copy *copy)
+/* The file to copy `source` (of file system `from`) into: an empty one of that name, or in that
+ * directory. EINVAL: it is the source. */
+static int copy_target(const char *path, const char *name, mach_port_t from,
+                       const struct fs_status *source, struct copy *copy)
 {
     struct fs_status status;
     struct mount *mount;
     char inside[MOUNT_PATH_SIZE], below[MOUNT_PATH_SIZE + 256];
-    const char *name = strrchr(source, '/');
-    int error = path_status(path, true, &mount, inside, &status);
+    const char *slash = strrchr(name, '/');
+    int error = mounts_resolve(path, &mount, inside);
 
+    if (error != 0)
+        return error;
+    copy->fs = mount->fs;
     snprintf(below, sizeof(below), "%s", inside);
+    error = status_get(mount->fs, inside, true, &status);
     if (error == 0 && S_ISDIR(status.mode)) {
         snprintf(below, sizeof(below), "%s/%s", strcmp(inside, "/") ? inside : "",
-                 name ? name + 1 : source);
+                 slash ? slash + 1 : name);
+        if (strlen(below) >= sizeof(path_t))
+            return ENAMETOOLONG;
         error = status_get(mount->fs, below, true, &status);
     }
-    if (error != 0 && error != ENOENT)
+    if (error == ENOENT)
+        return error_from_kernel(fs_create(mount->fs, below, S_IFREG | (source->mode & 0777),
+                                           &copy->inode));
+    if (error != 0)
         return error;
-    if (error == ENOENT) {
-        error = mounts_resolve(path, &mount, inside);
-        if (error == 0 && strlen(below) >= sizeof(path_t))
-            error = ENAMETOOLONG;
-        if (error == 0)
-            error = error_from_kernel(fs_create(mount->fs, below, S_IFREG | (mode & 0777),
-                                                &copy->inode));
-    } else {
-        copy->inode = status.inode;
-        error = error_from_kernel(fs_truncate(mount->fs, status.inode, 0));
-    }
-    copy->fs = mount->fs;
-    return error;
+    if (mount->fs == from && status.inode == source->inode)
+        return EINVAL;
+    copy->inode = status.inode;
+    return error_from_kernel(fs_truncate(mount->fs, status.inode, 0));
 }
 
 static int cp_run(unsigned count, char **words)
@@ -233,9 +235,7 @@ static int cp_run(unsigned count, char **words)
         error = S_ISDIR(status.mode) ? EISDIR : EINVAL;
     if (error != 0)
         return shell_complain("cp", words[1], error);
-    error = copy_target(words[2], words[1], status.mode, &copy);
-    if (error == 0 && copy.fs == mount->fs && copy.inode == status.inode)
-        error = EINVAL; /* onto itself */
+    error = copy_target(words[2], words[1], mount->fs, &status, &copy);
     if (error == 0)
         error = content_each(mount->fs, status.inode, copy_piece, &copy);
     return error ? shell_complain("cp", words[2], error) : 0;

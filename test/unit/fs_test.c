@@ -147,6 +147,7 @@ static const struct kind {
     {"-t ext4 -O inline_data -I 512", 512},
     {"-t ext3 -b 4096", 512},
     {"-t ext2 -b 1024", 512},
+    {"-t ext2 -b 1024 -O ^filetype", 512},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
@@ -289,6 +290,7 @@ static void a_session_of_writes(void)
 
     create("/new", S_IFDIR | 0755);
     create("/new/sub", S_IFDIR | 0700);
+    assert_int_equal(lookup("/new/sub").mode, S_IFDIR | 0700);
     assert_int_equal(create_error("/new", S_IFDIR | 0755), EEXIST);
     for (unsigned i = 0; i < 300; i++) {
         snprintf(path, sizeof(path), "/new/file-with-a-rather-long-name-so-that-blocks-fill-%u", i);
@@ -375,12 +377,15 @@ static void times_and_owners_are_whole(void **state)
 {
     (void)state;
     host_file("future", 10, 1);
+    host_file("past", 10, 1);
     fs_fixture_format(&fixture, "-t ext4 -I 256", "16M");
     /* 2040: past the end of a signed 32-bit clock. */
     assert_int_equal(fs_fixture_run(&fixture, "debugfs -w -R 'sif /future mtime 20400101' %s"), 0);
+    assert_int_equal(fs_fixture_run(&fixture, "debugfs -w -R 'sif /past mtime 19650101' %s"), 0);
     assert_int_equal(fs_fixture_mount(&fixture, false), 0);
     int64_t modified = lookup("/future").modified;
     assert_true(modified > INT64_C(2208900000) && modified < INT64_C(2209100000));
+    assert_true(lookup("/past").modified < 0);
     assert_int_equal(fs_fixture_unmount(&fixture), 0);
 }
 
@@ -541,6 +546,29 @@ static void what_is_dirty_may_only_be_read(void **state)
     assert_true(fs_fixture_run(&fixture, "e2fsck -fp %s") <= 1); /* 1: it has put it right */
 }
 
+/* Whenever the disk stops taking writes while the volume is closed: what claims to be clean is. */
+static void what_is_marked_clean_is_clean(void **state)
+{
+    (void)state;
+    host_file("file", 100000, 1);
+    bool closed = false;
+    for (unsigned long writes = 0; !closed && writes < 100; writes++) {
+        fs_fixture_format(&fixture, "-t ext4", "16M");
+        fs_fixture_writes_left = ULONG_MAX;
+        assert_int_equal(fs_fixture_mount(&fixture, true), 0);
+        create("/folder", S_IFDIR | 0755);
+        assert_int_equal(write_bytes(create("/folder/new", 0600), 0, 50000, 1), 0);
+        assert_int_equal(volume_remove(fixture.volume, "/file"), 0);
+        fs_fixture_writes_left = writes;
+        closed = fs_fixture_unmount(&fixture) == 0;
+        if (fs_fixture_run(&fixture, "dumpe2fs -h %s | grep -q 'state: *clean'") == 0)
+            fs_fixture_check(&fixture);
+        else
+            assert_false(closed);
+    }
+    assert_true(closed);
+}
+
 static void a_disk_that_fails_is_an_error(void **state)
 {
     (void)state;
@@ -609,6 +637,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_is_an_error, begin, end),
         cmocka_unit_test_setup_teardown(images_that_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(what_is_dirty_may_only_be_read, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_marked_clean_is_clean, begin, end),
         cmocka_unit_test_setup_teardown(a_disk_that_fails_is_an_error, begin, end),
         cmocka_unit_test_setup_teardown(large_files_travel_in_large_requests, begin, end),
     };
