@@ -39,13 +39,16 @@ enum nvme_status {
     NVME_STATUS_WRITE_PROTECTED = 0x020,
     NVME_STATUS_LBA_RANGE = 0x080,
     NVME_STATUS_READ_ONLY_RANGE = 0x182,
+    NVME_STATUS_ACCESS_DENIED = 0x286, /* the one of type 2 that is not about the medium */
 };
 /* 4.6.1.2.3: media and data integrity errors are type 2. */
 #define NVME_STATUS_IS_MEDIA(status) ((status) >> 8 == 2)
 
 /* 5: admin opcodes */
 enum {
+    NVME_ADMIN_DELETE_SQ = 0x00,
     NVME_ADMIN_CREATE_SQ = 0x01,
+    NVME_ADMIN_DELETE_CQ = 0x04,
     NVME_ADMIN_CREATE_CQ = 0x05,
     NVME_ADMIN_IDENTIFY = 0x06,
     NVME_ADMIN_SET_FEATURES = 0x09,
@@ -64,7 +67,7 @@ enum {
     NVME_IDENTIFY_CONTROLLER = 0x01,
     NVME_IDENTIFY_ACTIVE = 0x02,
 };
-enum { NVME_ACTIVE_MAX = 1024 };
+enum { NVME_IDENTIFY_SIZE = 4096, NVME_ACTIVE_MAX = 1024 };
 
 /* 5.21.1.7 */
 enum { NVME_FEATURE_QUEUES = 0x07 };
@@ -98,30 +101,35 @@ struct nvme_identify_controller {
 };
 static_assert(offsetof(struct nvme_identify_controller, mdts) == 77, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, rtd3e) == 88, "5.15.2.2");
+static_assert(offsetof(struct nvme_identify_controller, sqes) == 512, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, namespaces) == 516, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, vwc) == 525, "5.15.2.2");
 static_assert(sizeof(struct nvme_identify_controller) == 4096, "5.15.2.2");
 
-/* 5.15.2.1, figure 245 and 246, as far as they are used */
+/* 5.15.2.1, figure 245 and 246, as far as they are used. Specification 2.0 has more formats, their
+ * upper number in bits 6:5 of FLBAS, where 1.4 had reserved bytes. */
 struct nvme_lba_format {
     uint16_t metadata; /* bytes per block */
     uint8_t data_shift;
     uint8_t performance;
 };
+enum { NVME_LBA_FORMATS = 64, NVME_LBA_FORMATS_1_4 = 16 };
+
 struct nvme_identify_namespace {
     uint64_t size, capacity, used; /* blocks */
     uint8_t features;
-    uint8_t formats; /* less one */
-    uint8_t format;  /* FLBAS: bits 3:0 the one in use */
+    uint8_t formats; /* NLBAF: less one */
+    uint8_t format;  /* FLBAS: bits 3:0 and 6:5 the one in use */
     uint8_t reserved0[2];
     uint8_t protection; /* DPS: bits 2:0: type of end-to-end protection in use */
     uint8_t reserved1[99 - 30];
     uint8_t attributes; /* NSATTR, bit 0: write protected */
     uint8_t reserved2[128 - 100];
-    struct nvme_lba_format lba_format[16];
-    uint8_t reserved3[4096 - 192];
+    struct nvme_lba_format lba_format[NVME_LBA_FORMATS];
+    uint8_t reserved3[4096 - 384];
 };
 static_assert(offsetof(struct nvme_identify_namespace, format) == 26, "5.15.2.1");
+static_assert(offsetof(struct nvme_identify_namespace, protection) == 29, "5.15.2.1");
 static_assert(offsetof(struct nvme_identify_namespace, attributes) == 99, "5.15.2.1");
 static_assert(offsetof(struct nvme_identify_namespace, lba_format) == 128, "5.15.2.1");
 static_assert(sizeof(struct nvme_identify_namespace) == 4096, "5.15.2.1");

@@ -2,50 +2,72 @@
 #include "controller.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <kit/clock.h>
 #include <kit/log.h>
 
+#include "admin.h"
 #include "registers.h"
 
-#define ADMIN_LIMIT      (10 * CLOCK_SECOND)
-#define SHUTDOWN_DEFAULT (10 * CLOCK_SECOND)
-#define SPIN_TIME        (2 * CLOCK_MILLISECOND)
-#define TRANSFER_MOST    (UINT64_C(1) << 20)
+/* What CAP, RTD3E and MDTS may say is a controller's word, so each is kept within reason. */
+#define SHUTDOWN_LEAST (1 * CLOCK_SECOND)
+#define SHUTDOWN_MOST  (30 * CLOCK_SECOND)
+#define SHUTDOWN_USUAL (10 * CLOCK_SECOND) /* of a controller that does not tell */
 
-/* Look often at first, as most answers come at once; then let others run. */
-static void pause_since(uint64_t start)
+/* PRP 1 and one page of PRP entries reach this far wherever the data begins in its page. */
+#define TRANSFER_MOST ((uint32_t)NVME_LIST_ENTRIES * NVME_PAGE)
+
+static unsigned long long milliseconds(uint64_t time)
 {
-    if (clock_now() - start > SPIN_TIME)
-        clock_sleep(CLOCK_MILLISECOND);
+    return (unsigned long long)(time / CLOCK_MILLISECOND);
 }
 
-/* Wait until the bits of CSTS have that value. */
+static uint32_t status_get(const struct nvme_controller *controller)
+{
+    return regs_read32(&controller->regs, NVME_REGISTER(csts));
+}
+
+/* Wait until those bits of CSTS have that value. ENODEV: the device is gone; EIO: one of the bits
+ * `failure` is set; ETIMEDOUT. */
 static int status_wait(const struct nvme_controller *controller, uint32_t mask, uint32_t value,
-                       uint64_t limit)
+                       uint32_t failure, uint64_t limit)
 {
     uint64_t start = clock_now();
 
     for (;;) {
-        uint32_t status = regs_read32(&controller->regs, NVME_REGISTER(csts));
+        uint32_t status = status_get(controller);
         if (status == NVME_CSTS_GONE)
             return ENODEV;
+        if (status & failure)
+            return EIO;
         if ((status & mask) == value)
             return 0;
         if (clock_now() - start >= limit)
             return ETIMEDOUT;
-        pause_since(start);
+        clock_sleep(CLOCK_MILLISECOND);
     }
 }
 
-static uint64_t ready_limit(const struct nvme_controller *controller)
+bool nvme_controller_is_dead(const struct nvme_controller *controller)
 {
-    /* 3.1.1, CAP.TO; a controller that says 0 is given one unit. */
-    unsigned units = NVME_CAP_TIMEOUT(controller->cap);
+    uint32_t status = status_get(controller);
 
-    return (units ? units : 1) * (CLOCK_SECOND / 2);
+    return status == NVME_CSTS_GONE || (status & NVME_CSTS_FATAL);
+}
+
+bool nvme_controller_is_stopped(const struct nvme_controller *controller)
+{
+    uint32_t status = status_get(controller);
+
+    return status == NVME_CSTS_GONE || !(status & NVME_CSTS_READY);
+}
+
+void nvme_controller_disable(struct nvme_controller *controller)
+{
+    uint32_t configuration = regs_read32(&controller->regs, NVME_REGISTER(cc));
+
+    regs_write32(&controller->regs, NVME_REGISTER(cc), configuration & ~NVME_CC_ENABLE);
 }
 
 static int reset(struct nvme_controller *controller)
@@ -53,35 +75,38 @@ static int reset(struct nvme_controller *controller)
     uint32_t configuration = regs_read32(&controller->regs, NVME_REGISTER(cc));
 
     if (configuration & NVME_CC_ENABLE) {
-        /* 3.1.5: EN is not cleared before an enabling under way has ended. */
-        if (!nvme_controller_is_dead(controller))
-            status_wait(controller, NVME_CSTS_READY, NVME_CSTS_READY, ready_limit(controller));
-        regs_write32(&controller->regs, NVME_REGISTER(cc), configuration & ~NVME_CC_ENABLE);
+        /* 3.1.5: EN is not cleared before an enabling under way has ended, well or not. */
+        status_wait(controller, NVME_CSTS_READY, NVME_CSTS_READY, NVME_CSTS_FATAL,
+                    controller->ready_limit);
+        nvme_controller_disable(controller);
     }
-    int error = status_wait(controller, NVME_CSTS_READY, 0, ready_limit(controller));
+    int error = status_wait(controller, NVME_CSTS_READY, 0, 0, controller->ready_limit);
     if (error != 0)
-        log_error("the controller does not stop within %llu ms: %s",
-                  (unsigned long long)(ready_limit(controller) / CLOCK_MILLISECOND),
-                  strerror(error));
+        log_error("the controller does not stop within %llu ms (CSTS %08x): it needs a power cycle",
+                  milliseconds(controller->ready_limit), status_get(controller));
     return error;
 }
 
 static int enable(struct nvme_controller *controller)
 {
     const struct regs *regs = &controller->regs;
-    uint32_t last = NVME_ADMIN_ENTRIES - 1;
+    uint32_t last = controller->admin.entries - 1;
 
     regs_write32(regs, NVME_REGISTER(aqa), last << 16 | last);
     regs_write64(regs, NVME_REGISTER(asq), controller->admin.submissions.address);
     regs_write64(regs, NVME_REGISTER(acq), controller->admin.completions.address);
     regs_write32(regs, NVME_REGISTER(cc), NVME_CC_QUEUE_ENTRIES | NVME_CC_ENABLE);
 
-    int error = status_wait(controller, NVME_CSTS_READY | NVME_CSTS_FATAL, NVME_CSTS_READY,
-                            ready_limit(controller));
-    if (error != 0)
-        log_error("the controller does not become ready within %llu ms (status %x): is it broken?",
-                  (unsigned long long)(ready_limit(controller) / CLOCK_MILLISECOND),
-                  regs_read32(regs, NVME_REGISTER(csts)));
+    int error = status_wait(controller, NVME_CSTS_READY, NVME_CSTS_READY, NVME_CSTS_FATAL,
+                            controller->ready_limit);
+    if (error == ETIMEDOUT)
+        log_error("the controller does not become ready within %llu ms (CSTS %08x): "
+                  "it is broken, or needs a power cycle",
+                  milliseconds(controller->ready_limit), status_get(controller));
+    else if (error != 0)
+        log_error("the controller failed while it was enabled (CSTS %08x): "
+                  "it is broken, or needs a power cycle",
+                  status_get(controller));
     return error;
 }
 
@@ -98,6 +123,33 @@ static const char *capability_problem(const struct nvme_controller *controller)
     return NULL;
 }
 
+/* Map the registers, and the doorbells of our queues: how far they lie apart stands in a register,
+ * so a controller with a wide stride has its window opened again. */
+static int window_open(struct nvme_controller *controller)
+{
+    size_t size = NVME_DOORBELLS + DMA_PAGE_SIZE;
+    int error = device_window_open(controller->device, 0, size, &controller->regs);
+
+    if (error == 0) {
+        controller->cap = regs_read64(&controller->regs, NVME_REGISTER(cap));
+        controller->version = regs_read32(&controller->regs, NVME_REGISTER(vs));
+        const char *problem = capability_problem(controller);
+        if (problem) {
+            log_error("this controller cannot be used: %s", problem);
+            return ENOTSUP;
+        }
+        size_t needed = NVME_DOORBELLS_END(NVME_QUEUES, NVME_CAP_STRIDE(controller->cap));
+        if (needed > size) {
+            size = needed;
+            error = device_window_open(controller->device, 0, size, &controller->regs);
+        }
+    }
+    if (error != 0)
+        log_error("register window 0 cannot be opened for %zu bytes, it has %zu: %s", size,
+                  device_window_size(controller->device, 0), strerror(error));
+    return error;
+}
+
 /* An identify string: blanks at the end cut off, nothing but printable characters. */
 static void string_copy(char *to, const char *from, size_t length)
 {
@@ -108,151 +160,65 @@ static void string_copy(char *to, const char *from, size_t length)
     to[length] = '\0';
 }
 
+static uint64_t shutdown_limit(uint32_t rtd3e)
+{
+    uint64_t limit = rtd3e ? rtd3e * UINT64_C(1000) : SHUTDOWN_USUAL;
+
+    if (limit < SHUTDOWN_LEAST)
+        return SHUTDOWN_LEAST;
+    return limit < SHUTDOWN_MOST ? limit : SHUTDOWN_MOST;
+}
+
+/* MDTS counts in CAP.MPSMIN pages as a power of two, 0 is no limit. Those pages are our 4 KiB:
+ * capability_problem refused all others. */
+static uint32_t transfer_limit(uint8_t mdts)
+{
+    if (mdts == 0 || mdts >= 32 || (uint64_t)NVME_PAGE << mdts > TRANSFER_MOST)
+        return TRANSFER_MOST;
+    return (uint32_t)NVME_PAGE << mdts;
+}
+
 static int identify(struct nvme_controller *controller)
 {
-    int error = nvme_controller_identify(controller, NVME_IDENTIFY_CONTROLLER, 0);
+    struct nvme_identify_controller identity;
+    int error = nvme_admin_identify(controller, NVME_IDENTIFY_CONTROLLER, 0, &identity);
 
     if (error != 0)
         return error;
-    const struct nvme_identify_controller *identity = controller->page.memory;
-    unsigned shift = identity->mdts;
-
-    string_copy(controller->serial, identity->serial, sizeof(identity->serial));
-    string_copy(controller->model, identity->model, sizeof(identity->model));
-    controller->namespaces = identity->namespaces;
-    controller->volatile_cache = identity->vwc & 1;
-    controller->shutdown_limit =
-        identity->rtd3e ? identity->rtd3e * UINT64_C(1000) : SHUTDOWN_DEFAULT;
-    controller->max_transfer = TRANSFER_MOST;
-    /* MDTS counts in smallest pages, and those are our 4 KiB: CAP.MPSMIN cannot be less. */
-    if (shift != 0 && shift < 20 && ((uint64_t)NVME_PAGE << shift) < TRANSFER_MOST)
-        controller->max_transfer = (uint64_t)NVME_PAGE << shift;
+    static_assert(sizeof(identity.serial) < sizeof(controller->serial), "room for the NUL");
+    static_assert(sizeof(identity.model) < sizeof(controller->model), "room for the NUL");
+    string_copy(controller->serial, identity.serial, sizeof(identity.serial));
+    string_copy(controller->model, identity.model, sizeof(identity.model));
+    controller->namespaces = identity.namespaces;
+    controller->volatile_cache = identity.vwc & 1;
+    controller->shutdown_limit = shutdown_limit(identity.rtd3e);
+    controller->max_transfer = transfer_limit(identity.mdts);
     return 0;
 }
 
 int nvme_controller_start(struct device *device, struct nvme_controller *controller)
 {
-    controller->device = device;
-    /* The capabilities say how far the doorbells reach: at most two queue pairs are rung here, and
-     * with the widest stride their page would lie elsewhere; the usual stride is 4 bytes. */
-    int error = device_window_open(device, 0, NVME_DOORBELLS + 0x1000, &controller->regs);
+    *controller = (struct nvme_controller){.device = device};
+    int error = window_open(controller);
     if (error != 0)
         return error;
-    controller->cap = regs_read64(&controller->regs, NVME_REGISTER(cap));
-    controller->version = regs_read32(&controller->regs, NVME_REGISTER(vs));
-    const char *problem = capability_problem(controller);
-    if (!problem && NVME_DOORBELL_HEAD(1, NVME_CAP_STRIDE(controller->cap)) + 4 >
-                        NVME_DOORBELLS + 0x1000)
-        problem = "its doorbells are too far apart";
-    if (problem) {
-        log_error("this controller cannot be used: %s", problem);
-        return ENOTSUP;
-    }
 
+    /* 3.1.1, CAP.TO, in half seconds; one more because controllers round down, even to 0. */
+    controller->ready_limit = (NVME_CAP_TIMEOUT(controller->cap) + 1) * (CLOCK_SECOND / 2);
+    unsigned stride = NVME_CAP_STRIDE(controller->cap);
     error = device_enable(device);
     if (error == 0)
         error = reset(controller);
     if (error == 0)
-        error = dma_buffer_create(device, NVME_PAGE, &controller->page);
+        error = dma_buffer_create(device, NVME_IDENTIFY_SIZE, &controller->page);
     if (error == 0)
-        error = nvme_queue_create(device, &controller->regs, 0, NVME_ADMIN_ENTRIES,
-                                  NVME_CAP_STRIDE(controller->cap), &controller->admin);
+        error = nvme_queue_create(device, &controller->regs, 0, NVME_ADMIN_ENTRIES, stride,
+                                  &controller->admin);
     if (error == 0)
         error = enable(controller);
     if (error == 0)
         error = identify(controller);
     return error;
-}
-
-int nvme_controller_admin(struct nvme_controller *controller, const struct nvme_command *command,
-                          uint32_t *result)
-{
-    struct nvme_command copy = *command;
-    struct nvme_completion completion;
-    uint64_t start = clock_now();
-
-    copy.id = ++controller->admin_id;
-    if (!nvme_queue_submit(&controller->admin, &copy))
-        return EBUSY;
-    nvme_queue_kick(&controller->admin);
-    for (;;) {
-        bool found = nvme_queue_complete(&controller->admin, &completion);
-        if (found) {
-            nvme_queue_acknowledge(&controller->admin);
-            if (completion.id == copy.id)
-                break;
-            controller->admin_stray++;
-        } else if (clock_now() - start > ADMIN_LIMIT || nvme_controller_is_dead(controller)) {
-            log_error("no answer to admin command %02x", command->opcode);
-            return ETIMEDOUT;
-        } else {
-            pause_since(start);
-        }
-    }
-    if (NVME_STATUS(completion.status) != NVME_STATUS_SUCCESS) {
-        log_error("admin command %02x failed with status %03x", command->opcode,
-                  NVME_STATUS(completion.status));
-        return EIO;
-    }
-    if (result)
-        *result = completion.result;
-    return 0;
-}
-
-int nvme_controller_identify(struct nvme_controller *controller, unsigned cns, uint32_t namespace)
-{
-    return nvme_controller_admin(controller,
-                                 &(struct nvme_command){
-                                     .opcode = NVME_ADMIN_IDENTIFY,
-                                     .namespace = namespace,
-                                     .prp1 = controller->page.address,
-                                     .cdw10 = cns,
-                                 },
-                                 NULL);
-}
-
-int nvme_controller_queue(struct nvme_controller *controller, unsigned id, unsigned entries,
-                          unsigned vector, struct nvme_queue *queue)
-{
-    int error = nvme_queue_create(controller->device, &controller->regs, id, entries,
-                                  NVME_CAP_STRIDE(controller->cap), queue);
-    if (error != 0)
-        return error;
-    uint32_t size = (entries - 1) << 16 | id;
-    error = nvme_controller_admin(
-        controller,
-        &(struct nvme_command){
-            .opcode = NVME_ADMIN_CREATE_CQ,
-            .prp1 = queue->completions.address,
-            .cdw10 = size,
-            .cdw11 = vector << 16 | NVME_QUEUE_INTERRUPTS | NVME_QUEUE_CONTIGUOUS,
-        },
-        NULL);
-    if (error != 0)
-        return error;
-    return nvme_controller_admin(controller,
-                                 &(struct nvme_command){
-                                     .opcode = NVME_ADMIN_CREATE_SQ,
-                                     .prp1 = queue->submissions.address,
-                                     .cdw10 = size,
-                                     .cdw11 = id << 16 | NVME_QUEUE_CONTIGUOUS,
-                                 },
-                                 NULL);
-}
-
-bool nvme_controller_is_dead(const struct nvme_controller *controller)
-{
-    uint32_t status = regs_read32(&controller->regs, NVME_REGISTER(csts));
-
-    return status == NVME_CSTS_GONE || (status & NVME_CSTS_FATAL);
-}
-
-void nvme_controller_disable(struct nvme_controller *controller)
-{
-    uint32_t configuration = regs_read32(&controller->regs, NVME_REGISTER(cc));
-
-    regs_write32(&controller->regs, NVME_REGISTER(cc), configuration & ~NVME_CC_ENABLE);
-    status_wait(controller, NVME_CSTS_READY, 0, ready_limit(controller));
 }
 
 int nvme_controller_shutdown(struct nvme_controller *controller)
@@ -261,6 +227,12 @@ int nvme_controller_shutdown(struct nvme_controller *controller)
 
     regs_write32(&controller->regs, NVME_REGISTER(cc),
                  (configuration & ~NVME_CC_SHUTDOWN_MASK) | NVME_CC_SHUTDOWN_NORMAL);
-    return status_wait(controller, NVME_CSTS_SHUTDOWN, NVME_CSTS_SHUTDOWN_DONE,
-                       controller->shutdown_limit);
+    int error = status_wait(controller, NVME_CSTS_SHUTDOWN, NVME_CSTS_SHUTDOWN_DONE,
+                            NVME_CSTS_FATAL, controller->shutdown_limit);
+    if (error != 0)
+        log_error("the controller does not confirm its shutdown within %llu ms (CSTS %08x): "
+                  "what it had cached may be lost",
+                  milliseconds(controller->shutdown_limit), status_get(controller));
+    nvme_controller_disable(controller);
+    return status_wait(controller, NVME_CSTS_READY, 0, 0, controller->ready_limit);
 }

@@ -29,7 +29,7 @@ static_assert(offsetof(struct nvme_registers, acq) == 0x30, "3.1.10");
 
 #define NVME_REGISTER(name) offsetof(struct nvme_registers, name)
 
-/* 3.1.1 */
+/* 3.1.1: fields of CAP */
 #define NVME_CAP_ENTRIES(cap)  ((unsigned)((cap) & 0xffff) + 1)         /* of the largest queue */
 #define NVME_CAP_TIMEOUT(cap)  ((unsigned)((cap) >> 24 & 0xff))         /* in 500 ms */
 #define NVME_CAP_STRIDE(cap)   (4u << ((cap) >> 32 & 0xf))              /* bytes between doorbells */
@@ -56,5 +56,6 @@ static_assert(offsetof(struct nvme_registers, acq) == 0x30, "3.1.10");
 #define NVME_DOORBELLS                     0x1000u
 #define NVME_DOORBELL_TAIL(queue, stride)  (NVME_DOORBELLS + 2 * (queue) * (stride))
 #define NVME_DOORBELL_HEAD(queue, stride)  (NVME_DOORBELLS + (2 * (queue) + 1) * (stride))
+#define NVME_DOORBELLS_END(queues, stride) (NVME_DOORBELLS + 2 * (queues) * (stride))
 
 #endif

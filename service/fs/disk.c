@@ -276,6 +276,23 @@ static bool blocks_are_inside(const struct disk *disk, uint64_t block, unsigned 
            count <= disk->size / disk->block_size - block;
 }
 
+/* The block's entry, read from the device if it is not there. */
+static int cache_get(struct disk *disk, uint64_t block, struct cached **result)
+{
+    if (!blocks_are_inside(disk, block, 1))
+        return ERANGE;
+    *result = cache_lookup(disk, block);
+    if (*result)
+        return 0;
+    int error = cache_take(disk, block, result);
+    if (error != 0)
+        return error;
+    error = raw_read(disk, block * disk->block_size, disk->block_size, cache_data(disk, *result));
+    if (error != 0)
+        cache_drop(disk, *result);
+    return error;
+}
+
 int disk_block_read(struct disk *disk, uint64_t block, unsigned count, void *data)
 {
     unsigned char *to = data;
@@ -283,18 +300,10 @@ int disk_block_read(struct disk *disk, uint64_t block, unsigned count, void *dat
     if (!blocks_are_inside(disk, block, count))
         return ERANGE;
     for (unsigned i = 0; i < count; i++, to += disk->block_size) {
-        struct cached *cached = cache_lookup(disk, block + i);
-        if (!cached) {
-            int error = cache_take(disk, block + i, &cached);
-            if (error == 0) {
-                error = raw_read(disk, (block + i) * disk->block_size, disk->block_size,
-                                 cache_data(disk, cached));
-                if (error != 0)
-                    cache_drop(disk, cached);
-            }
-            if (error != 0)
-                return error;
-        }
+        struct cached *cached;
+        int error = cache_get(disk, block + i, &cached);
+        if (error != 0)
+            return error;
         memcpy(to, cache_data(disk, cached), disk->block_size);
     }
     return 0;
@@ -354,6 +363,29 @@ int disk_write(struct disk *disk, uint64_t offset, uint64_t length, const void *
         return error;
     cache_touches(disk, offset, length, true);
     return raw_write(disk, offset, length, data);
+}
+
+int disk_patch(struct disk *disk, uint64_t offset, uint64_t length, const void *data)
+{
+    const unsigned char *from = data;
+
+    if (!range_is_inside(disk, offset, length))
+        return ERANGE;
+    while (length > 0) {
+        uint64_t block = offset / disk->block_size, skip = offset % disk->block_size;
+        uint64_t room = disk->block_size - skip, part = length < room ? length : room;
+        struct cached *cached;
+        int error = cache_get(disk, block, &cached);
+        if (error != 0)
+            return error;
+        memcpy(cache_data(disk, cached) + skip, from, part);
+        disk->dirty += !cached->dirty;
+        cached->dirty = true;
+        from += part;
+        offset += part;
+        length -= part;
+    }
+    return 0;
 }
 
 int disk_flush(struct disk *disk, bool durable)

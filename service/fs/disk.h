@@ -31,6 +31,9 @@ int disk_block_write(struct disk *disk, uint64_t block, unsigned count, const vo
 int disk_read(struct disk *disk, uint64_t offset, uint64_t length, void *data);
 int disk_write(struct disk *disk, uint64_t offset, uint64_t length, const void *data);
 
+/* Bytes of cached blocks: they go out with the rest of their block, in one request. */
+int disk_patch(struct disk *disk, uint64_t offset, uint64_t length, const void *data);
+
 /* Write what is dirty; `durable`: and have the device make it so. */
 int disk_flush(struct disk *disk, bool durable);
 

@@ -95,7 +95,9 @@ static errcode_t channel_flush(io_channel channel)
 static errcode_t channel_write_byte(io_channel channel, unsigned long offset, int size,
                                     const void *data)
 {
-    return disk_write(disk_of(channel), offset, (uint64_t)size, data);
+    /* libext2fs writes the words of the superblock that changed, its checksum last: together or
+     * not at all. */
+    return size < 0 ? EINVAL : disk_patch(disk_of(channel), offset, (uint64_t)size, data);
 }
 
 static struct struct_io_manager manager = {

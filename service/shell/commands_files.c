@@ -174,15 +174,21 @@ static int cat_run(unsigned count, char **words)
 struct copy {
     mach_port_t fs;
     uint32_t inode;
-    uint64_t offset;
+    uint64_t offset, written; /* `written`: where the last piece that was no hole ended */
 };
 
+/* Pieces of zeroes become holes: a sparse file may be longer than the disk. */
 static int copy_piece(void *context, const char *data, size_t size)
 {
     struct copy *copy = context;
-    int error = error_from_kernel(fs_write(copy->fs, copy->inode, copy->offset, (records_t)data,
-                                           (mach_msg_type_number_t)size));
+    bool zero = data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+    int error = 0;
 
+    if (!zero) {
+        error = error_from_kernel(fs_write(copy->fs, copy->inode, copy->offset, (records_t)data,
+                                           (mach_msg_type_number_t)size));
+        copy->written = copy->offset + size;
+    }
     copy->offset += size;
     return error;
 }
@@ -238,6 +244,8 @@ static int cp_run(unsigned count, char **words)
     error = copy_target(words[2], words[1], mount->fs, &status, &copy);
     if (error == 0)
         error = content_each(mount->fs, status.inode, copy_piece, &copy);
+    if (error == 0 && copy.written != copy.offset)
+        error = error_from_kernel(fs_truncate(copy.fs, copy.inode, copy.offset));
     return error ? shell_complain("cp", words[2], error) : 0;
 }
 

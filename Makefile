@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The front door; meson and ninja do the building (meson.build).
+.DEFAULT_GOAL := help
+.PHONY: help setup build run check bench format lint clean tcb
+
+help:
+	@echo 'make run     install what is missing, build, boot: a shell, or a tour without a terminal'
+	@echo 'make check   the same set-up, then all tests'
+	@echo 'make bench   measure, and write bench/results.json'
+	@echo 'make tcb     count the lines that confinement rests on'
+	@echo 'make format  clang-format on everything'
+	@echo 'make lint    cppcheck and formatting, without a change'
+	@echo 'make clean   remove what was built, but not what was fetched'
+	@echo './obvm       boot the machine as you like it: ./obvm --help'
+
+setup:
+	@boot/setup
+
+build: setup
+	@ninja -C build --quiet
+	@echo 'built: build/boot/outboard-up.iso'
+
+build/disk.img: boot/make-disk | setup
+	@boot/make-disk build/disk.img build/disk.sha256
+
+run: build build/disk.img
+	@if [ -t 0 ]; then \
+	    cp --sparse=always build/disk.img build/run.img && \
+	    echo 'The disk is nvme0n1: mount nvme0n1. Control-] ends the machine.' && \
+	    ./obvm --disk nvme:build/run.img; \
+	else \
+	    test/tour; \
+	fi
+
+check: build build/disk.img
+	@test/run
+
+bench: build
+	@bench/run
+
+tcb:
+	@test/tcb
+
+format:
+	@boot/setup tools
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+lint:
+	@boot/setup tools
+	@test/lint
+
+clean:
+	@if [ -f build/build.ninja ]; then ninja -C build --quiet clean; fi
+	@rm -f build/disk.img build/disk.sha256 build/run.img build/last.log

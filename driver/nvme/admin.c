@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "admin.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <kit/clock.h>
+#include <kit/log.h>
+
+#include "registers.h"
+
+#define ADMIN_LIMIT (10 * CLOCK_SECOND)
+#define SPIN_TIME   (2 * CLOCK_MILLISECOND)
+
+/* Wait for the completion of `id`. Nothing else can be in flight, so others are not believed; and
+ * as a broken controller may never run out of them, the time limit holds for every turn. */
+static int completion_wait(struct nvme_controller *controller, uint16_t id,
+                           struct nvme_completion *completion)
+{
+    uint64_t start = clock_now();
+
+    for (;;) {
+        if (nvme_queue_complete(&controller->admin, completion)) {
+            nvme_queue_acknowledge(&controller->admin);
+            if (completion->id == id && completion->sq_id == controller->admin.id)
+                return 0;
+            controller->admin_stray++;
+        } else if (nvme_controller_is_dead(controller)) {
+            return ENODEV;
+        }
+        uint64_t waited = clock_now() - start;
+        if (waited > ADMIN_LIMIT)
+            return ETIMEDOUT;
+        /* Most answers come at once; after that, let others run. */
+        if (waited > SPIN_TIME)
+            clock_sleep(CLOCK_MILLISECOND);
+    }
+}
+
+static int run(struct nvme_controller *controller, struct nvme_command *command, uint32_t *result)
+{
+    struct nvme_completion completion;
+
+    command->id = ++controller->admin_id;
+    if (!nvme_queue_submit(&controller->admin, command)) {
+        log_error("admin command %02x: the controller takes no commands", command->opcode);
+        return ETIMEDOUT;
+    }
+    nvme_queue_kick(&controller->admin);
+    int error = completion_wait(controller, command->id, &completion);
+    if (error != 0) {
+        log_error("admin command %02x: no answer (%u to nothing that was asked): %s",
+                  command->opcode, controller->admin_stray, strerror(error));
+        return error;
+    }
+    unsigned status = NVME_STATUS(completion.status);
+    if (status != NVME_STATUS_SUCCESS) {
+        log_error("admin command %02x failed with status %03x", command->opcode, status);
+        return EIO;
+    }
+    if (result)
+        *result = completion.result;
+    return 0;
+}
+
+int nvme_admin_identify(struct nvme_controller *controller, unsigned cns, uint32_t namespace,
+                        void *data)
+{
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_IDENTIFY,
+        .namespace = namespace,
+        .prp1 = controller->page.address,
+        .cdw10 = cns,
+    };
+    int error = run(controller, &command, NULL);
+
+    if (error == 0)
+        memcpy(data, controller->page.memory, NVME_IDENTIFY_SIZE);
+    return error;
+}
+
+int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wanted,
+                              unsigned *granted)
+{
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_SET_FEATURES,
+        .cdw10 = NVME_FEATURE_QUEUES,
+        .cdw11 = (wanted - 1) << 16 | (wanted - 1),
+    };
+    uint32_t result;
+    int error = run(controller, &command, &result);
+
+    if (error != 0)
+        return error;
+    /* Both halves are zero-based, so there is always one; it may grant more than was asked. */
+    unsigned submission = (result & 0xffff) + 1, completion = (result >> 16) + 1;
+    *granted = submission < completion ? submission : completion;
+    if (*granted > wanted)
+        *granted = wanted;
+    return 0;
+}
+
+int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,
+                            unsigned vector, struct nvme_queue *queue)
+{
+    int error = nvme_queue_create(controller->device, &controller->regs, id, entries,
+                                  NVME_CAP_STRIDE(controller->cap), queue);
+    if (error != 0) {
+        log_error("no memory for a queue of %u entries: %s", entries, strerror(error));
+        return error;
+    }
+
+    uint32_t size = (entries - 1) << 16 | id;
+    struct nvme_command completions = {
+        .opcode = NVME_ADMIN_CREATE_CQ,
+        .prp1 = queue->completions.address,
+        .cdw10 = size,
+        .cdw11 = vector << 16 | NVME_QUEUE_INTERRUPTS | NVME_QUEUE_CONTIGUOUS,
+    };
+    struct nvme_command submissions = {
+        .opcode = NVME_ADMIN_CREATE_SQ,
+        .prp1 = queue->submissions.address,
+        .cdw10 = size,
+        .cdw11 = id << 16 | NVME_QUEUE_CONTIGUOUS,
+    };
+    error = run(controller, &completions, NULL);
+    return error == 0 ? run(controller, &submissions, NULL) : error;
+}
+
+int nvme_admin_queue_delete(struct nvme_controller *controller, const struct nvme_queue *queue)
+{
+    /* 5.5: the completion queue outlives the submission queue that uses it. */
+    struct nvme_command submissions = {.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = queue->id};
+    struct nvme_command completions = {.opcode = NVME_ADMIN_DELETE_CQ, .cdw10 = queue->id};
+    int error = run(controller, &submissions, NULL);
+
+    return error == 0 ? run(controller, &completions, NULL) : error;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Admin commands (NVM Express 1.4, section 5), one at a time, waiting for each.
+ *
+ * All return 0 or an errno value with a line in the log: EIO if the controller fails the command,
+ * ETIMEDOUT or ENODEV if it does not answer and should be given up.
+ */
+#ifndef DRIVER_NVME_ADMIN_H
+#define DRIVER_NVME_ADMIN_H
+
+#include "controller.h"
+
+/* 5.15. `data` receives a copy of NVME_IDENTIFY_SIZE bytes, which the device cannot change. */
+int nvme_admin_identify(struct nvme_controller *controller, unsigned cns, uint32_t namespace,
+                        void *data);
+
+/* 5.21.1.7. Ask for I/O queue pairs; how many there may be: 1 to `wanted`. */
+int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wanted,
+                              unsigned *granted);
+
+/* 5.3, 5.4. Make an I/O queue pair whose completions raise `vector`. */
+int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,
+                            unsigned vector, struct nvme_queue *queue);
+
+/* 5.5, 5.6. The controller forgets an I/O queue pair. */
+int nvme_admin_queue_delete(struct nvme_controller *controller, const struct nvme_queue *queue);
+
+#endif
