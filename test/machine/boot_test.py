@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Booting: what a driver holds, what is missing or corrupt in the archive."""
+import re
+
+from machine.vm import MachineTest
+
+MIB = 1 << 20
+
+
+class Authority(MachineTest):
+    def lines_of_driver(self, *arguments):
+        image = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine("devices -v", "--disk", f"nvme:{image}", *arguments)
+        self.assert_status(ran)
+        lines = ran.output.splitlines()
+        start = next(i for i, line in enumerate(lines) if "driver nvme0 (running)" in line)
+        rest = lines[start + 1:]
+        end = next((i for i, line in enumerate(rest) if not line.startswith(" " * 12)), len(rest))
+        return [line.strip() for line in rest[:end]], ran
+
+    def test_is_exactly_bars_interrupt_memory_and_port(self):
+        for iommu in ("vtd", "none"):
+            with self.subTest(iommu=iommu):
+                lines, ran = self.lines_of_driver("--iommu", iommu)
+                kinds = {"window": r"window 0     [0-9a-f]{8}-[0-9a-f]{8}, mapped",
+                         "guard": r"but not    [0-9a-f]{8}-[0-9a-f]{8} \(interrupt table\)",
+                         "interrupt": r"interrupt 0  message \d+, attached, \d+ taken",
+                         "memory": r"memory       [0-9a-f]{8}-[0-9a-f]{8} \(\d+ [KM]iB\)",
+                         "port": r"port         nvme0n1 \(block\)"}
+                counted = {kind: sum(bool(re.fullmatch(pattern, line)) for line in lines)
+                           for kind, pattern in kinds.items()}
+                self.assertEqual(sum(counted.values()), len(lines), str(ran))
+                memory = counted.pop("memory")
+                # Two queue pairs (four buffers), identify data, PRP lists.
+                self.assertEqual(memory, 6, str(ran))
+                self.assertEqual(counted, {"window": 1, "guard": 1, "interrupt": 1, "port": 1},
+                                 str(ran))
+
+    def test_confined_addresses_are_not_physical(self):
+        lines, ran = self.lines_of_driver("--iommu", "vtd")
+        first = next(line for line in lines if line.startswith("memory"))
+        self.assertIn("10000000-", first, str(ran))
+        self.assert_says(ran, "DMA is confined; interrupts are remapped by source", "log")
+
+
+class Archive(MachineTest):
+    def test_a_driver_that_is_missing(self):
+        image = self.make_image("boot.iso", leave_out=["nvme"])
+        disk = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine("devices; drivers", "--image", image, "--disk", f"nvme:{disk}")
+        self.assert_status(ran)
+        self.assert_says(ran, "nvme0: its program nvme is not in the boot archive", "log")
+        self.assert_says(ran, "^nvme0 +driver +failed")
+
+    def test_the_authority_is_missing(self):
+        image = self.make_image("boot.iso", leave_out=["io"])
+        ran = self.run_machine("devices", "--image", image, "--timeout", "10")
+        self.assertNotEqual(ran.status, 0)
+        self.assert_says(ran, "io is missing from the boot archive", "log")
+
+    def test_the_supervisor_is_missing(self):
+        image = self.make_image("boot.iso", leave_out=["supervisor"])
+        ran = self.run_machine("devices", "--image", image)
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "supervisor is missing from the boot archive", "log")
+
+    def test_a_corrupt_archive(self):
+        def flip(data):
+            return data[:9000] + bytes([data[9000] ^ 1]) + data[9001:]
+        image = self.make_image("boot.iso", archive=flip)
+        ran = self.run_machine("devices", "--image", image, "--timeout", "10")
+        self.assertNotEqual(ran.status, 0)
+        self.assert_says(ran, "the boot archive is corrupt: its checksum is wrong", "log")
+
+    def test_a_manifest_with_an_unknown_key(self):
+        manifest = b"[driver]\nprogram = nvme\nclass = block\ncolour = red\n[match]\nbus = pci\n"
+        image = self.make_image("boot.iso", replace={"a-bad.manifest": manifest})
+        disk = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine("hexdump nvme0n1 0 1", "--image", image, "--disk", f"nvme:{disk}")
+        self.assert_status(ran)
+        self.assert_says(ran, r"a-bad.manifest: line 4: \[driver\] colour: unknown key", "log")
+
+    def test_a_driver_that_is_no_executable(self):
+        image = self.make_image("boot.iso", replace={"nvme": b"\x7fELF and then nothing"})
+        disk = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine("drivers", "--image", image, "--disk", f"nvme:{disk}")
+        self.assert_status(ran)
+        self.assert_says(ran, "nvme0: cannot be started: it is too short for an ELF header", "log")
+        self.assert_says(ran, "^nvme0 +driver +failed")

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Block devices: patterns across boots, limits, read-only disks, several disks."""
+from machine.vm import MachineTest
+
+MIB = 1 << 20
+
+
+class Disk(MachineTest):
+    def test_pattern_is_there_after_a_reboot(self):
+        image = self.blank_image("a.img", 24 * MIB)
+        for block_size, start, count in ((512, 37, 20011), (4096, 3, 4099)):
+            disk = f"nvme:{image},bs={block_size}"
+            ran = self.run_machine(f"write-pattern nvme0n1 {start} {count} 7", "--disk", disk)
+            self.assert_status(ran)
+            ran = self.run_machine(
+                f"verify-pattern nvme0n1 {start} {count} 7; verify-pattern nvme0n1 {start} {count} 8",
+                "--disk", disk)
+            self.assert_says(ran, f"^nvme0n1: {count} of {count} blocks as written$")
+            self.assert_says(ran, f"^nvme0n1: block {start} differs at byte 0$")
+            self.assert_status(ran, 1)
+
+    def test_without_an_iommu(self):
+        image = self.blank_image("a.img", 8 * MIB)
+        ran = self.run_machine("write-pattern nvme0n1 1 4001 3; verify-pattern nvme0n1 1 4001 3",
+                               "--disk", f"nvme:{image}", "--iommu", "none")
+        self.assert_status(ran)
+        self.assert_says(ran, "DMA is not confined", "log")
+
+    def test_the_other_kernel(self):
+        image = self.blank_image("a.img", 8 * MIB)
+        ran = self.run_machine("write-pattern nvme0n1 1 4001 3; verify-pattern nvme0n1 1 4001 3",
+                               "--disk", f"nvme:{image}", "--kernel", "smp", "--cpus", "2")
+        self.assert_status(ran)
+
+    def test_two_disks_do_not_mix(self):
+        a, b = self.blank_image("a.img", 4 * MIB), self.blank_image("b.img", 4 * MIB)
+        ran = self.run_machine(
+            "write-pattern nvme0n1 0 8192 1; write-pattern nvme1n1 0 8192 2;"
+            "verify-pattern nvme0n1 0 8192 1; verify-pattern nvme1n1 0 8192 2",
+            "--disk", f"nvme:{a}", "--disk", f"nvme:{b}")
+        self.assert_status(ran)
+
+    def test_read_only_disk_refuses_writes(self):
+        a, b = self.blank_image("a.img", 4 * MIB), self.blank_image("b.img", 4 * MIB)
+        ran = self.run_machine("verify-pattern nvme1n1 0 8 1; write-pattern nvme1n1 0 8 1",
+                               "--disk", f"nvme:{a}", "--disk", f"nvme:{b},ro")
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "^write-pattern: nvme1n1: Read-only file system$")
+        with open(b, "rb") as file:
+            self.assertEqual(file.read(), bytes(4 * MIB))
+
+    def test_past_the_end_is_an_error(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        for command in ("hexdump nvme0n1 0x3ffff0 17", "hexdump nvme0n1 0x400000 1",
+                        "verify-pattern nvme0n1 8192 1 1", "write-pattern nvme0n1 8191 2 1",
+                        "verify-pattern nvme0n1 0xffffffffffffffff 2 1"):
+            ran = self.run_machine(command, "--disk", f"nvme:{image}")
+            self.assert_status(ran, 1)
+            self.assert_says(ran, "^(hexdump|verify-pattern|write-pattern): nvme0n1: ")
+
+    def test_hexdump_shows_the_bytes(self):
+        with open(self.path("a.img"), "wb") as file:
+            file.write(bytes(700) + b"Outboard was here" + bytes(MIB))
+            file.truncate(MIB)
+        ran = self.run_machine("hexdump nvme0n1 700 17", "--disk", f"nvme:{self.path('a.img')}")
+        self.assertEqual(ran.output, "000002bc  4f 75 74 62 6f 61 72 64  20 77 61 73 20 68 65 72  "
+                         "|Outboard was her|\n000002cc  65                                       "
+                         "         |e|\n", str(ran))
+
+    def test_an_image_that_is_no_whole_number_of_blocks(self):
+        """QEMU shows the last piece as a block that ends in zeroes; behind it there is nothing."""
+        image = self.blank_image("odd.img", 4 * MIB + 300)
+        ran = self.run_machine("hexdump nvme0n1 0x400000 1; hexdump nvme0n1 0x400200 1",
+                               "--disk", f"nvme:{image}")
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "^00400000  00 ")
+
+
+class Count(MachineTest):
+    def test_counting_instructions(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine("write-pattern nvme0n1 0 100 5; verify-pattern nvme0n1 0 100 5",
+                               "--disk", f"nvme:{image}", "--count")
+        self.assert_status(ran)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The launcher: what it prints, and what it refuses."""
+import os
+import subprocess
+
+from machine.vm import OBVM, MachineTest
+
+
+class Launcher(MachineTest):
+    def refused(self, *arguments, environment=None):
+        run = subprocess.run([OBVM, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                             text=True, timeout=20, check=False, env=environment)
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertEqual(run.stdout, "")
+        self.assertEqual(run.stderr.count("\n"), 1, run.stderr)
+        return run.stderr
+
+    def test_bad_usage_names_it_and_starts_nothing(self):
+        self.assertIn("--bogus", self.refused("--bogus", "-c", "ls"))
+        self.assertIn("floppy:x", self.refused("--disk", "floppy:x", "-c", "ls"))
+        self.assertIn("/nowhere.img", self.refused("--disk", "nvme:/nowhere.img", "-c", "ls"))
+        self.assertIn("fast", self.refused("--disk", f"nvme:{OBVM},fast", "-c", "ls"))
+        self.assertIn("/nowhere.iso", self.refused("--image", "/nowhere.iso", "-c", "ls"))
+        self.assertIn("no terminal", self.refused())
+        empty = self.blank_image("empty", 0)
+        self.assertIn("empty", self.refused("--disk", f"nvme:{empty}", "-c", "ls"))
+        self.assertIn("qemu-is-not-here", self.refused(
+            "-c", "ls", environment=dict(os.environ, OBVM_QEMU="qemu-is-not-here")))
+
+    def test_output_is_exact_and_status_is_the_first_failure(self):
+        ran = self.run_machine("nosuch one; mount 1 2 3 4; uptime -x")
+        self.assert_status(ran, 127)
+        self.assertEqual(ran.output, "nosuch: no such command; try help\n"
+                         "usage: mount [DEVICE [PATH] [ro]]\nusage: uptime \n", str(ran))
+
+    def test_binary_output_arrives_unchanged(self):
+        data = bytes(range(256)) * 40 + b"\x10B\x10E0\n\x10\x10\r\n"
+        os.mkdir(self.path("tree"))
+        with open(self.path("tree/f"), "wb") as file:
+            file.write(data)
+        image = self.ext4_image("a.img", "8M", self.path("tree"))
+        run = subprocess.run([OBVM, "--timeout", "60", "--log", self.path("log"),
+                              "--disk", f"nvme:{image},ro", "-c", "mount nvme0n1 / ro; cat /f"],
+                             stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        self.assertEqual(run.stdout, data)
+
+    def test_long_command_lines_arrive_whole(self):
+        words = " ".join(f"/w{number}" for number in range(60))
+        commands = "; ".join(f"ls {words[:200]} {number}" for number in range(20))
+        ran = self.run_machine(commands)
+        self.assertEqual(ran.output.count("ls: 19: No such file or directory"), 1, str(ran))
+
+    def test_timeout_is_124(self):
+        ran = self.run_machine("ls", "--timeout", "0.2")
+        self.assert_status(ran, 124)
