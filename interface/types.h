@@ -24,8 +24,8 @@ enum io_resource_kind {
     IO_RESOURCE_WINDOW = 1,    /* device registers in memory space: base, size in bytes */
     IO_RESOURCE_PORTS = 2,     /* x86 I/O ports: base, size in ports */
     IO_RESOURCE_INTERRUPT = 3, /* base: the kernel's line; size: 1 */
-    IO_RESOURCE_DMA = 4,       /* memory the device may reach: base: device address, size in bytes */
-    IO_RESOURCE_GUARD = 5,     /* inside a window, never shown to the driver (the MSI-X table) */
+    IO_RESOURCE_DMA = 4,   /* memory the device may reach: base: device address, size in bytes */
+    IO_RESOURCE_GUARD = 5, /* inside a window, never shown to the driver (the MSI-X table) */
 };
 
 enum io_resource_flags {
@@ -57,7 +57,7 @@ struct pci_function_info {
     uint16_t subsystem_vendor, subsystem_id;
     uint8_t class_code, subclass, interface, revision;
     uint8_t interrupt_line;
-    uint8_t claimed; /* lent to a driver */
+    uint8_t claimed;       /* lent to a driver */
     uint8_t secondary_bus; /* bridges only */
     uint8_t reserved;
     struct {
@@ -85,8 +85,8 @@ struct fs_status {
     uint32_t links;
     uint32_t uid, gid;
     uint32_t reserved;
-    uint64_t size; /* bytes */
-    uint64_t blocks; /* 512-byte units that it occupies */
+    uint64_t size;    /* bytes */
+    uint64_t blocks;  /* 512-byte units that it occupies */
     int64_t modified; /* seconds since 1970 */
 };
 static_assert(sizeof(struct fs_status) == 48, "wire layout");

@@ -83,9 +83,9 @@ static int batch_send(struct block_client *client)
     return error;
 }
 
-int block_client_submit(struct block_client *client, enum block_operation operation,
-                        uint64_t block, uint32_t count, uint32_t buffer, uint64_t offset,
-                        block_client_done done, void *context)
+int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
+                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
+                        void *context)
 {
     if (client->gone)
         return ENODEV;
@@ -177,8 +177,8 @@ int block_client_transfer(struct block_client *client, enum block_operation oper
         return ERANGE;
     while (count > 0 && result == 0) {
         uint32_t part = (uint32_t)(count < most ? count : most);
-        int error = block_client_submit(client, operation, block, part, buffer, offset, part_done,
-                                        &result);
+        int error =
+            block_client_submit(client, operation, block, part, buffer, offset, part_done, &result);
         if (error == EAGAIN) {
             block_client_wait(client, false);
             continue;

@@ -29,9 +29,9 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
 
 /* Submit without waiting; `done` is called from block_client_wait. EAGAIN: no free slot. */
 typedef void (*block_client_done)(void *context, enum block_status status);
-int block_client_submit(struct block_client *client, enum block_operation operation,
-                        uint64_t block, uint32_t count, uint32_t buffer, uint64_t offset,
-                        block_client_done done, void *context);
+int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
+                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
+                        void *context);
 
 /* Deliver completions until none is in flight (`all`), or until one was delivered. ENODEV: the
  * driver is gone; every outstanding request was completed with BLOCK_STATUS_GONE. */

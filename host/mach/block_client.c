@@ -39,9 +39,9 @@ struct opened {
 static int death_request(struct block_client_link *link)
 {
     mach_port_t previous = MACH_PORT_NULL;
-    int error = error_from_kernel(mach_port_request_notification(
-        mach_task_self(), link->session, MACH_NOTIFY_DEAD_NAME, 1, link->completions,
-        MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
+    int error = error_from_kernel(
+        mach_port_request_notification(mach_task_self(), link->session, MACH_NOTIFY_DEAD_NAME, 1,
+                                       link->completions, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
 
     port_release(previous);
     return error;
@@ -120,8 +120,7 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
         return error;
     error = shared_memory_lease(shared, &lease);
     if (error == 0) {
-        error = error_from_kernel(
-            block_link_attach(link->session, lease, buffer, &attached));
+        error = error_from_kernel(block_link_attach(link->session, lease, buffer, &attached));
         port_release(lease);
     }
     if (error == 0 && attached < shared->size)
@@ -138,8 +137,8 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
 int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count)
 {
-    return error_from_kernel(block_link_submit(link->session, (record_t)submissions,
-                                                      count * sizeof(*submissions)));
+    return error_from_kernel(
+        block_link_submit(link->session, (record_t)submissions, count * sizeof(*submissions)));
 }
 
 /* block_completions_deliver as MIG lays it out: a run of bytes behind its type. */

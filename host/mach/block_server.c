@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The block class's transport in a driver: sessions are ports, submissions and completions messages.
+ * The block class's transport in a driver: sessions are ports, submissions and completions
+ * messages.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -166,7 +167,7 @@ kern_return_t serve_block_class_open(mach_port_t class, boolean_t write, mach_po
 }
 
 kern_return_t serve_block_link_attach(mach_port_t port, mach_port_t lease, unsigned *buffer,
-                                         uint64_t *size)
+                                      uint64_t *size)
 {
     struct link *link = port_context(port, &session_type);
     uint64_t address;
@@ -187,7 +188,7 @@ kern_return_t serve_block_link_attach(mach_port_t port, mach_port_t lease, unsig
 }
 
 kern_return_t serve_block_link_submit(mach_port_t port, record_t submissions,
-                                         mach_msg_type_number_t size)
+                                      mach_msg_type_number_t size)
 {
     struct link *link = port_context(port, &session_type);
     enum { MESSAGE_MAX = 2048 / sizeof(struct block_submission) };
@@ -195,7 +196,7 @@ kern_return_t serve_block_link_submit(mach_port_t port, record_t submissions,
 
     if (!link || !link->session)
         return MIG_NO_REPLY;
-  const char *problem = size % sizeof(copies[0]) != 0 || size > sizeof(copies)
+    const char *problem = size % sizeof(copies[0]) != 0 || size > sizeof(copies)
                               ? "a submission of odd length"
                               : NULL;
     if (!problem) {

@@ -7,8 +7,8 @@
 
 #include <mach/kern_return.h>
 
-/* The errno value for what an RPC returned: the server's own (interface/types.h), or the nearest for
- * the kernel's and MIG's codes. A dead server is ENODEV. 0 for KERN_SUCCESS. */
+/* The errno value for what an RPC returned: the server's own (interface/types.h), or the nearest
+ * for the kernel's and MIG's codes. A dead server is ENODEV. 0 for KERN_SUCCESS. */
 int error_from_kernel(kern_return_t code);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Names that Debian's static libraries want because they were compiled against glibc: bounds-checked
- * variants (_FORTIFY_SOURCE), the C23 number parsers, and 64-bit spellings. musl has the functions
- * themselves. What would need a file or a stream fails, or says its text on the kernel's console.
+ * Names that Debian's static libraries want because they were compiled against glibc:
+ * bounds-checked variants (_FORTIFY_SOURCE), the C23 number parsers, and 64-bit spellings. musl has
+ * the functions themselves. What would need a file or a stream fails, or says its text on the
+ * kernel's console.
  */
 #include <errno.h>
 #include <stdarg.h>

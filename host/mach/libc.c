@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The bottom layer of the C library: what musl would ask Linux for. A task has no files, no signals
- * and no other processes; memory comes from the kernel's vm_allocate, and klibc's malloc sits on the
- * mmap below. Nothing else of musl may reach a Linux system call: `test/no-linux-calls` looks at
- * every linked program.
+ * and no other processes; memory comes from the kernel's vm_allocate, and klibc's malloc sits on
+ * the mmap below. Nothing else of musl may reach a Linux system call: `test/no-linux-calls` looks
+ * at every linked program.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -60,8 +60,8 @@ _Noreturn void __stack_chk_fail(void)
 }
 
 #undef errno
-/* klibc's malloc was compiled for klibc, where errno is a plain variable, and asks for its idea of a
- * page. */
+/* klibc's malloc was compiled for klibc, where errno is a plain variable, and asks for its idea of
+ * a page. */
 int errno;
 unsigned int __page_size = 4096;
 

@@ -36,7 +36,8 @@ static void console_write(const char *line)
     }
 }
 
-/* The starter may be waiting for an answer of ours just now: give it time, but never wait for ever. */
+/* The starter may be waiting for an answer of ours just now: give it time, but never wait for ever.
+ */
 static void starter_write(enum log_level level, const char *line)
 {
     enum { TRIES = 50 };

@@ -12,8 +12,8 @@ int memory_map_object(mach_port_t pager, size_t size, bool writable, void **addr
 {
     vm_address_t where = 0;
     vm_prot_t protection = VM_PROT_READ | (writable ? VM_PROT_WRITE : 0);
-    kern_return_t code = vm_map(mach_task_self(), &where, size, 0, TRUE, pager, 0, FALSE, protection,
-                                protection, VM_INHERIT_NONE);
+    kern_return_t code = vm_map(mach_task_self(), &where, size, 0, TRUE, pager, 0, FALSE,
+                                protection, protection, VM_INHERIT_NONE);
 
     if (code != KERN_SUCCESS)
         return error_from_kernel(code);

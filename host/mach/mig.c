@@ -110,7 +110,8 @@ static size_t item_destroy(unsigned char *item, size_t left)
         memcpy(&data, item + sizeof(*type), sizeof(data));
     if (ports) {
         /* Inlined names are padded to the size of a kernel port pointer. */
-        size_t step = type->msgt_inline ? sizeof(mach_port_name_inlined_t) : sizeof(mach_port_name_t);
+        size_t step =
+            type->msgt_inline ? sizeof(mach_port_name_inlined_t) : sizeof(mach_port_name_t);
         for (size_t i = 0; i < type->msgt_number; i++) {
             mach_port_name_t name;
             memcpy(&name, data + i * step, sizeof(name));

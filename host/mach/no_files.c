@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A task has no files, no threads but one, and no other processes. Libraries that could use them are
- * told so here, where musl would ask Linux.
+ * A task has no files, no threads but one, and no other processes. Libraries that could use them
+ * are told so here, where musl would ask Linux.
  */
 #include <errno.h>
 #include <stddef.h>
 
-/* Each fails with -1, or a null pointer, and errno ENOSYS. One definition serves every name: a caller
- * finds its result in the register it expects, and reads no argument's effect. */
+/* Each fails with -1, or a null pointer, and errno ENOSYS. One definition serves every name: a
+ * caller finds its result in the register it expects, and reads no argument's effect. */
 #define ABSENT(name, type, result)                                                                 \
     type name(void);                                                                               \
     type name(void)                                                                                \

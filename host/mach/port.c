@@ -62,8 +62,7 @@ static int set_init(void)
 {
     if (port_set != MACH_PORT_NULL)
         return 0;
-    kern_return_t code =
-        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_PORT_SET, &port_set);
+    kern_return_t code = mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_PORT_SET, &port_set);
     if (code == KERN_SUCCESS)
         code = mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &notify_port);
     if (code == KERN_SUCCESS)
@@ -91,9 +90,9 @@ int port_adopt(const struct port_type *type, void *context, mach_port_t port)
     if (type->no_senders) {
         /* Sync 1: tell when a send right was made at least once and none is left. */
         mach_port_t previous = MACH_PORT_NULL;
-        error = error_from_kernel(mach_port_request_notification(
-            mach_task_self(), port, MACH_NOTIFY_NO_SENDERS, 1, port, MACH_MSG_TYPE_MAKE_SEND_ONCE,
-            &previous));
+        error = error_from_kernel(
+            mach_port_request_notification(mach_task_self(), port, MACH_NOTIFY_NO_SENDERS, 1, port,
+                                           MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
         if (error != 0)
             return error;
     }
@@ -177,8 +176,8 @@ int port_watch(mach_port_t name, void (*died)(void *context, mach_port_t name), 
     entry->died_context = context;
     /* Sync 1: if it is dead already, say so at once. */
     error = error_from_kernel(
-        mach_port_request_notification(mach_task_self(), name, MACH_NOTIFY_DEAD_NAME, 1, notify_port,
-                                       MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
+        mach_port_request_notification(mach_task_self(), name, MACH_NOTIFY_DEAD_NAME, 1,
+                                       notify_port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
     port_release(previous);
     if (error != 0)
         entry->died = NULL;

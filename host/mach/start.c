@@ -15,9 +15,9 @@
 int main(int argc, char **argv);
 void host_start(uintptr_t *stack);
 
-/* The static TLS block: the executable's TLS image, then the thread's own block, whose first word is
- * its own address (System V ABI for x86-64, TLS variant II). musl keeps errno and the like in the
- * latter; its struct is well below 512 bytes. */
+/* The static TLS block: the executable's TLS image, then the thread's own block, whose first word
+ * is its own address (System V ABI for x86-64, TLS variant II). musl keeps errno and the like in
+ * the latter; its struct is well below 512 bytes. */
 enum { TLS_SIZE = 8192, THREAD_SIZE = 512 };
 static _Alignas(64) unsigned char tls_block[TLS_SIZE + THREAD_SIZE];
 

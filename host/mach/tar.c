@@ -45,8 +45,8 @@ static bool header_sum_matches(const struct tar_header *header)
     uint64_t stored, sum = 0;
 
     for (size_t i = 0; i < BLOCK; i++) {
-        bool inside = i >= offsetof(struct tar_header, checksum) &&
-                      i < offsetof(struct tar_header, type);
+        bool inside =
+            i >= offsetof(struct tar_header, checksum) && i < offsetof(struct tar_header, type);
         sum += inside ? ' ' : bytes[i];
     }
     return octal_parse(header->checksum, sizeof(header->checksum), &stored) && stored == sum;

@@ -154,7 +154,7 @@ static int stack_load(mach_port_t task, const char *const *argv, uint64_t *stack
 
 static int thread_load(mach_port_t task, uint64_t entry, uint64_t stack, mach_port_t *thread)
 {
-    struct i386_thread_state state;
+    struct i386_thread_state state = {0};
     mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
     kern_return_t code = thread_create(task, thread);
 

@@ -10,8 +10,8 @@
 #include <mach/port.h>
 
 /* Create a task from a static ELF64 executable in memory and leave it stopped. The image is checked
- * before anything is created. `argv` ends with null. 0 or an errno value: ENOEXEC with a line in the
- * log that says what is wrong with the image. */
+ * before anything is created. `argv` ends with null. 0 or an errno value: ENOEXEC with a line in
+ * the log that says what is wrong with the image. */
 struct task_image {
     const void *data;
     size_t size;

@@ -46,7 +46,7 @@ struct acpi_fadt {
     uint8_t reserved0;
     uint8_t preferred_profile;
     uint16_t sci_interrupt;
-    uint32_t smi_command; /* I/O port */
+    uint32_t smi_command;              /* I/O port */
     uint8_t acpi_enable, acpi_disable; /* values for it */
     uint8_t s4bios_request, pstate_control;
     uint32_t pm1a_event, pm1b_event;     /* I/O ports */

@@ -38,7 +38,8 @@ static bool bus_is(mach_port_t port)
     return port_context(port, &bus_type) != NULL;
 }
 
-/* The device that a bus server passed a right to, its bus right checked; null if either is wrong. */
+/* The device that a bus server passed a right to, its bus right checked; null if either is wrong.
+ */
 static struct io_device *device_get(mach_port_t bus, mach_port_t device)
 {
     return bus_is(bus) ? io_device_from_port(device) : NULL;

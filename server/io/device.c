@@ -220,8 +220,7 @@ static void resource_add(struct resource_writer *writer, enum io_resource_kind k
                          uint64_t base, uint64_t size, unsigned flags, unsigned count)
 {
     if (writer->count < IO_RESOURCES_MAX)
-        writer->list[writer->count++] =
-            (struct io_resource){kind, index, base, size, flags, count};
+        writer->list[writer->count++] = (struct io_resource){kind, index, base, size, flags, count};
 }
 
 static void interrupts_describe(const struct io_device *device, struct resource_writer *writer)

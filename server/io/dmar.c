@@ -119,9 +119,9 @@ static int reserved_parse(const uint8_t *data, size_t size, struct dmar *dmar)
     reserved->base = raw.base;
     reserved->last = raw.last;
     reserved->segment = raw.segment;
-    int error = scopes_parse(data + sizeof(raw), size - sizeof(raw), reserved->scope,
-                             sizeof(reserved->scope) / sizeof(reserved->scope[0]),
-                             &reserved->scope_count);
+    int error =
+        scopes_parse(data + sizeof(raw), size - sizeof(raw), reserved->scope,
+                     sizeof(reserved->scope) / sizeof(reserved->scope[0]), &reserved->scope_count);
     if (error == 0)
         dmar->reserved_count++;
     return error;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The DMAR table: which remapping units there are and what they cover (Intel VT-d specification 4.1,
- * chapter 8). Parsed from a copy; nothing in it is believed without a bound. Portable.
+ * The DMAR table: which remapping units there are and what they cover (Intel VT-d
+ * specification 4.1, chapter 8). Parsed from a copy; nothing in it is believed without a bound.
+ * Portable.
  */
 #ifndef SERVER_IO_DMAR_H
 #define SERVER_IO_DMAR_H
@@ -45,7 +46,7 @@ struct dmar_reserved {
 };
 
 struct dmar {
-    unsigned address_bits;   /* host address width */
+    unsigned address_bits;    /* host address width */
     bool interrupt_remapping; /* the platform supports it */
     unsigned unit_count, reserved_count;
     struct dmar_unit unit[DMAR_UNITS_MAX];

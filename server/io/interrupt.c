@@ -70,7 +70,8 @@ static kern_return_t line_acknowledge(struct io_line *line)
     return device_intr_ack(io_privilege.interrupt_device, line->port, MACH_MSG_TYPE_COPY_SEND);
 }
 
-/* An interrupt that comes here, not to a driver: served if it is our own, and either way it must not stay masked for the others who share it. */
+/* An interrupt that comes here, not to a driver: served if it is our own, and either way it must
+ * not stay masked for the others who share it. */
 static void line_message(void *context, mach_msg_header_t *message)
 {
     struct io_line *line = context;
@@ -114,8 +115,8 @@ static int line_register(unsigned number, bool message, struct io_line **result)
     int error = line ? port_create(&line_type, line, &line->port) : ENOMEM;
 
     if (error == 0)
-        error = error_from_kernel(device_intr_register(io_privilege.interrupt_device, (int)number, 0,
-                                                       line->port, MACH_MSG_TYPE_MAKE_SEND));
+        error = error_from_kernel(device_intr_register(io_privilege.interrupt_device, (int)number,
+                                                       0, line->port, MACH_MSG_TYPE_MAKE_SEND));
     /* A send right of our own names the line in acknowledgements, wherever its receive right is. */
     if (error == 0 && port_make_send(line->port) == MACH_PORT_NULL)
         error = ENOMEM;
@@ -173,7 +174,8 @@ int io_line_take_message(struct io_line **result)
 
 int io_line_take_shared(unsigned number, struct io_line **result)
 {
-    /* 0, 1 and 13 are the kernel's clock, keyboard and coprocessor; 2 is the cascade of the 8259s. */
+    /* 0, 1 and 13 are the kernel's clock, keyboard and coprocessor; 2 is the cascade of the 8259s.
+     */
     if (number <= 2 || number == 13 || number >= IO_LINE_FIRST_MESSAGE)
         return EINVAL;
 
@@ -200,9 +202,9 @@ int io_line_lend(struct io_line *line, mach_port_t *right)
 
     if (line->lent)
         return EBUSY;
-    int error = error_from_kernel(mach_port_request_notification(
-        mach_task_self(), line->port, MACH_NOTIFY_PORT_DESTROYED, 0, home_port,
-        MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
+    int error = error_from_kernel(
+        mach_port_request_notification(mach_task_self(), line->port, MACH_NOTIFY_PORT_DESTROYED, 0,
+                                       home_port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
     if (error != 0)
         return error;
     port_release(previous);

@@ -28,8 +28,8 @@
 #include <server/io/iommu.h>
 #include <server/resource/map.h>
 
-/* In APIC mode the kernel's vectors are 0x30 + line, for 64 lines, of which the first 24 are the pins
- * of the IO-APIC. */
+/* In APIC mode the kernel's vectors are 0x30 + line, for 64 lines, of which the first 24 are the
+ * pins of the IO-APIC. */
 enum { IO_LINE_COUNT = 64, IO_LINE_FIRST_MESSAGE = 24, IO_LINE_VECTOR_BASE = 0x30 };
 
 enum { IO_PAGE = 4096, IO_WINDOWS = 6, IO_VECTORS = 8, IO_DMA_MAPPINGS = 256 };

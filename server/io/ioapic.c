@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * With remapping on, the unit blocks interrupt requests in the old format, which is what keeps a
- * device from forging one by DMA. The kernel's own IO-APIC entries are in the old format, so they are
- * rewritten here, once, before any driver runs. The kernel does not mind: from then on it only
+ * device from forging one by DMA. The kernel's own IO-APIC entries are in the old format, so they
+ * are rewritten here, once, before any driver runs. The kernel does not mind: from then on it only
  * toggles the mask bit, which it reads and writes back with the rest untouched (gnumach,
- * i386/i386at/ioapic.c, ioapic_toggle_entry), and ends interrupts by vector, which stays where it was.
+ * i386/i386at/ioapic.c, ioapic_toggle_entry), and ends interrupts by vector, which stays where it
+ * was.
  *
- * The index register is shared with the kernel. The kernel uses it when it masks or unmasks a pin on
- * behalf of a user-space driver, and there is none yet.
+ * The index register is shared with the kernel. The kernel uses it when it masks or unmasks a pin
+ * on behalf of a user-space driver, and there is none yet.
  */
 #include <server/io/ioapic.h>
 

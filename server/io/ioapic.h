@@ -10,8 +10,8 @@
 #include <server/io/vtd.h>
 
 /* Rewrite each pin's entry so that it goes through the unit's entry of the same number, with the
- * vector, trigger and destination that the kernel gave it. The unit's remapping is on. 0 or an errno
- * value. */
+ * vector, trigger and destination that the kernel gave it. The unit's remapping is on. 0 or an
+ * errno value. */
 int ioapic_remap(uint32_t registers, uint16_t source, struct vtd_unit *unit);
 
 #endif

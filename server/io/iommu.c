@@ -254,13 +254,13 @@ int io_domain_create(io_requester requester, const char *name, struct io_domain 
     domain->requester = requester;
     domain->unit = unit_lookup(requester);
     domain->id = domain_id_find(domain->unit);
-    error = domain->id == 0 ? ENOSPC
-                            : translation_create(vtd_unit_memory(domain->unit),
-                                                 vtd_unit_levels(domain->unit),
-                                                 vtd_unit_large_pages(domain->unit),
-                                                 &domain->translation);
+    error = domain->id == 0
+                ? ENOSPC
+                : translation_create(vtd_unit_memory(domain->unit), vtd_unit_levels(domain->unit),
+                                     vtd_unit_large_pages(domain->unit), &domain->translation);
     if (error == 0) {
-        error = vtd_unit_attach(domain->unit, source_of(requester), domain->id, domain->translation);
+        error =
+            vtd_unit_attach(domain->unit, source_of(requester), domain->id, domain->translation);
         if (error != 0)
             translation_destroy(domain->translation);
     }
@@ -294,8 +294,7 @@ static uint64_t address_find(const struct io_domain *domain, uint64_t size)
     uint64_t align = size >= LARGE_PAGE ? LARGE_PAGE : IO_PAGE;
     uint64_t address = ADDRESS_FIRST;
 
-    for (const struct resource_range *range = domain->addresses.first; range;
-         range = range->next) {
+    for (const struct resource_range *range = domain->addresses.first; range; range = range->next) {
         if (range->base >= address && range->base - address >= size)
             break;
         address = (range->base + range->size + align - 1) & ~(align - 1);

@@ -14,7 +14,7 @@ struct madt {
     unsigned ioapic_count;
     struct {
         uint8_t id;
-        uint32_t address;  /* of its registers */
+        uint32_t address;    /* of its registers */
         uint32_t first_line; /* the global interrupt of its pin 0 */
     } ioapic[MADT_IOAPICS_MAX];
 };

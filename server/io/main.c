@@ -19,8 +19,8 @@ struct resource_map io_memory_map, io_port_map;
 
 static int kernel_device_open(const char *name, mach_port_t *device)
 {
-    int error = error_from_kernel(
-        device_open(io_privilege.device_master, D_READ | D_WRITE, name, device));
+    int error =
+        error_from_kernel(device_open(io_privilege.device_master, D_READ | D_WRITE, name, device));
 
     if (error != 0)
         log_error("the kernel's device %s cannot be opened: %s", name, strerror(error));
@@ -81,7 +81,8 @@ int main(int argc, char **argv)
         log_error("cannot start: %s", strerror(error));
         return EXIT_FAILURE;
     }
-    log_info("interrupts come as %s", io_interrupt_messages() ? "messages and by lines" : "lines only");
+    log_info("interrupts come as %s",
+             io_interrupt_messages() ? "messages and by lines" : "lines only");
     loop_run();
     return EXIT_SUCCESS;
 }

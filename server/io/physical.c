@@ -17,8 +17,8 @@ int io_physical_object(uint64_t base, uint64_t size, mach_port_t *pager)
 {
     if (size == 0 || base % IO_PAGE || size % IO_PAGE || size - 1 > UINT64_MAX - base)
         return EINVAL;
-    return error_from_kernel(device_map(io_privilege.memory_device, VM_PROT_READ | VM_PROT_WRITE,
-                                        base, size, pager, 0));
+    return error_from_kernel(
+        device_map(io_privilege.memory_device, VM_PROT_READ | VM_PROT_WRITE, base, size, pager, 0));
 }
 
 int io_physical_part(mach_port_t pager, uint64_t offset, uint64_t size, bool writable,

@@ -50,7 +50,6 @@ static const struct port_type pool_type = {"pool", memory_server, NULL, pool_no_
 static const struct port_type memory_type = {"memory", memory_server, NULL, memory_no_senders};
 static const struct port_type lease_type = {"lease", NULL, NULL, lease_no_senders};
 
-
 static void pool_release(struct io_pool *pool)
 {
     if (--pool->references == 0)
@@ -93,9 +92,9 @@ int io_pool_create(const char *name, uint64_t quota, mach_port_t *result)
 }
 
 /* The kernel turns anonymous memory into a memory object only while there is a default memory
- * manager, whom it tells of the new object. There may be none (and it must not believe that there is
- * one to page out to), so be it for the moment of the call, and keep the object's rights: the object
- * lives as long as they do. */
+ * manager, whom it tells of the new object. There may be none (and it must not believe that there
+ * is one to page out to), so be it for the moment of the call, and keep the object's rights: the
+ * object lives as long as they do. */
 static bool manager_created;
 
 kern_return_t memory_object_create(mach_port_t old_object, mach_port_t new_object, vm_size_t size,
@@ -159,22 +158,20 @@ static int object_from_region(void *address, uint64_t size, mach_port_t *object)
         return error_from_kernel(code);
     if (MACH_PORT_VALID(current)) {
         port_release(current); /* a real one: it will hear of the object and keep it */
-        return error_from_kernel(vm_region_create_proxy(mach_task_self(), (vm_address_t)address,
-                                                        VM_PROT_READ | VM_PROT_WRITE, size,
-                                                        object));
+        return error_from_kernel(vm_region_create_proxy(
+            mach_task_self(), (vm_address_t)address, VM_PROT_READ | VM_PROT_WRITE, size, object));
     }
 
     mach_port_t manager;
-    int error = error_from_kernel(
-        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &manager));
+    int error =
+        error_from_kernel(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &manager));
     if (error != 0)
         return error;
     mach_port_t exchange = manager;
     error = error_from_kernel(vm_set_default_memory_manager(io_privilege.host, &exchange));
     if (error == 0)
-        error = error_from_kernel(vm_region_create_proxy(mach_task_self(), (vm_address_t)address,
-                                                         VM_PROT_READ | VM_PROT_WRITE, size,
-                                                         object));
+        error = error_from_kernel(vm_region_create_proxy(
+            mach_task_self(), (vm_address_t)address, VM_PROT_READ | VM_PROT_WRITE, size, object));
     if (error == 0)
         error = manager_receive(manager);
     mach_port_mod_refs(mach_task_self(), manager, MACH_PORT_RIGHT_RECEIVE, -1);
@@ -224,9 +221,9 @@ static int memory_create(struct io_pool *pool, uint64_t size, struct io_memory *
 
     if (!memory)
         return ENOMEM;
-    int error = error_from_kernel(vm_allocate_contiguous(io_privilege.host, mach_task_self(),
-                                                         &address, &physical, size, 0,
-                                                         PHYSICAL_ANYWHERE, IO_PAGE));
+    int error =
+        error_from_kernel(vm_allocate_contiguous(io_privilege.host, mach_task_self(), &address,
+                                                 &physical, size, 0, PHYSICAL_ANYWHERE, IO_PAGE));
     if (error != 0) {
         free(memory);
         return ENOMEM;

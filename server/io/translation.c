@@ -174,8 +174,7 @@ int translation_map(struct translation *translation, uint64_t address, uint64_t 
         return EINVAL;
 
     for (uint64_t done = 0; done < size;) {
-        unsigned level =
-            step_level(translation, address + done, physical + done, size - done);
+        unsigned level = step_level(translation, address + done, physical + done, size - done);
         int error = page_map(translation, address + done, physical + done, level);
         if (error == EEXIST && level == LEVEL_LARGE) {
             /* A table that small pages left behind is in the way: use it. */
@@ -211,7 +210,8 @@ void translation_unmap(struct translation *translation, uint64_t address, uint64
 {
     if (size > reach(translation) || address > reach(translation) - size)
         return;
-    /* Emptied tables stay until the whole is destroyed: the unit may have cached the way to them. */
+    /* Emptied tables stay until the whole is destroyed: the unit may have cached the way to them.
+     */
     for (uint64_t done = 0; done < size;) {
         unsigned level, index;
         struct table *table = entry_find(translation, address + done, &level, &index);

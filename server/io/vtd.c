@@ -117,8 +117,8 @@ static void queue_put(struct vtd_unit *unit, uint64_t low, uint64_t high)
     unit->queue_tail = (unit->queue_tail + 1) % QUEUE_ENTRIES;
 }
 
-/* 6.5.2.8: everything put so far has happened when the unit has written the count. At most a handful
- * of descriptors are ever put between two of these, so the queue does not fill. */
+/* 6.5.2.8: everything put so far has happened when the unit has written the count. At most a
+ * handful of descriptors are ever put between two of these, so the queue does not fill. */
 static void queue_wait(struct vtd_unit *unit)
 {
     volatile uint32_t *done = unit->wait.memory;
@@ -237,8 +237,8 @@ static int remap_start(struct vtd_unit *unit)
 
 static int unit_begin(struct vtd_unit *unit, bool remap)
 {
-    if (unit->registers->global_status & (VTD_GLOBAL_TRANSLATION | VTD_GLOBAL_QUEUE |
-                                          VTD_GLOBAL_REMAP)) {
+    if (unit->registers->global_status &
+        (VTD_GLOBAL_TRANSLATION | VTD_GLOBAL_QUEUE | VTD_GLOBAL_REMAP)) {
         /* Firmware or a kernel before us left it on. */
         unit->registers->global_command = 0;
         if (!status_wait(unit, VTD_GLOBAL_TRANSLATION | VTD_GLOBAL_QUEUE | VTD_GLOBAL_REMAP, false))
@@ -385,9 +385,8 @@ void vtd_unit_remap_clear(struct vtd_unit *unit, unsigned index)
 
 bool vtd_unit_fault_next(struct vtd_unit *unit, struct vtd_fault *fault, bool *overflow)
 {
-    volatile uint64_t *records =
-        (volatile uint64_t *)((volatile char *)unit->registers +
-                              VTD_CAP_FAULT_OFFSET(unit->capability));
+    volatile uint64_t *records = (volatile uint64_t *)((volatile char *)unit->registers +
+                                                       VTD_CAP_FAULT_OFFSET(unit->capability));
     unsigned count = VTD_CAP_FAULT_COUNT(unit->capability);
 
     *overflow = unit->registers->fault_status & VTD_FAULT_OVERFLOW;

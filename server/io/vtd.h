@@ -19,8 +19,8 @@ struct vtd_fault {
     uint64_t address;
 };
 
-/* Take a unit over with every device blocked and translation on. 0 or an errno value, with a line in
- * the log. `remap`: interrupts too, if the unit can. */
+/* Take a unit over with every device blocked and translation on. 0 or an errno value, with a line
+ * in the log. `remap`: interrupts too, if the unit can. */
 int vtd_unit_start(uint64_t registers, bool remap, struct vtd_unit **unit);
 
 bool vtd_unit_remaps(const struct vtd_unit *unit);

@@ -41,7 +41,7 @@ static_assert(offsetof(struct vtd_registers, queue_head) == 0x80, "11.4.9.1");
 static_assert(offsetof(struct vtd_registers, remap_table) == 0xb8, "11.4.9.12");
 
 /* 11.4.2: capabilities */
-#define VTD_CAP_DOMAINS(cap)      (1u << (4 + 2 * ((cap) & 7))) /* how many domain ids */
+#define VTD_CAP_DOMAINS(cap)      (1u << (4 + 2 * ((cap)&7))) /* how many domain ids */
 #define VTD_CAP_WRITE_BUFFER(cap) ((cap) >> 4 & 1)
 #define VTD_CAP_CACHING_MODE(cap) ((cap) >> 7 & 1)
 #define VTD_CAP_LEVELS(cap)       ((cap) >> 8 & 0x1f) /* bit 1: 3 levels, bit 2: 4 levels */
@@ -52,7 +52,7 @@ static_assert(offsetof(struct vtd_registers, remap_table) == 0xb8, "11.4.9.12");
 #define VTD_CAP_DRAIN_READ        (UINT64_C(1) << 55)
 
 /* 11.4.3: extended capabilities */
-#define VTD_ECAP_COHERENT(ecap)     ((ecap) & 1)
+#define VTD_ECAP_COHERENT(ecap)     ((ecap)&1)
 #define VTD_ECAP_QUEUE(ecap)        ((ecap) >> 1 & 1)
 #define VTD_ECAP_REMAP(ecap)        ((ecap) >> 3 & 1)
 #define VTD_ECAP_IOTLB_OFFSET(ecap) (((ecap) >> 8 & 0x3ff) * 16)
@@ -67,12 +67,12 @@ static_assert(offsetof(struct vtd_registers, remap_table) == 0xb8, "11.4.9.12");
 #define VTD_GLOBAL_ONE_SHOT     (VTD_GLOBAL_ROOT | VTD_GLOBAL_WRITE_BUFFER | VTD_GLOBAL_REMAP_TABLE)
 
 /* 11.4.7 and 11.4.8: invalidation by register */
-#define VTD_CONTEXT_GO        (UINT64_C(1) << 63)
-#define VTD_CONTEXT_GLOBAL    (UINT64_C(1) << 61)
-#define VTD_IOTLB_GO          (UINT64_C(1) << 63)
-#define VTD_IOTLB_GLOBAL      (UINT64_C(1) << 60)
-#define VTD_IOTLB_DOMAIN(id)  (UINT64_C(2) << 60 | (uint64_t)(id) << 32)
-#define VTD_IOTLB_DRAIN       (UINT64_C(3) << 48)
+#define VTD_CONTEXT_GO       (UINT64_C(1) << 63)
+#define VTD_CONTEXT_GLOBAL   (UINT64_C(1) << 61)
+#define VTD_IOTLB_GO         (UINT64_C(1) << 63)
+#define VTD_IOTLB_GLOBAL     (UINT64_C(1) << 60)
+#define VTD_IOTLB_DOMAIN(id) (UINT64_C(2) << 60 | (uint64_t)(id) << 32)
+#define VTD_IOTLB_DRAIN      (UINT64_C(3) << 48)
 
 /* 6.5.2: invalidation by queue */
 struct vtd_descriptor {
@@ -91,22 +91,22 @@ struct vtd_entry {
     uint64_t low, high;
 };
 static_assert(sizeof(struct vtd_entry) == 16, "9.1, 9.3");
-#define VTD_ENTRY_PRESENT           UINT64_C(1)
-#define VTD_ENTRY_QUIET             UINT64_C(2) /* context: do not record faults */
-#define VTD_ENTRY_CONTEXT_HIGH(levels, domain) ((uint64_t)((levels) - 2) | (uint64_t)(domain) << 8)
+#define VTD_ENTRY_PRESENT                      UINT64_C(1)
+#define VTD_ENTRY_QUIET                        UINT64_C(2) /* context: do not record faults */
+#define VTD_ENTRY_CONTEXT_HIGH(levels, domain) ((uint64_t)((levels)-2) | (uint64_t)(domain) << 8)
 
 /* 9.10: interrupt remapping entries; 5.1.2.2 and 5.1.5.1: what refers to them */
 #define VTD_REMAP_LOW(vector, level, destination)                                                  \
     (UINT64_C(1) | (uint64_t)(level) << 4 | (uint64_t)(vector) << 16 |                             \
      (uint64_t)(destination) << 40)
 #define VTD_REMAP_HIGH(source)       (UINT64_C(1) << 18 | (uint64_t)(source)) /* verify all bits */
-#define VTD_REMAP_MESSAGE_ADDRESS(i) (UINT64_C(0xfee00010) | ((uint64_t)(i) & 0x7fff) << 5)
+#define VTD_REMAP_MESSAGE_ADDRESS(i) (UINT64_C(0xfee00010) | ((uint64_t)(i)&0x7fff) << 5)
 
 /* 11.4.14: fault records */
 #define VTD_FAULT_PRESENT      (UINT64_C(1) << 63) /* in the high half; written back to clear */
 #define VTD_FAULT_IS_READ(h)   ((h) >> 62 & 1)
 #define VTD_FAULT_REASON(h)    ((h) >> 32 & 0xff)
-#define VTD_FAULT_SOURCE(h)    ((h) & 0xffff)
+#define VTD_FAULT_SOURCE(h)    ((h)&0xffff)
 #define VTD_FAULT_OVERFLOW     1u /* fault status */
 #define VTD_FAULT_CONTROL_MASK (1u << 31)
 

@@ -73,10 +73,9 @@ static int msix_lend(struct pci_claim *claim)
 
     if (function->info.msix_offset == 0)
         return ENOTSUP;
-    int error = error_from_kernel(io_bus_device_add_msix(claim->io_bus, claim->io_device,
-                                                         function->msix_bar, function->msix_table,
-                                                         function->info.msix_vectors, claim->wanted,
-                                                         &granted));
+    int error = error_from_kernel(io_bus_device_add_msix(
+        claim->io_bus, claim->io_device, function->msix_bar, function->msix_table,
+        function->info.msix_vectors, claim->wanted, &granted));
     if (error == 0) {
         pci_msix_enable(claim->tree->config, function);
         claim->vectors = granted;
@@ -143,7 +142,8 @@ int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_fu
 
     if (error != 0)
         return error;
-    *claim = (struct pci_claim){.tree = tree, .function = function, .io_bus = io_bus, .wanted = wanted};
+    *claim =
+        (struct pci_claim){.tree = tree, .function = function, .io_bus = io_bus, .wanted = wanted};
     snprintf(claim->name, sizeof(claim->name), "%s", name);
 
     /* The firmware may have left it running, with addresses that mean nothing any more. */

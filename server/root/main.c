@@ -56,8 +56,8 @@ static int start(const struct archive *archive, const char *program, const struc
     if (error != 0)
         return error;
     for (unsigned i = 0; i < count && error == 0; i++)
-        error = error_from_kernel(mach_port_insert_right(task.task, NAME_FIRST + i, grants[i].right,
-                                                         grants[i].type));
+        error = error_from_kernel(
+            mach_port_insert_right(task.task, NAME_FIRST + i, grants[i].right, grants[i].type));
     if (error == 0)
         error = task_begin(&task);
     if (error != 0) {

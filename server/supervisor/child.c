@@ -135,8 +135,8 @@ static int task_prepare(struct child *child, const struct task_image *image, con
     if (error != 0)
         return error;
     mach_port_t exception = port_make_send(child->exception);
-    error = error_from_kernel(
-        task_set_special_port(child->task.task, TASK_EXCEPTION_PORT, exception));
+    error =
+        error_from_kernel(task_set_special_port(child->task.task, TASK_EXCEPTION_PORT, exception));
     port_release(exception);
     if (error == 0)
         error = port_watch(child->task.task, child_died, child);
@@ -205,7 +205,8 @@ const struct child_offer *child_offer_find(const char *name, const char *class)
 
 /* What a child may ask (interface/startup.defs). */
 
-kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name, mach_port_t *capability)
+kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
+                                   mach_port_t *capability)
 {
     struct child *child = port_context(bootstrap, &bootstrap_type);
     mach_port_t right = MACH_PORT_NULL;

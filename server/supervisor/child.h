@@ -23,13 +23,13 @@ struct child {
     char program[OUTBOARD_NAME_SIZE];
     enum child_kind kind;
     enum child_state state;
-    int status; /* errno of a start that failed */
+    int status;     /* errno of a start that failed */
     char cause[96]; /* why it is not running; empty: it is */
     struct task task;
     mach_port_t bootstrap, exception; /* receive rights of ours */
     uint64_t started;
     unsigned restarts;
-    unsigned address; /* a driver's PCI function */
+    unsigned address;  /* a driver's PCI function */
     bool sees_devices; /* may look up every published device by its name */
 
     unsigned grant_count;
@@ -62,8 +62,8 @@ int child_grant(struct child *child, const char *name, mach_port_t right);
  * 0 or an errno value, with a line in the log and the child's state. */
 int child_start(struct child *child, const char *argument);
 
-/* Serve everybody until the child is no longer starting, or the time is over (ETIMEDOUT). The child's
- * own errno value if it failed. */
+/* Serve everybody until the child is no longer starting, or the time is over (ETIMEDOUT). The
+ * child's own errno value if it failed. */
 int child_wait(struct child *child, uint64_t limit);
 
 /* Ask it to stop and wait, at most so long, then end its task. 0, or why it was not in order. */

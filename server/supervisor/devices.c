@@ -154,7 +154,8 @@ void devices_report(struct text *text, bool verbose)
     for (size_t i = 0; i < count; i++) {
         bool seen = false;
         for (size_t j = 0; j < i && !seen; j++)
-            seen = functions[j].segment == functions[i].segment && functions[j].bus == functions[i].bus;
+            seen = functions[j].segment == functions[i].segment &&
+                   functions[j].bus == functions[i].bus;
         if (seen || functions[i].parent_bus != functions[i].bus)
             continue;
         text_print(text, "PCI bus %04x:%02x\n", functions[i].segment, functions[i].bus);

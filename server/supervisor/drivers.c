@@ -114,9 +114,8 @@ static void driver_start(const struct pci_function_info *function, int which)
     if (!child)
         return;
     child->address = drivers_address(function);
-    int error = error_from_kernel(
-        pci_bus_claim(supervisor_pci_bus, child->address, name,
-                                            manifests[which].vectors, &device, &handle));
+    int error = error_from_kernel(pci_bus_claim(supervisor_pci_bus, child->address, name,
+                                                manifests[which].vectors, &device, &handle));
     if (error != 0) {
         journal_note(LOG_ERROR, "%s: its device cannot be had: %s", name, strerror(error));
         child->state = CHILD_FAILED;
@@ -177,7 +176,7 @@ static const char *state_name(enum child_state state)
 
 static unsigned long long resident_kib(const struct child *child)
 {
-    struct task_basic_info info;
+    struct task_basic_info info = {0};
     mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
 
     if (child->task.task == MACH_PORT_NULL ||

@@ -22,16 +22,15 @@ struct archive supervisor_archive;
 mach_port_t supervisor_io;
 mach_port_t supervisor_pci_bus;
 
-#define SERVER_QUOTA      (UINT64_C(4) << 20)
-#define SHELL_QUOTA       (UINT64_C(32) << 20)
-#define PCI_START_LIMIT   (10 * CLOCK_SECOND)
-#define DRIVERS_WAIT      (CLOCK_SECOND * 3 / 2)
+#define SERVER_QUOTA    (UINT64_C(4) << 20)
+#define SHELL_QUOTA     (UINT64_C(32) << 20)
+#define PCI_START_LIMIT (10 * CLOCK_SECOND)
+#define DRIVERS_WAIT    (CLOCK_SECOND * 3 / 2)
 
 int supervisor_grant_pool(struct child *child, uint64_t quota)
 {
     mach_port_t pool;
-    int error =
-        error_from_kernel(io_control_pool_create(supervisor_io, child->name, quota, &pool));
+    int error = error_from_kernel(io_control_pool_create(supervisor_io, child->name, quota, &pool));
 
     return error == 0 ? child_grant(child, "pool", pool) : error;
 }
@@ -77,8 +76,7 @@ static void shell_start(void)
     if (!shell)
         return;
     shell->sees_devices = true;
-    int error =
-        error_from_kernel(io_control_kernel_device(supervisor_io, "com1", &console));
+    int error = error_from_kernel(io_control_kernel_device(supervisor_io, "com1", &console));
     if (error != 0)
         error = error_from_kernel(io_control_kernel_device(supervisor_io, "console", &console));
     if (error == 0)

@@ -31,7 +31,8 @@ static void answer_message(void *context, mach_msg_header_t *message)
     const mig_reply_header_t *reply = (const void *)message;
 
     answer->arrived = true;
-    answer->error = message->msgh_size >= sizeof(*reply) ? error_from_kernel(reply->RetCode) : EPROTO;
+    answer->error =
+        message->msgh_size >= sizeof(*reply) ? error_from_kernel(reply->RetCode) : EPROTO;
 }
 
 static const struct port_type answer_type = {.name = "answer", .message = answer_message};
@@ -71,7 +72,8 @@ int child_stop(struct child *child, uint64_t limit)
     if (control && child->state == CHILD_RUNNING) {
         error = stop_ask(child, control->right, limit);
         if (error != 0)
-            journal_note(LOG_WARNING, "%s: did not stop in order: %s", child->name, strerror(error));
+            journal_note(LOG_WARNING, "%s: did not stop in order: %s", child->name,
+                         strerror(error));
     }
     if (child->task.task != MACH_PORT_NULL)
         child_end(child, CHILD_STOPPED, "stopped");

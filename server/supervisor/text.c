@@ -34,6 +34,5 @@ void text_print(struct text *text, const char *format, ...)
     int length = vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
     if (length > 0)
-        text_append(text, line,
-                    (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1);
+        text_append(text, line, (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1);
 }

@@ -272,8 +272,7 @@ int disk_block_size_set(struct disk *disk, uint32_t size)
 
 static bool blocks_are_inside(const struct disk *disk, uint64_t block, unsigned count)
 {
-    return block <= disk->size / disk->block_size &&
-           count <= disk->size / disk->block_size - block;
+    return block <= disk->size / disk->block_size && count <= disk->size / disk->block_size - block;
 }
 
 /* The block's entry, read from the device if it is not there. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The device under the file system: byte ranges in and out of a block client, and a write-back cache
- * of file system blocks. Dirty blocks go out in runs, in ascending order, when many have gathered or
- * when somebody flushes. Portable.
+ * The device under the file system: byte ranges in and out of a block client, and a write-back
+ * cache of file system blocks. Dirty blocks go out in runs, in ascending order, when many have
+ * gathered or when somebody flushes. Portable.
  */
 #ifndef SERVICE_FS_DISK_H
 #define SERVICE_FS_DISK_H

@@ -62,7 +62,7 @@ static errcode_t channel_read64(io_channel channel, unsigned long long block, in
         return ERANGE;
     if (is_bytes(count))
         return disk_read(disk_of(channel), block * (unsigned)channel->block_size,
-                         (uint64_t)-(int64_t)count, data);
+                         (uint64_t) - (int64_t)count, data);
     return disk_block_read(disk_of(channel), block, (unsigned)count, data);
 }
 
@@ -73,7 +73,7 @@ static errcode_t channel_write64(io_channel channel, unsigned long long block, i
         return ERANGE;
     if (is_bytes(count))
         return disk_write(disk_of(channel), block * (unsigned)channel->block_size,
-                          (uint64_t)-(int64_t)count, data);
+                          (uint64_t) - (int64_t)count, data);
     return disk_block_write(disk_of(channel), block, (unsigned)count, data);
 }
 

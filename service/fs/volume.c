@@ -168,7 +168,8 @@ int volume_directory_touch(struct volume *volume, ext2_ino_t number)
     return volume_error(code);
 }
 
-/* Seconds since 1970: signed in the inode, with two more bits above in a large one (ext4's epoch). */
+/* Seconds since 1970: signed in the inode, with two more bits above in a large one (ext4's epoch).
+ */
 static int64_t inode_modified(struct volume *volume, uint32_t number,
                               const struct ext2_inode *small)
 {
@@ -225,9 +226,9 @@ int volume_lookup(struct volume *volume, const char *path, bool follow, struct f
 
     if (error != 0)
         return error;
-    errcode_t code = follow
-                         ? ext2fs_namei_follow(volume->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number)
-                         : ext2fs_namei(volume->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number);
+    errcode_t code =
+        follow ? ext2fs_namei_follow(volume->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number)
+               : ext2fs_namei(volume->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number);
 
     error = code ? volume_error(code) : status_fill(volume, number, status);
     if (error == 0 && path[strlen(path) - 1] == '/' && !LINUX_S_ISDIR(status->mode))
@@ -252,9 +253,9 @@ int volume_parent(struct volume *volume, const char *path, ext2_ino_t *directory
     parent[slash - path] = '\0';
     *name = slash + 1;
     *directory = EXT2_ROOT_INO;
-    errcode_t code = parent[0] ? ext2fs_namei_follow(volume->fs, EXT2_ROOT_INO, EXT2_ROOT_INO,
-                                                     parent, directory)
-                               : 0;
+    errcode_t code =
+        parent[0] ? ext2fs_namei_follow(volume->fs, EXT2_ROOT_INO, EXT2_ROOT_INO, parent, directory)
+                  : 0;
     if (code == 0)
         code = ext2fs_check_directory(volume->fs, *directory);
     return volume_error(code);
@@ -310,7 +311,6 @@ int volume_list(struct volume *volume, uint32_t number,
     if (error == 0 && !LINUX_S_ISDIR(inode.i_mode))
         error = ENOTDIR;
     if (error == 0)
-        error = volume_error(
-            ext2fs_dir_iterate(volume->fs, number, 0, NULL, entry_visit, &visit));
+        error = volume_error(ext2fs_dir_iterate(volume->fs, number, 0, NULL, entry_visit, &visit));
     return error ? error : visit.result;
 }

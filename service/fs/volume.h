@@ -16,9 +16,9 @@
 
 struct volume;
 
-/* Open, with a line in the log if it cannot be. EINVAL: no such file system; EIO: it is longer than its
- * device; EROFS: it is dirty or has a journal to replay and may only be read; EOPNOTSUPP: it uses
- * features that libext2fs does not know. */
+/* Open, with a line in the log if it cannot be. EINVAL: no such file system; EIO: it is longer than
+ * its device; EROFS: it is dirty or has a journal to replay and may only be read; EOPNOTSUPP: it
+ * uses features that libext2fs does not know. */
 int volume_open(struct disk *disk, bool write, struct volume **volume);
 
 /* Mark clean, write everything, flush. The volume is gone afterwards. */

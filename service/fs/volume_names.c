@@ -75,8 +75,7 @@ int volume_create(struct volume *volume, const char *path, uint32_t mode, uint32
 
     if (error != 0)
         return error;
-    errcode_t code =
-        ext2fs_lookup(volume->fs, parent, name, (int)strlen(name), NULL, &number);
+    errcode_t code = ext2fs_lookup(volume->fs, parent, name, (int)strlen(name), NULL, &number);
     if (code == 0)
         return EEXIST;
     if (code != EXT2_ET_FILE_NOT_FOUND)
@@ -138,8 +137,7 @@ int volume_remove(struct volume *volume, const char *path)
 
     if (error != 0)
         return error;
-    errcode_t code =
-        ext2fs_lookup(volume->fs, parent, name, (int)strlen(name), NULL, &number);
+    errcode_t code = ext2fs_lookup(volume->fs, parent, name, (int)strlen(name), NULL, &number);
     if (code != 0)
         return volume_error(code);
     error = volume_inode_read(volume, number, &inode);

@@ -217,8 +217,8 @@ static int copy_target(const char *path, const char *name, mach_port_t from,
         error = status_get(mount->fs, below, true, &status);
     }
     if (error == ENOENT)
-        return error_from_kernel(fs_create(mount->fs, below, S_IFREG | (source->mode & 0777),
-                                           &copy->inode));
+        return error_from_kernel(
+            fs_create(mount->fs, below, S_IFREG | (source->mode & 0777), &copy->inode));
     if (error != 0)
         return error;
     if (mount->fs == from && status.inode == source->inode)

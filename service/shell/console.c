@@ -93,7 +93,9 @@ void console_print(const char *format, ...)
 
 void console_frame_begin(void)
 {
-    console_raw("\x10" "B", 2);
+    console_raw("\x10"
+                "B",
+                2);
     framed = true;
 }
 
@@ -102,7 +104,10 @@ void console_frame_end(int status)
     char text[16];
 
     framed = false;
-    int length = snprintf(text, sizeof(text), "\x10" "E%d\n", status);
+    int length = snprintf(text, sizeof(text),
+                          "\x10"
+                          "E%d\n",
+                          status);
     console_raw(text, (size_t)length);
     console_flush();
 }

@@ -6,8 +6,18 @@
 #include "console.h"
 
 enum { HISTORY_LINES = 32, HISTORY_LINE_SIZE = 512 };
-enum { CONTROL_A = 1, CONTROL_C = 3, CONTROL_E = 5, CONTROL_H = 8, CONTROL_K = 11, CONTROL_N = 14,
-       CONTROL_P = 16, CONTROL_U = 21, ESCAPE = 27, DELETE = 127 };
+enum {
+    CONTROL_A = 1,
+    CONTROL_C = 3,
+    CONTROL_E = 5,
+    CONTROL_H = 8,
+    CONTROL_K = 11,
+    CONTROL_N = 14,
+    CONTROL_P = 16,
+    CONTROL_U = 21,
+    ESCAPE = 27,
+    DELETE = 127
+};
 
 static char history[HISTORY_LINES][HISTORY_LINE_SIZE];
 static unsigned history_count; /* in all; line n is in slot n % HISTORY_LINES */
@@ -53,13 +63,11 @@ static void recall(struct editor *editor, int step)
 {
     unsigned oldest = history_count > HISTORY_LINES ? history_count - HISTORY_LINES : 0;
 
-    if ((step < 0 && editor->recalled == oldest) ||
-        (step > 0 && editor->recalled == history_count))
+    if ((step < 0 && editor->recalled == oldest) || (step > 0 && editor->recalled == history_count))
         return;
     editor->recalled += (unsigned)step;
-    const char *text = editor->recalled == history_count
-                           ? ""
-                           : history[editor->recalled % HISTORY_LINES];
+    const char *text =
+        editor->recalled == history_count ? "" : history[editor->recalled % HISTORY_LINES];
     editor->length = editor->cursor = strlen(text);
     memcpy(editor->line, text, editor->length);
 }

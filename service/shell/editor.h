@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Editing a line at the console: cursor keys, Home, End, Delete, history with up and down, and the
- * usual control characters. Debian's libraries for this (readline, libedit) want a terminal database,
- * files and signals, none of which a task has.
+ * usual control characters. Debian's libraries for this (readline, libedit) want a terminal
+ * database, files and signals, none of which a task has.
  */
 #ifndef SERVICE_SHELL_EDITOR_H
 #define SERVICE_SHELL_EDITOR_H

@@ -24,8 +24,8 @@ struct walk_file {
 int walk_directory(mach_port_t fs, uint32_t inode,
                    int (*visit)(void *context, const struct walk_entry *entry), void *context);
 
-/* Every regular file below a directory, sorted by path, byte by byte; all are visited, and the first
- * non-zero result is returned. */
+/* Every regular file below a directory, sorted by path, byte by byte; all are visited, and the
+ * first non-zero result is returned. */
 int walk_tree(mach_port_t fs, uint32_t inode,
               int (*visit)(void *context, const struct walk_file *file), void *context);
 

@@ -14,11 +14,10 @@
 
 /* DMAR: 48 bytes of header, one unit that includes all, with an IO-APIC in its scope. */
 static const uint8_t dmar_table[48 + 24] = {
-    'D', 'M', 'A', 'R', 72, 0, 0, 0, [36] = 38, [37] = 1,
-    [48] = 0, 0, 24, 0, /* type, length */
-    1, 0, 0, 0,         /* include all, size, segment */
-    0x00, 0x00, 0xd9, 0xfe, 0, 0, 0, 0,
-    3, 8, 0, 0, 0, 0xff, 0, 0, /* IO-APIC 0 is ff:00.0 */
+    'D',  'M',  'A',  'R',  72, 0, 0, 0, [36] = 38, [37] = 1, [48] = 0, 0, 24, 0, /* type, length */
+    1,    0,    0,    0, /* include all, size, segment */
+    0x00, 0x00, 0xd9, 0xfe, 0,  0, 0, 0, 3,         8,        0,        0, 0,  0xff,
+    0,    0, /* IO-APIC 0 is ff:00.0 */
 };
 
 static void dmar_as_qemu_makes_it(void **state)
@@ -42,11 +41,11 @@ static void dmar_as_qemu_makes_it(void **state)
 static void dmar_with_scopes(void **state)
 {
     static const uint8_t structures[] = {
-        0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0x10, 0xfe, 0, 0, 0, 0, /* unit 0 */
-        1, 8, 0, 0, 0, 2, 3, 1,                                 /* endpoint 02:03.1 */
-        0, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0x20, 0xfe, 0, 0, 0, 0, /* unit 1: all others */
-        1, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0xff, 0xff, 0, 0x7f, 0, 0, 0, 0,
-        1, 8, 0, 0, 0, 0, 0x1d, 0, /* reserved for 00:1d.0 */
+        0,    0, 24,   0, 0, 0, 0, 0, 0, 0, 0x10, 0xfe, 0, 0,    0, 0, /* unit 0 */
+        1,    8, 0,    0, 0, 2, 3, 1,                                  /* endpoint 02:03.1 */
+        0,    0, 16,   0, 1, 0, 0, 0, 0, 0, 0x20, 0xfe, 0, 0,    0, 0, /* unit 1: all others */
+        1,    0, 32,   0, 0, 0, 0, 0, 0, 0, 0,    0x7f, 0, 0,    0, 0, 0xff,
+        0xff, 0, 0x7f, 0, 0, 0, 0, 1, 8, 0, 0,    0,    0, 0x1d, 0, /* reserved for 00:1d.0 */
     };
     uint8_t table[48 + sizeof(structures)] = {0};
     struct dmar dmar;
@@ -88,9 +87,8 @@ static void dmar_broken(void **state)
 static void madt_ioapics(void **state)
 {
     static const uint8_t table[44 + 8 + 12] = {
-        'A', 'P', 'I', 'C', 64,
-        [44] = 0, 8, 0, 0, 1, 0, 0, 0,                                   /* a local APIC */
-        1, 12, 7, 0, 0x00, 0x00, 0xc0, 0xfe, 0x18, 0, 0, 0, /* IO-APIC 7 */
+        'A', 'P', 'I', 'C', 64,   [44] = 0, 8,    0,    0,    1, 0, 0, 0, /* a local APIC */
+        1,   12,  7,   0,   0x00, 0x00,     0xc0, 0xfe, 0x18, 0, 0, 0,    /* IO-APIC 7 */
     };
     struct madt madt;
 
@@ -110,8 +108,8 @@ static void madt_ioapics(void **state)
 
 static void soft_off(void **state)
 {
-    static const uint8_t named[] = {1, 2, 3, 8, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a,
-                                    5, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t named[] = {1,    2,    3, 8, '_', 'S', '5', '_', 0x12, 0x06,
+                                    0x04, 0x0a, 5, 0, 0,   0,   0,   0,   0,    0};
     static const uint8_t zero[] = {8, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x00, 0, 0, 0, 0, 0, 0};
     unsigned type = 9;
 
@@ -127,8 +125,10 @@ static void soft_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dmar_as_qemu_makes_it), cmocka_unit_test(dmar_with_scopes),
-        cmocka_unit_test(dmar_broken),           cmocka_unit_test(madt_ioapics),
+        cmocka_unit_test(dmar_as_qemu_makes_it),
+        cmocka_unit_test(dmar_with_scopes),
+        cmocka_unit_test(dmar_broken),
+        cmocka_unit_test(madt_ioapics),
         cmocka_unit_test(soft_off),
     };
 
