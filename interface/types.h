@@ -13,9 +13,14 @@
 
 /* Errors cross an RPC as errno values with this mark above them, so that they cannot be mistaken
  * for the kernel's own return codes. */
-#define OUTBOARD_ERROR_MARK       0x4f420000
-#define OUTBOARD_ERROR_MASK       0xffff0000
-#define outboard_error_make(code) ((code) == 0 ? 0 : (OUTBOARD_ERROR_MARK | (code)))
+#define OUTBOARD_ERROR_MARK 0x4f420000
+#define OUTBOARD_ERROR_MASK 0xffff0000
+
+/* A function, not a macro: its argument is mostly a call, which must not happen twice. */
+static inline int outboard_error_make(int code)
+{
+    return code == 0 ? 0 : OUTBOARD_ERROR_MARK | code;
+}
 
 #define OUTBOARD_NAME_SIZE 64
 

@@ -79,6 +79,22 @@ int nvme_admin_identify(struct nvme_controller *controller, unsigned cns, uint32
     return error;
 }
 
+int nvme_admin_log(struct nvme_controller *controller, unsigned log, uint32_t namespace, void *data,
+                   size_t size)
+{
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_GET_LOG,
+        .namespace = namespace,
+        .prp1 = controller->page.address,
+        .cdw10 = log | (uint32_t)(size / 4 - 1) << 16,
+    };
+    int error = run(controller, &command, NULL);
+
+    if (error == 0)
+        memcpy(data, controller->page.memory, size);
+    return error;
+}
+
 int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wanted,
                               unsigned *granted)
 {

@@ -14,6 +14,11 @@
 int nvme_admin_identify(struct nvme_controller *controller, unsigned cns, uint32_t namespace,
                         void *data);
 
+/* 5.14. `data` receives a copy of the first `size` bytes of a log page: a multiple of 4, at most
+ * NVME_IDENTIFY_SIZE. */
+int nvme_admin_log(struct nvme_controller *controller, unsigned log, uint32_t namespace, void *data,
+                   size_t size);
+
 /* 5.21.1.7. Ask for I/O queue pairs; how many there may be: 1 to `wanted`. */
 int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wanted,
                               unsigned *granted);

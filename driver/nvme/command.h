@@ -48,6 +48,7 @@ enum nvme_status {
 enum {
     NVME_ADMIN_DELETE_SQ = 0x00,
     NVME_ADMIN_CREATE_SQ = 0x01,
+    NVME_ADMIN_GET_LOG = 0x02,
     NVME_ADMIN_DELETE_CQ = 0x04,
     NVME_ADMIN_CREATE_CQ = 0x05,
     NVME_ADMIN_IDENTIFY = 0x06,
@@ -68,6 +69,16 @@ enum {
     NVME_IDENTIFY_ACTIVE = 0x02,
 };
 enum { NVME_IDENTIFY_SIZE = 4096, NVME_ACTIVE_MAX = 1024 };
+
+/* 5.14.1.2: SMART and health information, as far as it is used */
+enum { NVME_LOG_HEALTH = 0x02 };
+#define NVME_NAMESPACE_ALL    UINT32_MAX
+#define NVME_HEALTH_READ_ONLY (1u << 3)
+struct nvme_health_log {
+    uint8_t warning; /* bits */
+    uint8_t reserved[511];
+};
+static_assert(sizeof(struct nvme_health_log) == 512, "5.14.1.2");
 
 /* 5.21.1.7 */
 enum { NVME_FEATURE_QUEUES = 0x07 };

@@ -196,6 +196,22 @@ static int identify(struct nvme_controller *controller)
     return 0;
 }
 
+/* 5.14.1.2: whether the media have gone read-only. A controller that does not give this log has not
+ * said so. */
+static int health_read(struct nvme_controller *controller)
+{
+    struct nvme_health_log health;
+    int error =
+        nvme_admin_log(controller, NVME_LOG_HEALTH, NVME_NAMESPACE_ALL, &health, sizeof(health));
+
+    if (error == EIO)
+        return 0;
+    controller->read_only = error == 0 && (health.warning & NVME_HEALTH_READ_ONLY);
+    if (controller->read_only)
+        log_warning("the controller reports that its media are read-only");
+    return error;
+}
+
 int nvme_controller_start(struct device *device, struct nvme_controller *controller)
 {
     *controller = (struct nvme_controller){.device = device};
@@ -218,6 +234,8 @@ int nvme_controller_start(struct device *device, struct nvme_controller *control
         error = enable(controller);
     if (error == 0)
         error = identify(controller);
+    if (error == 0)
+        error = health_read(controller);
     return error;
 }
 

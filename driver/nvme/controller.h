@@ -16,9 +16,9 @@
 
 enum {
     NVME_PAGE = 4096, /* CC.MPS: the controller's memory page, which PRP entries count in */
+    NVME_LIST_ENTRIES = NVME_PAGE / sizeof(uint64_t), /* of a PRP list that fits one page */
     NVME_ADMIN_ENTRIES = 32,
     NVME_QUEUES = 2, /* the admin queue pair and one for I/O */
-    NVME_LIST_ENTRIES = NVME_PAGE / sizeof(uint64_t), /* of a PRP list that fits one page */
 };
 
 struct nvme_controller {
@@ -39,6 +39,7 @@ struct nvme_controller {
     uint64_t shutdown_limit; /* nanoseconds */
     uint32_t namespaces;     /* the largest namespace id */
     bool volatile_cache;
+    bool read_only; /* all its media are */
 };
 
 /* Reset, enable (7.6.1) and identify. 0, or an errno value with a line in the log: ENOTSUP for a

@@ -2,17 +2,18 @@
 #include "io.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <kit/irq.h>
 #include <kit/log.h>
 
+#include "admin.h"
 #include "registers.h"
 
 #define COMMAND_LIMIT (30 * CLOCK_SECOND)
 #define WATCH_PERIOD  (5 * CLOCK_SECOND)
-
-enum { STRAY_LOGGED = 8 };
+#define STOP_PERIOD   (10 * CLOCK_MILLISECOND)
 
 static enum block_status status_translate(unsigned status)
 {
@@ -24,117 +25,186 @@ static enum block_status status_translate(unsigned status)
         return BLOCK_STATUS_READ_ONLY;
     case NVME_STATUS_LBA_RANGE:
         return BLOCK_STATUS_RANGE;
+    case NVME_STATUS_ACCESS_DENIED:
+        return BLOCK_STATUS_DEVICE;
     default:
         return NVME_STATUS_IS_MEDIA(status) ? BLOCK_STATUS_MEDIUM : BLOCK_STATUS_DEVICE;
     }
 }
 
-static void command_finish(struct nvme_io *io, uint16_t id, enum block_status status)
+/* A device that fails without end must not fill the log: the first few, then ever fewer. */
+static bool is_worth_logging(unsigned count)
 {
-    struct block_request *request = io->command[id].request;
-
-    io->command[id].request = NULL;
-    io->free_id[io->free_count++] = id;
-    block_request_done(request, status);
+    return count <= 8 || (count & (count - 1)) == 0;
 }
 
-/* A completion counts only for a command that is in flight. */
+static void command_finish(struct nvme_io *io, unsigned id, enum block_status status)
+{
+    struct nvme_io_command *command = &io->command[id];
+
+    command->in_flight = false;
+    io->free_id[io->free_count++] = (uint16_t)id;
+    if (command->request)
+        block_request_done(command->request, status);
+}
+
+/* A completion counts only for a command that is in flight on this queue. */
 static void completion_take(struct nvme_io *io, const struct nvme_completion *completion)
 {
     unsigned status = NVME_STATUS(completion->status);
 
-    if (completion->id >= io->queue.entries || !io->command[completion->id].request) {
-        if (io->stray++ < STRAY_LOGGED)
-            log_warning("a completion for command %u, which is not in flight: ignored",
-                        completion->id);
+    if (completion->sq_id != io->queue.id || completion->id >= io->commands ||
+        !io->command[completion->id].in_flight) {
+        io->stray++;
+        if (is_worth_logging(io->stray))
+            log_warning("completion for command %u of queue %u, which is not in flight: ignored "
+                        "(%u so far)",
+                        completion->id, completion->sq_id, io->stray);
         return;
     }
+
+    const struct block_request *request = io->command[completion->id].request;
     if (status != NVME_STATUS_SUCCESS) {
-        const struct block_request *request = io->command[completion->id].request;
-        log_warning("a command at block %llu failed with status %03x",
-                    (unsigned long long)request->block, status);
+        io->errors++;
+        if (is_worth_logging(io->errors))
+            log_warning("%s of %u blocks at %llu failed with status %03x (%u so far)",
+                        !request || request->operation == BLOCK_FLUSH ? "flush"
+                        : request->operation == BLOCK_READ            ? "read"
+                                                                      : "write",
+                        request ? request->count : 0,
+                        request ? (unsigned long long)request->block : 0, status, io->errors);
     }
+    if (!request)
+        io->own_status = status;
     command_finish(io, completion->id, status_translate(status));
 }
 
+/* Whether there was any. A round of the queue is more than can be in flight, so a controller that
+ * has more to say than that is not listened to for ever. */
 static bool completions_take(struct nvme_io *io)
 {
     struct nvme_completion completion;
-    bool any = false;
+    unsigned count = 0;
 
-    while (nvme_queue_complete(&io->queue, &completion)) {
+    while (count < io->queue.entries && nvme_queue_complete(&io->queue, &completion)) {
         completion_take(io, &completion);
-        any = true;
+        count++;
     }
     nvme_queue_acknowledge(&io->queue);
-    return any;
-}
-
-/* The controller cannot be relied on: stop it, so that it touches no memory, and fail what it had. */
-static void give_up(struct nvme_io *io, enum block_status status, const char *why)
-{
-    log_error("the controller is given up: %s", why);
-    io->failed = true;
-    nvme_controller_disable(io->controller);
-    for (unsigned id = 0; id < io->queue.entries; id++) {
-        if (io->command[id].request)
-            command_finish(io, (uint16_t)id, status);
-    }
+    return count > 0;
 }
 
 static bool interrupt(void *context)
 {
-    return completions_take(context);
+    struct nvme_io *io = context;
+
+    return io->state == NVME_IO_OPEN && completions_take(io);
+}
+
+void nvme_io_abandon(struct nvme_io *io, enum block_status status)
+{
+    for (unsigned id = 0; id < io->commands; id++) {
+        if (io->command[id].in_flight)
+            command_finish(io, id, status);
+    }
+}
+
+void nvme_io_close(struct nvme_io *io)
+{
+    io->state = NVME_IO_CLOSED;
+    clock_timer_cancel(&io->watch);
+}
+
+/* A request's memory is the client's again once it is done, so requests end only when the
+ * controller no longer moves data. */
+static void stop_watch(void *context)
+{
+    struct nvme_io *io = context;
+
+    if (nvme_controller_is_stopped(io->controller)) {
+        nvme_io_close(io);
+        nvme_io_abandon(io, io->verdict);
+    } else if (clock_now() < io->stop_due) {
+        clock_timer_start(&io->watch, STOP_PERIOD, stop_watch, io);
+    } else {
+        /* Only the system can take the memory out of its reach, and does so when we are gone. */
+        log_error("the controller does not stop: the driver ends, for the system to reset it");
+        exit(EXIT_FAILURE);
+    }
+}
+
+/* The controller cannot be relied on any more. */
+static void give_up(struct nvme_io *io, enum block_status verdict, const char *why)
+{
+    log_error("the controller is given up: %s", why);
+    io->state = NVME_IO_STOPPING;
+    io->verdict = verdict;
+    io->stop_due = clock_now() + io->controller->ready_limit;
+    nvme_controller_disable(io->controller);
+    stop_watch(io);
+}
+
+static bool is_idle(const struct nvme_io *io)
+{
+    return io->free_count == io->commands;
+}
+
+static bool is_any_late(const struct nvme_io *io)
+{
+    uint64_t now = clock_now();
+
+    for (unsigned id = 0; id < io->commands; id++) {
+        if (io->command[id].in_flight && now - io->command[id].started >= COMMAND_LIMIT)
+            return true;
+    }
+    return false;
 }
 
 static void watch(void *context)
 {
     struct nvme_io *io = context;
-    uint64_t now = clock_now();
 
-    completions_take(io);
-    if (!io->failed && nvme_controller_is_dead(io->controller))
-        give_up(io, BLOCK_STATUS_GONE, "it reports a fatal error");
-    for (unsigned id = 0; !io->failed && id < io->queue.entries; id++) {
-        if (io->command[id].request && now - io->command[id].started > COMMAND_LIMIT)
-            give_up(io, BLOCK_STATUS_TIMEOUT, "a command was not completed in 30 s");
-    }
-    clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
+    completions_take(io); /* should an interrupt have been lost */
+    if (is_idle(io))
+        return;
+    if (nvme_controller_is_dead(io->controller))
+        give_up(io, BLOCK_STATUS_GONE, "it reports a fatal error, or is not there any more");
+    else if (is_any_late(io))
+        give_up(io, BLOCK_STATUS_TIMEOUT, "a command was not completed within 30 s");
+    else
+        clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
 }
 
-int nvme_io_start(struct nvme_controller *controller, struct nvme_io *io)
+int nvme_io_open(struct nvme_controller *controller, unsigned id, unsigned vector,
+                 struct nvme_io *io)
 {
     unsigned entries = NVME_CAP_ENTRIES(controller->cap);
 
     if (entries > NVME_IO_ENTRIES)
         entries = NVME_IO_ENTRIES;
-    io->controller = controller;
-    /* 5.21.1.7: one queue pair is always granted, but some controllers want to be asked. */
-    int error = nvme_controller_admin(controller,
-                                      &(struct nvme_command){
-                                          .opcode = NVME_ADMIN_SET_FEATURES,
-                                          .cdw10 = NVME_FEATURE_QUEUES,
-                                          .cdw11 = 0,
-                                      },
-                                      NULL);
-    if (error == 0)
-        error = dma_buffer_create(controller->device, (size_t)entries * NVME_PAGE, &io->lists);
-    if (error == 0)
-        error = irq_attach(controller->device, 0, interrupt, io);
-    if (error == 0)
-        error = nvme_controller_queue(controller, NVME_IO_QUEUE, entries, 0, &io->queue);
+    *io = (struct nvme_io){.controller = controller, .commands = entries - 1}; /* 4.1.2 */
+    int error = irq_attach(controller->device, vector, interrupt, io);
+    if (error != 0) {
+        log_error("interrupt vector %u cannot be attached: %s", vector, strerror(error));
+        return error;
+    }
+    error = dma_buffer_create(controller->device, (size_t)io->commands * NVME_PAGE, &io->lists);
+    if (error != 0) {
+        log_error("no memory for %u PRP lists: %s", io->commands, strerror(error));
+        return error;
+    }
+    error = nvme_admin_queue_create(controller, id, entries, vector, &io->queue);
     if (error != 0)
         return error;
-    /* One submission entry always stays empty. */
-    for (unsigned id = entries - 1; id-- > 0;)
-        io->free_id[io->free_count++] = (uint16_t)id;
-    clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
+    for (unsigned command = io->commands; command-- > 0;)
+        io->free_id[io->free_count++] = (uint16_t)command;
+    io->state = NVME_IO_OPEN;
     return 0;
 }
 
 /* 4.3: the first entry may begin inside a page; two pages fit the command itself, more go through a
- * list. The data is contiguous for the device. */
-static void prp_fill(struct nvme_io *io, uint16_t id, const struct block_request *request,
+ * list. The data is contiguous for the device, and max_transfer keeps the list to one page. */
+static void prp_fill(struct nvme_io *io, const struct block_request *request,
                      struct nvme_command *command)
 {
     uint64_t first = NVME_PAGE - request->address % NVME_PAGE;
@@ -147,59 +217,57 @@ static void prp_fill(struct nvme_io *io, uint16_t id, const struct block_request
         command->prp2 = next;
         return;
     }
-    uint64_t *list = (uint64_t *)((char *)io->lists.memory + (size_t)id * NVME_PAGE);
-    command->prp2 = io->lists.address + (uint64_t)id * NVME_PAGE;
+    uint64_t *list = (uint64_t *)io->lists.memory + (size_t)command->id * NVME_LIST_ENTRIES;
+    command->prp2 = io->lists.address + (uint64_t)command->id * NVME_PAGE;
     for (uint64_t done = 0; done < left; done += NVME_PAGE)
         *list++ = next + done;
+}
+
+/* Give a command an id and put it into the queue; false if there is no room now. */
+static bool command_start(struct nvme_io *io, struct nvme_command *command,
+                          struct block_request *request)
+{
+    if (io->free_count == 0)
+        return false;
+    command->id = io->free_id[io->free_count - 1];
+    if (request && request->length > 0)
+        prp_fill(io, request, command);
+    if (!nvme_queue_submit(&io->queue, command))
+        return false;
+    io->free_count--;
+    io->command[command->id] = (struct nvme_io_command){true, request, clock_now()};
+    if (!io->watch.running)
+        clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
+    return true;
 }
 
 bool nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request)
 {
     struct nvme_command command = {.namespace = namespace};
 
-    if (io->failed) {
-        block_request_done(request, BLOCK_STATUS_DEVICE);
+    if (io->state != NVME_IO_OPEN) {
+        block_request_done(request, BLOCK_STATUS_GONE);
         return true;
     }
-    if (request->operation == BLOCK_FLUSH && !io->controller->volatile_cache) {
-        block_request_done(request, BLOCK_STATUS_OK); /* 6.8: what is completed is durable */
-        return true;
-    }
-    if (io->free_count == 0)
-        return false;
-
-    uint16_t id = io->free_id[io->free_count - 1];
-    command.id = id;
     if (request->operation == BLOCK_FLUSH) {
+        if (!io->controller->volatile_cache) {
+            block_request_done(request, BLOCK_STATUS_OK); /* 6.8: what is completed is durable */
+            return true;
+        }
         command.opcode = NVME_FLUSH;
     } else {
         command.opcode = request->operation == BLOCK_READ ? NVME_READ : NVME_WRITE;
         command.cdw10 = (uint32_t)request->block;
         command.cdw11 = (uint32_t)(request->block >> 32);
         command.cdw12 = request->count - 1; /* 6.9, 6.15: zero-based */
-        prp_fill(io, id, request, &command);
     }
-    if (!nvme_queue_submit(&io->queue, &command))
-        return false;
-    io->free_count--;
-    io->command[id].request = request;
-    io->command[id].started = clock_now();
-    return true;
+    return command_start(io, &command, request);
 }
 
 void nvme_io_kick(struct nvme_io *io)
 {
-    if (!io->failed)
+    if (io->state == NVME_IO_OPEN)
         nvme_queue_kick(&io->queue);
-}
-
-static bool is_idle(const struct nvme_io *io)
-{
-    for (unsigned id = 0; id < io->queue.entries; id++) {
-        if (io->command[id].request)
-            return false;
-    }
-    return true;
 }
 
 int nvme_io_drain(struct nvme_io *io, uint64_t limit)
@@ -208,11 +276,11 @@ int nvme_io_drain(struct nvme_io *io, uint64_t limit)
 
     nvme_io_kick(io);
     while (!is_idle(io)) {
-        if (!completions_take(io)) {
-            if (clock_now() - start > limit)
-                return ETIMEDOUT;
-            clock_sleep(CLOCK_MILLISECOND);
-        }
+        if (completions_take(io))
+            continue;
+        if (clock_now() - start > limit)
+            return ETIMEDOUT;
+        clock_sleep(CLOCK_MILLISECOND);
     }
     return 0;
 }
@@ -220,23 +288,13 @@ int nvme_io_drain(struct nvme_io *io, uint64_t limit)
 int nvme_io_flush(struct nvme_io *io, uint32_t namespace, uint64_t limit)
 {
     struct nvme_command command = {.opcode = NVME_FLUSH, .namespace = namespace};
-    struct nvme_completion completion;
-    uint64_t start = clock_now();
 
-    if (io->failed || !io->controller->volatile_cache)
-        return io->failed ? EIO : 0;
-    /* The id that is never given to a request. */
-    command.id = (uint16_t)(io->queue.entries - 1);
-    if (!nvme_queue_submit(&io->queue, &command))
+    if (!io->controller->volatile_cache)
+        return 0;
+    if (io->state != NVME_IO_OPEN || !command_start(io, &command, NULL))
         return EBUSY;
-    nvme_queue_kick(&io->queue);
-    while (clock_now() - start < limit) {
-        bool found = nvme_queue_complete(&io->queue, &completion);
-        nvme_queue_acknowledge(&io->queue);
-        if (found && completion.id == command.id)
-            return NVME_STATUS(completion.status) == NVME_STATUS_SUCCESS ? 0 : EIO;
-        if (!found)
-            clock_sleep(CLOCK_MILLISECOND);
-    }
-    return ETIMEDOUT;
+    int error = nvme_io_drain(io, limit);
+    if (error != 0)
+        return error;
+    return io->own_status == NVME_STATUS_SUCCESS ? 0 : EIO;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The I/O queue: block requests become commands, completions become block requests' ends.
+ * An I/O queue pair: block requests become commands, completions become block requests' ends.
  */
 #ifndef DRIVER_NVME_IO_H
 #define DRIVER_NVME_IO_H
@@ -13,34 +13,58 @@
 
 #include "controller.h"
 
-enum { NVME_IO_QUEUE = 1, NVME_IO_ENTRIES = 256 };
+enum { NVME_IO_ENTRIES = 256 };
+
+enum nvme_io_state {
+    NVME_IO_CLOSED = 0, /* takes no requests: not open yet, closed, or given up and stopped */
+    NVME_IO_OPEN,
+    NVME_IO_STOPPING, /* given up; the controller may still touch memory */
+};
+
+/* One for each command id that may be in flight. */
+struct nvme_io_command {
+    bool in_flight;
+    struct block_request *request; /* null: a command of the driver's own */
+    uint64_t started;
+};
 
 struct nvme_io {
     struct nvme_controller *controller;
+    enum nvme_io_state state;
     struct nvme_queue queue;
     struct dma_buffer lists; /* a page of PRP entries for each command id */
-    bool failed;             /* the controller was given up: every request fails */
-    unsigned stray;          /* completions for no command of ours */
+    unsigned commands;       /* how many ids there are */
     unsigned free_count;
     uint16_t free_id[NVME_IO_ENTRIES];
-    struct nvme_io_command {
-        struct block_request *request; /* null: this id is free */
-        uint64_t started;
-    } command[NVME_IO_ENTRIES];
-    struct clock_timer watch;
+    struct nvme_io_command command[NVME_IO_ENTRIES];
+    unsigned own_status; /* of the driver's last own command that was completed */
+
+    unsigned stray;  /* completions for no command in flight */
+    unsigned errors; /* commands that the controller failed */
+
+    struct clock_timer watch;  /* runs while commands are in flight */
+    enum block_status verdict; /* what those get that were in flight when it was given up */
+    uint64_t stop_due;
 };
 
-/* The queue pair and its interrupt. 0 or an errno value. */
-int nvme_io_start(struct nvme_controller *controller, struct nvme_io *io);
+/* Make queue pair `id`, its interrupt `vector`. 0 or an errno value with a line in the log. */
+int nvme_io_open(struct nvme_controller *controller, unsigned id, unsigned vector,
+                 struct nvme_io *io);
 
-/* Block class operations for a namespace. */
+/* As in struct block_device_ops; several namespaces share a queue. */
 bool nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request);
 void nvme_io_kick(struct nvme_io *io);
 
 /* Wait until nothing is in flight. 0 or ETIMEDOUT. */
 int nvme_io_drain(struct nvme_io *io, uint64_t limit);
 
-/* Flush a namespace's cache and wait. */
+/* Flush a namespace's cache and wait. 0, EIO, EBUSY or ETIMEDOUT. */
 int nvme_io_flush(struct nvme_io *io, uint32_t namespace, uint64_t limit);
+
+/* Take no more requests. What is in flight stays so until nvme_io_abandon. */
+void nvme_io_close(struct nvme_io *io);
+
+/* The controller is stopped: fail what is in flight. */
+void nvme_io_abandon(struct nvme_io *io, enum block_status status);
 
 #endif

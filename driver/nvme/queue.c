@@ -16,7 +16,8 @@ int nvme_queue_create(struct device *device, const struct regs *regs, unsigned i
         .head_doorbell = NVME_DOORBELL_HEAD(id, stride),
         .phase = 1, /* 4.6: the memory is zeroed, so a new entry is one with phase 1 */
     };
-    int error = dma_buffer_create(device, entries * sizeof(struct nvme_command), &queue->submissions);
+    int error =
+        dma_buffer_create(device, entries * sizeof(struct nvme_command), &queue->submissions);
     if (error == 0)
         error = dma_buffer_create(device, entries * sizeof(struct nvme_completion),
                                   &queue->completions);
@@ -43,6 +44,18 @@ void nvme_queue_kick(struct nvme_queue *queue)
     regs_write32(queue->regs, queue->tail_doorbell, queue->tail);
 }
 
+/* How far the device says it has fetched. It cannot be behind what it said before, nor ahead of
+ * what it was told of: anything else is ignored, and `taken` stays true of entries we may
+ * overwrite. */
+static void head_take(struct nvme_queue *queue, uint16_t sq_head)
+{
+    unsigned told = (queue->rung + queue->entries - queue->taken) % queue->entries;
+
+    if (sq_head < queue->entries &&
+        (sq_head + queue->entries - queue->taken) % queue->entries <= told)
+        queue->taken = sq_head;
+}
+
 bool nvme_queue_complete(struct nvme_queue *queue, struct nvme_completion *completion)
 {
     const volatile struct nvme_completion *entry =
@@ -51,7 +64,8 @@ bool nvme_queue_complete(struct nvme_queue *queue, struct nvme_completion *compl
 
     if ((status & 1) != queue->phase)
         return false;
-    /* The phase was seen: the rest of the entry is there (4.6), and x86 does not read it earlier. */
+    /* The phase was seen: the rest of the entry is there (4.6), and x86 does not read it earlier.
+     */
     __atomic_signal_fence(__ATOMIC_ACQUIRE);
     *completion = (struct nvme_completion){
         .result = entry->result,
@@ -60,8 +74,7 @@ bool nvme_queue_complete(struct nvme_queue *queue, struct nvme_completion *compl
         .id = entry->id,
         .status = status,
     };
-    if (completion->sq_head < queue->entries)
-        queue->taken = completion->sq_head;
+    head_take(queue, completion->sq_head);
     queue->head = (queue->head + 1) % queue->entries;
     if (queue->head == 0)
         queue->phase ^= 1;

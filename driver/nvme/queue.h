@@ -24,7 +24,8 @@ struct nvme_queue {
     unsigned phase; /* that a new completion has */
 };
 
-/* Memory for both queues of `entries` each (2 to 4096). The controller is told of them elsewhere. */
+/* Memory for both queues of `entries` each (2 to 4096). The controller is told of them elsewhere.
+ */
 int nvme_queue_create(struct device *device, const struct regs *regs, unsigned id, unsigned entries,
                       unsigned stride, struct nvme_queue *queue);
 

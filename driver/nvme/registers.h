@@ -30,10 +30,10 @@ static_assert(offsetof(struct nvme_registers, acq) == 0x30, "3.1.10");
 #define NVME_REGISTER(name) offsetof(struct nvme_registers, name)
 
 /* 3.1.1: fields of CAP */
-#define NVME_CAP_ENTRIES(cap)  ((unsigned)((cap) & 0xffff) + 1)         /* of the largest queue */
-#define NVME_CAP_TIMEOUT(cap)  ((unsigned)((cap) >> 24 & 0xff))         /* in 500 ms */
-#define NVME_CAP_STRIDE(cap)   (4u << ((cap) >> 32 & 0xf))              /* bytes between doorbells */
-#define NVME_CAP_NVM(cap)      ((cap) >> 37 & 1)                        /* the NVM command set */
+#define NVME_CAP_ENTRIES(cap)  ((unsigned)((cap)&0xffff) + 1)          /* of the largest queue */
+#define NVME_CAP_TIMEOUT(cap)  ((unsigned)((cap) >> 24 & 0xff))        /* in 500 ms */
+#define NVME_CAP_STRIDE(cap)   (4u << ((cap) >> 32 & 0xf))             /* bytes between doorbells */
+#define NVME_CAP_NVM(cap)      ((cap) >> 37 & 1)                       /* the NVM command set */
 #define NVME_CAP_PAGE_MIN(cap) (UINT64_C(4096) << ((cap) >> 48 & 0xf)) /* smallest memory page */
 
 /* 3.1.2 */

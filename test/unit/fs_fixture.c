@@ -159,6 +159,12 @@ void fs_fixture_check(const struct fs_fixture *fixture)
     }
 }
 
+static void disk_close(struct fs_fixture *fixture)
+{
+    disk_destroy(fixture->disk);
+    block_client_close(fixture->client);
+}
+
 int fs_fixture_mount(struct fs_fixture *fixture, bool write)
 {
     opening = fixture;
@@ -167,21 +173,15 @@ int fs_fixture_mount(struct fs_fixture *fixture, bool write)
     assert_int_equal(disk_create(fixture->client, &fixture->disk), 0);
     int error = volume_open(fixture->disk, write, &fixture->volume);
     if (error != 0)
-        fs_fixture_abandon(fixture);
+        disk_close(fixture);
     return error;
-}
-
-void fs_fixture_abandon(struct fs_fixture *fixture)
-{
-    disk_destroy(fixture->disk);
-    block_client_close(fixture->client);
 }
 
 int fs_fixture_unmount(struct fs_fixture *fixture)
 {
     int error = volume_close(fixture->volume);
 
-    fs_fixture_abandon(fixture);
+    disk_close(fixture);
     return error;
 }
 

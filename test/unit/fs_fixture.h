@@ -33,9 +33,6 @@ void fs_fixture_format(struct fs_fixture *fixture, const char *options, const ch
 int fs_fixture_mount(struct fs_fixture *fixture, bool write);
 /* volume_close, and the client after it. */
 int fs_fixture_unmount(struct fs_fixture *fixture);
-/* As if the service had been killed: nothing is written any more. */
-void fs_fixture_abandon(struct fs_fixture *fixture);
-
 /* The exit status of a shell command; %s is the image. */
 int fs_fixture_run(const struct fs_fixture *fixture, const char *format);
 void fs_fixture_check(const struct fs_fixture *fixture); /* e2fsck -fn finds nothing */

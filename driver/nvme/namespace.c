@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "namespace.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <kit/log.h>
+
+#include "admin.h"
+#include "registers.h"
+
+static bool namespace_submit(void *context, struct block_request *request)
+{
+    struct nvme_namespace *namespace = context;
+
+    return nvme_io_submit(namespace->io, namespace->id, request);
+}
+
+static void namespace_kick(void *context)
+{
+    struct nvme_namespace *namespace = context;
+
+    nvme_io_kick(namespace->io);
+}
+
+static const struct block_device_ops namespace_ops = {
+    .start = namespace_submit,
+    .kick = namespace_kick,
+};
+
+/* Which format is in use: see struct nvme_identify_namespace. */
+static unsigned format_index(const struct nvme_identify_namespace *identity)
+{
+    unsigned low = identity->format & 15;
+
+    if (identity->formats < NVME_LBA_FORMATS_1_4)
+        return low;
+    return low | (identity->format >> 5 & 3) << 4;
+}
+
+/* Why a namespace cannot be offered, or null. */
+static const char *namespace_problem(const struct nvme_identify_namespace *identity)
+{
+    unsigned index = format_index(identity);
+    const struct nvme_lba_format *format = &identity->lba_format[index];
+
+    if (index > identity->formats)
+        return "it is formatted in a way that it does not list";
+    if (format->metadata != 0)
+        return "its blocks carry metadata; format it without";
+    if (identity->protection & 7)
+        return "it uses end-to-end protection; format it without";
+    if (format->data_shift < 9 || format->data_shift > 12)
+        return "its blocks are not of 512 to 4096 bytes";
+    if (identity->size > UINT64_MAX >> format->data_shift)
+        return "its size cannot be";
+    return NULL;
+}
+
+static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
+                             const struct nvme_identify_namespace *identity)
+{
+    const struct nvme_controller *controller = namespaces->controller;
+    const char *name = device_name(controller->device);
+    char suffix[16];
+    struct block_device_limits limits = {
+        .blocks = identity->size,
+        .block_size = 1u << identity->lba_format[format_index(identity)].data_shift,
+        .max_transfer = controller->max_transfer,
+        .flags = (controller->read_only || identity->attributes & 1 ? BLOCK_INFO_READ_ONLY : 0) |
+                 (controller->volatile_cache ? BLOCK_INFO_VOLATILE_CACHE : 0),
+    };
+
+    static_assert(sizeof(limits.serial) == sizeof(controller->serial), "copied whole");
+    static_assert(sizeof(limits.model) == sizeof(controller->model), "copied whole");
+    memcpy(limits.serial, controller->serial, sizeof(limits.serial));
+    memcpy(limits.model, controller->model, sizeof(limits.model));
+    snprintf(suffix, sizeof(suffix), "n%u", id);
+
+    struct nvme_namespace *namespace = &namespaces->list[namespaces->count];
+    namespace->id = id;
+    namespace->io = namespaces->io;
+    int error = block_device_publish(controller->device, suffix, &limits, &namespace_ops, namespace,
+                                     &namespace->block);
+    if (error != 0) {
+        log_error("%s%s is not offered: %s", name, suffix, strerror(error));
+        return error;
+    }
+    namespaces->count++;
+    log_info("%s%s: %llu blocks of %u bytes%s, \"%s\", serial %s", name, suffix,
+             (unsigned long long)limits.blocks, limits.block_size,
+             limits.flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "", limits.model, limits.serial);
+    return 0;
+}
+
+/* Only a controller that does not answer is an error: one bad namespace does not take the others
+ * with it. */
+static int namespace_offer(struct nvme_namespaces *namespaces, uint32_t id)
+{
+    struct nvme_identify_namespace identity;
+    int error = nvme_admin_identify(namespaces->controller, NVME_IDENTIFY_NAMESPACE, id, &identity);
+
+    if (error == EIO) {
+        log_warning("namespace %u is not offered: it cannot be identified", id);
+        return 0;
+    }
+    if (error != 0 || identity.size == 0) /* 5.15.2.1: all zeroes, not active */
+        return error;
+    const char *problem = namespace_problem(&identity);
+    if (problem) {
+        log_warning("namespace %u is not offered: %s", id, problem);
+        return 0;
+    }
+    error = namespace_publish(namespaces, id, &identity);
+    return error == ENOMEM ? error : 0;
+}
+
+/* True: that was one too many. */
+static bool is_enough(struct nvme_namespaces *namespaces)
+{
+    if (namespaces->looked_at++ < NVME_NAMESPACES_MAX)
+        return false;
+    log_warning("only the first %u namespaces are looked at", NVME_NAMESPACES_MAX);
+    return true;
+}
+
+/* Before version 1.1 there is no list of what is active: every id up to NN is tried. */
+static int every_id_offer(struct nvme_namespaces *namespaces)
+{
+    int error = 0;
+
+    for (uint32_t id = 1; error == 0 && id <= namespaces->controller->namespaces; id++) {
+        if (is_enough(namespaces))
+            return 0;
+        error = namespace_offer(namespaces, id);
+    }
+    return error;
+}
+
+/* 5.15.2.3: the ids above `after`, in ascending order, ended by 0 unless the list is full. */
+static int active_offer(struct nvme_namespaces *namespaces)
+{
+    uint32_t list[NVME_ACTIVE_MAX];
+    uint32_t after = 0;
+
+    for (;;) {
+        int error = nvme_admin_identify(namespaces->controller, NVME_IDENTIFY_ACTIVE, after, list);
+        if (error != 0)
+            return error;
+        for (unsigned i = 0; i < NVME_ACTIVE_MAX; i++) {
+            if (list[i] == 0 || is_enough(namespaces))
+                return 0;
+            if (list[i] <= after || list[i] > namespaces->controller->namespaces) {
+                log_warning("the list of namespaces goes wrong at %u after %u: its rest is ignored",
+                            list[i], after);
+                return 0;
+            }
+            after = list[i];
+            error = namespace_offer(namespaces, after);
+            if (error != 0)
+                return error;
+        }
+        /* 5.15.2.3: these two may not be asked for, and nothing is above them. */
+        if (after >= 0xfffffffe)
+            return 0;
+    }
+}
+
+int nvme_namespaces_offer(struct nvme_controller *controller, struct nvme_io *io,
+                          struct nvme_namespaces *namespaces)
+{
+    namespaces->controller = controller;
+    namespaces->io = io;
+    namespaces->looked_at = namespaces->count = 0;
+    int error =
+        controller->version < NVME_VS_1_1 ? every_id_offer(namespaces) : active_offer(namespaces);
+    if (error == 0 && namespaces->count == 0)
+        log_warning("%s has no namespace that can be used", device_name(controller->device));
+    return error;
+}
+
+int nvme_namespaces_flush(struct nvme_namespaces *namespaces, uint64_t limit)
+{
+    uint64_t start = clock_now();
+    int result = 0;
+
+    for (unsigned i = 0; i < namespaces->count; i++) {
+        uint64_t spent = clock_now() - start;
+        int error = spent < limit
+                        ? nvme_io_flush(namespaces->io, namespaces->list[i].id, limit - spent)
+                        : ETIMEDOUT;
+        if (error == 0)
+            continue;
+        log_error("namespace %u was not flushed: %s", namespaces->list[i].id, strerror(error));
+        result = error;
+        if (error == ETIMEDOUT)
+            break;
+    }
+    return result;
+}
