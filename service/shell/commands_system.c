@@ -57,6 +57,27 @@ static int mount_list(void)
     return 0;
 }
 
+/* What the file system service means by its errors; the log has the rest. */
+static int mount_complain(const char *device, int error)
+{
+    switch (error) {
+    case EINVAL:
+        console_print("mount: %s: no ext2, ext3 or ext4 file system; see log\n", device);
+        return 1;
+    case EROFS:
+        console_print("mount: %s: may only be read: mount it with \"ro\"; see log\n", device);
+        return 1;
+    case EIO:
+        console_print("mount: %s: the device or its file system is damaged; see log\n", device);
+        return 1;
+    case EOPNOTSUPP:
+        console_print("mount: %s: features that are not known here; see log\n", device);
+        return 1;
+    default:
+        return shell_complain("mount", device, error);
+    }
+}
+
 static int mount_run(unsigned count, char **words)
 {
     bool read_only = count > 2 && strcmp(words[count - 1], "ro") == 0;
@@ -72,7 +93,7 @@ static int mount_run(unsigned count, char **words)
         return shell_complain("mount", path, EBUSY);
     int error = error_from_kernel(supervisor_mount(shell_supervisor, words[1], read_only, &fs));
     if (error != 0)
-        return shell_complain("mount", words[1], error);
+        return mount_complain(words[1], error);
     error = mounts_add(path, words[1], fs);
     if (error != 0) {
         port_release(fs);

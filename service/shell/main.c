@@ -30,7 +30,10 @@ enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
 int shell_complain(const char *command, const char *what, int error)
 {
-    console_print("%s: %s: %s\n", command, what, strerror(error));
+    /* The C library's words for this one are about arithmetic. */
+    const char *reason = error == ERANGE ? "past the end of the device" : strerror(error);
+
+    console_print("%s: %s: %s\n", command, what, reason);
     return 1;
 }
 

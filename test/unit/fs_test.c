@@ -103,8 +103,8 @@ static void expect_file(const char *path, uint64_t size, unsigned seed)
 
     assert_int_equal(status.size, size);
     for (uint64_t at = 0; at < size; at += 1 << 20)
-        expect_bytes(status.inode, at, 1 << 20, size - at < 1 << 20 ? (uint32_t)(size - at) : 1 << 20,
-                     seed);
+        expect_bytes(status.inode, at, 1 << 20,
+                     size - at < 1 << 20 ? (uint32_t)(size - at) : 1 << 20, seed);
 }
 
 static uint32_t create(const char *path, uint32_t mode)
