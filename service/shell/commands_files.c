@@ -194,7 +194,7 @@ static int copy_piece(void *context, const char *data, size_t size)
 }
 
 /* The file to copy `source` (of file system `from`) into: an empty one of that name, or in that
- * directory. EEXIST: it is the source itself. */
+ * directory. EINVAL: it is the source itself. */
 static int copy_target(const char *path, const char *name, mach_port_t from,
                        const struct fs_status *source, struct copy *copy)
 {
@@ -222,7 +222,7 @@ static int copy_target(const char *path, const char *name, mach_port_t from,
     if (error != 0)
         return error;
     if (mount->fs == from && status.inode == source->inode)
-        return EEXIST;
+        return EINVAL;
     copy->inode = status.inode;
     return error_from_kernel(fs_truncate(mount->fs, status.inode, 0));
 }
@@ -242,10 +242,6 @@ static int cp_run(unsigned count, char **words)
     if (error != 0)
         return shell_complain("cp", words[1], error);
     error = copy_target(words[2], words[1], mount->fs, &status, &copy);
-    if (error == EEXIST) {
-        console_print("cp: %s: is the source itself\n", words[2]);
-        return 1;
-    }
     if (error == 0)
         error = content_each(mount->fs, status.inode, copy_piece, &copy);
     if (error == 0 && copy.written != copy.offset)
