@@ -25,6 +25,7 @@ static const struct command *const tables[] = {
     commands_system,
     commands_files,
     commands_device,
+    commands_bench,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 

@@ -18,8 +18,10 @@ struct command {
     int (*run)(unsigned count, char **words); /* words[0] is the name */
 };
 
-/* Tables, each ended by a null name: commands_files.c, commands_device.c, commands_system.c. */
-extern const struct command commands_files[], commands_device[], commands_system[];
+/* Tables, each ended by a null name: commands_files.c, commands_device.c, commands_system.c,
+ * commands_bench.c. */
+extern const struct command commands_files[], commands_device[], commands_system[],
+    commands_bench[];
 
 extern mach_port_t shell_supervisor;
 

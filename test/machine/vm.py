@@ -38,7 +38,7 @@ class MachineTest(unittest.TestCase):
         return self.path(name)
 
     def ext4_image(self, name, size="32M", source=None, options=()):
-        command = ["mke2fs", "-q", "-F", "-t", "ext4", *options]
+        command = ["mke2fs", "-q", "-F", *(options if "-t" in options else ("-t", "ext4", *options))]
         if source:
             command += ["-d", source]
         subprocess.run(command + [self.path(name), size], check=True, env=SBIN,

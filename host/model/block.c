@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The block class's transport where client and driver are in one process: submissions go straight
+ * into the core, completions into a queue that the client empties.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/block_client_core.h>
+#include <kit/block_core.h>
+#include <kit/clock.h>
+#include <kit/dma.h>
+
+#include "internal.h"
+
+/* Longer than any driver may take to give an answer. */
+#define PATIENCE (300 * CLOCK_SECOND)
+
+struct offer {
+    char name[64];
+    struct device *device;
+    struct block_device *block;
+    struct offer *next;
+};
+
+static struct offer *offers;
+
+struct block_client_link {
+    struct device *device;
+    struct block_session *session; /* null once it has ended */
+    bool closed;                   /* by the client: frees itself when the session has ended */
+    struct dma_buffer buffer[BLOCK_BUFFERS];
+    unsigned buffer_count;
+    struct block_completion completion[BLOCK_SLOTS];
+    unsigned completion_count;
+};
+
+void model_block_begin(void)
+{
+    offers = NULL;
+}
+
+void model_block_end(void)
+{
+    while (offers) {
+        struct offer *offer = offers;
+        offers = offer->next;
+        free(offer);
+    }
+}
+
+int block_device_publish(struct device *device, const char *suffix,
+                         const struct block_device_limits *limits,
+                         const struct block_device_ops *ops, void *context,
+                         struct block_device **result)
+{
+    char name[sizeof(offers->name)];
+
+    snprintf(name, sizeof(name), "%s%s", device_name(device), suffix);
+    for (const struct offer *other = offers; other; other = other->next) {
+        if (strcmp(other->name, name) == 0)
+            return EEXIST;
+    }
+    struct offer *offer = calloc(1, sizeof(*offer));
+    int error = offer ? block_device_create(limits, ops, context, &offer->block) : ENOMEM;
+    if (error != 0) {
+        free(offer);
+        return error;
+    }
+    memcpy(offer->name, name, sizeof(name));
+    offer->device = device;
+    offer->next = offers;
+    offers = offer;
+    *result = offer->block;
+    return 0;
+}
+
+static void link_free(struct block_client_link *link)
+{
+    for (unsigned i = 0; i < link->buffer_count; i++)
+        dma_buffer_destroy(link->device, &link->buffer[i]);
+    free(link);
+}
+
+static unsigned link_deliver(void *context, const struct block_completion *completions,
+                             unsigned count)
+{
+    struct block_client_link *link = context;
+    unsigned room = BLOCK_SLOTS - link->completion_count;
+
+    if (count > room)
+        count = room;
+    memcpy(link->completion + link->completion_count, completions, count * sizeof(*completions));
+    link->completion_count += count;
+    return count;
+}
+
+static void link_ended(void *context, struct block_session *session)
+{
+    struct block_client_link *link = context;
+
+    (void)session;
+    link->session = NULL;
+    if (link->closed)
+        link_free(link);
+}
+
+static const struct block_transport transport = {link_deliver, link_ended};
+
+int block_client_open(const char *name, bool write, struct block_client **result)
+{
+    const struct offer *offer = offers;
+    struct block_info info;
+
+    while (offer && strcmp(offer->name, name) != 0)
+        offer = offer->next;
+    if (!offer)
+        return ENOENT;
+    struct block_client *client = calloc(1, sizeof(*client));
+    struct block_client_link *link = calloc(1, sizeof(*link));
+    int error = ENOMEM;
+    if (client && link)
+        error = block_session_create(offer->block, write, &transport, link, &link->session);
+    if (error != 0) {
+        free(client);
+        free(link);
+        return error;
+    }
+    link->device = offer->device;
+    block_session_info(link->session, &info);
+    block_client_init(client, &info, link);
+    *result = client;
+    return 0;
+}
+
+void block_client_close(struct block_client *client)
+{
+    struct block_client_link *link = client->link;
+
+    link->closed = true;
+    if (link->session)
+        block_session_end(link->session); /* frees the link, now or later */
+    else
+        link_free(link);
+    free(client);
+}
+
+int block_client_buffer(struct block_client *client, size_t size, void **memory, uint32_t *buffer)
+{
+    struct block_client_link *link = client->link;
+
+    if (link->buffer_count == BLOCK_BUFFERS)
+        return ENOSPC;
+    struct dma_buffer *made = &link->buffer[link->buffer_count];
+    int error = dma_buffer_create(link->device, size, made);
+    if (error == 0)
+        error = block_session_attach(link->session, made->address, made->size, buffer);
+    if (error != 0) {
+        if (made->memory)
+            dma_buffer_destroy(link->device, made);
+        return error;
+    }
+    link->buffer_count++;
+    *memory = made->memory;
+    return 0;
+}
+
+int block_client_link_send(struct block_client_link *link,
+                           const struct block_submission *submissions, unsigned count)
+{
+    if (!link->session)
+        return ENODEV;
+    if (block_session_submit(link->session, submissions, count) == 0)
+        return 0;
+    block_session_end(link->session); /* it broke the protocol */
+    return ENODEV;
+}
+
+int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
+                              unsigned limit, unsigned *count)
+{
+    uint64_t start = model_time();
+
+    while (link->completion_count == 0) {
+        if (!link->session)
+            return ENODEV;
+        if (model_time() - start > PATIENCE) {
+            model_violation("a request is never completed");
+            return ENODEV;
+        }
+        model_turn();
+    }
+    *count = link->completion_count < limit ? link->completion_count : limit;
+    memcpy(completions, link->completion, *count * sizeof(*completions));
+    link->completion_count -= *count;
+    memmove(link->completion, link->completion + *count,
+            link->completion_count * sizeof(*completions));
+    return 0;
+}

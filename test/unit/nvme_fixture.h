@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The NVMe driver on the model host, with a model controller and a client.
+ */
+#ifndef TEST_UNIT_NVME_FIXTURE_H
+#define TEST_UNIT_NVME_FIXTURE_H
+
+#include <host/model/nvme_model.h>
+#include <kit/block_client.h>
+#include <kit/clock.h>
+#include <kit/driver.h>
+
+#include <test/unit/cmocka.h>
+
+extern struct nvme_model model;
+extern struct device *device;
+
+/* For cmocka. A controller with one namespace of 16384 blocks of 512 bytes, not attached yet;
+ * afterwards no rule may have been broken. */
+int nvme_setup(void **state);
+int nvme_teardown(void **state);
+/* Begin again with a controller as nvme_setup makes it, to attach once more in the same test. */
+void nvme_again(void);
+
+/* Attach; must succeed. */
+void nvme_attach(void);
+
+/* A client of "nvme0n1" with one buffer. */
+struct nvme_client {
+    struct block_client *client;
+    uint8_t *memory;
+    size_t size;
+    uint32_t buffer;
+};
+void nvme_open(struct nvme_client *client, const char *name, bool write, size_t size);
+void nvme_close(struct nvme_client *client);
+
+/* One request, waited for: its status. */
+enum block_status nvme_request(struct nvme_client *client, enum block_operation operation,
+                               uint64_t block, uint32_t count, uint64_t offset);
+
+/* For block_client_submit: counts what ended, by status. */
+extern unsigned nvme_ended[8];
+void nvme_end(void *context, enum block_status status);
+
+/* Bytes that tell where they belong. */
+void nvme_pattern(uint8_t *memory, size_t size, uint32_t seed);
+
+#endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The NVMe driver against a controller that keeps the rules: data, limits, order, shutdown.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <test/unit/nvme_fixture.h>
+
+static void attach_describes_the_disk(void **state)
+{
+    struct block_client *client;
+
+    (void)state;
+    nvme_attach();
+    assert_int_equal(block_client_open("nvme0n1", true, &client), 0);
+    const struct block_info *info = block_client_info(client);
+    assert_int_equal(info->blocks, 16384);
+    assert_int_equal(info->block_size, 512);
+    assert_int_equal(info->max_transfer, 512 * 1024);
+    assert_int_equal(info->flags, BLOCK_INFO_VOLATILE_CACHE);
+    assert_string_equal(info->serial, "MODEL-0001");
+    assert_string_equal(info->model, "Outboard model NVMe controller");
+    block_client_close(client);
+    assert_int_equal(block_client_open("nvme0n2", false, &client), ENOENT);
+}
+
+static void attach_whatever_the_firmware_left(void **state)
+{
+    (void)state;
+    model.cc = 0;
+    model.csts = 0;
+    nvme_attach();
+
+    /* Being enabled as we come: it is waited for before it is stopped (3.1.5). */
+    nvme_again();
+    model.csts = 0;
+    model.transition = model_time() + CLOCK_SECOND;
+    nvme_attach();
+}
+
+static void attach_waits_as_long_as_the_controller_says(void **state)
+{
+    (void)state;
+    model.enable_time = 1990 * CLOCK_MILLISECOND; /* CAP.TO is 2 s */
+    uint64_t start = model_time();
+    nvme_attach();
+    assert_true(model_time() - start >= model.enable_time);
+}
+
+static void transfer_limit_follows_mdts(void **state)
+{
+    static const struct {
+        uint8_t mdts;
+        uint32_t bytes;
+    } cases[] = {
+        {0, 2 << 20}, {1, 8192},     {5, 128 << 10}, {8, 1 << 20},
+        {9, 2 << 20}, {10, 2 << 20}, {31, 2 << 20},  {255, 2 << 20},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct block_client *client;
+        if (i > 0)
+            nvme_again();
+        model.mdts = cases[i].mdts;
+        nvme_attach();
+        assert_int_equal(block_client_open("nvme0n1", false, &client), 0);
+        assert_int_equal(block_client_info(client)->max_transfer, cases[i].bytes);
+        block_client_close(client);
+    }
+    (void)state;
+}
+
+/* Write at a buffer offset, look at the disk, read back elsewhere, look at both buffers' edges. */
+static void check_transfer(struct nvme_client *client, uint64_t block, uint32_t count,
+                           uint64_t offset)
+{
+    const struct nvme_model_namespace *namespace = &model.namespaces[0];
+    size_t size = (size_t)count << namespace->shift;
+    uint8_t *expected = malloc(size);
+
+    assert_non_null(expected);
+    nvme_pattern(client->memory, client->size, (uint32_t)(block + offset));
+    memcpy(expected, client->memory + offset, size);
+    assert_int_equal(nvme_request(client, BLOCK_WRITE, block, count, offset), BLOCK_STATUS_OK);
+    assert_memory_equal(namespace->disk + (block << namespace->shift), expected, size);
+
+    memset(client->memory, 0xa5, client->size);
+    assert_int_equal(nvme_request(client, BLOCK_READ, block, count, offset), BLOCK_STATUS_OK);
+    assert_memory_equal(client->memory + offset, expected, size);
+    for (size_t i = 0; i < client->size; i++) {
+        if ((i < offset || i - offset >= size) && client->memory[i] != 0xa5)
+            fail_msg("byte %zu outside of [%llu, +%zu) was changed", i, (unsigned long long)offset,
+                     size);
+    }
+    free(expected);
+}
+
+static void check_all_transfers(unsigned shift)
+{
+    static const uint64_t offsets[] = {0, 4, 512, 2048, 3584, 4092, 4096, 4100};
+    uint32_t most = (2u << 20) >> shift;
+    const uint32_t counts[] = {1,
+                               2,
+                               (4096u >> shift) + 1,
+                               (8192u >> shift),
+                               (8192u >> shift) + 1,
+                               (12288u >> shift) - (shift < 12),
+                               most - 1,
+                               most};
+    struct nvme_client client;
+
+    nvme_open(&client, "nvme0n1", true, (2 << 20) + 8192);
+    for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        for (size_t j = 0; j < sizeof(counts) / sizeof(counts[0]); j++) {
+            check_transfer(&client, 3, counts[j], offsets[i]);
+            check_transfer(&client, model.namespaces[0].blocks - counts[j], counts[j], offsets[i]);
+        }
+    }
+    assert_int_equal(model.longest_transfer, 2 << 20);
+    nvme_close(&client);
+}
+
+static void every_shape_of_prp_512(void **state)
+{
+    (void)state;
+    model.mdts = 0;
+    nvme_attach();
+    check_all_transfers(9);
+}
+
+static void every_shape_of_prp_4096(void **state)
+{
+    (void)state;
+    nvme_model_destroy(&model);
+    nvme_model_init(&model, 2048, 12);
+    model.mdts = 0;
+    nvme_attach();
+    check_all_transfers(12);
+}
+
+static void long_transfers_are_split_by_the_client(void **state)
+{
+    struct nvme_client client;
+    size_t size = 3 << 20;
+    uint8_t *expected = malloc(size);
+
+    (void)state;
+    assert_non_null(expected);
+    nvme_attach();
+    nvme_open(&client, "nvme0n1", true, size);
+    nvme_pattern(client.memory, size, 7);
+    memcpy(expected, client.memory, size);
+    assert_int_equal(
+        block_client_transfer(client.client, BLOCK_WRITE, 77, size / 512, client.buffer, 0), 0);
+    assert_memory_equal(model.namespaces[0].disk + 77 * 512, expected, size);
+    memset(client.memory, 0, size);
+    assert_int_equal(
+        block_client_transfer(client.client, BLOCK_READ, 77, size / 512, client.buffer, 0), 0);
+    assert_memory_equal(client.memory, expected, size);
+    assert_int_equal(model.longest_transfer, 512 * 1024);
+    free(expected);
+    nvme_close(&client);
+}
+
+static void a_batch_rings_the_doorbell_once(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    nvme_attach();
+    nvme_open(&client, "nvme0n1", false, 1 << 20);
+    unsigned before = model.doorbells;
+    for (unsigned i = 0; i < 32; i++)
+        assert_int_equal(block_client_submit(client.client, BLOCK_READ, i, 1, client.buffer,
+                                             UINT64_C(512) * i, nvme_end, NULL),
+                         0);
+    block_client_wait(client.client, true);
+    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 32);
+    assert_int_equal(model.doorbells - before, 1);
+    nvme_close(&client);
+}
+
+/* More requests than the device's queue holds, from two clients, completed in another order. */
+static void run_full(unsigned rounds)
+{
+    struct nvme_client clients[2];
+    unsigned submitted = 0;
+
+    for (unsigned i = 0; i < 2; i++)
+        nvme_open(&clients[i], "nvme0n1", false, 1 << 20);
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned i = 0; i < 2; i++) {
+            for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
+                submitted += block_client_submit(clients[i].client, BLOCK_READ, slot * 64 + i, 2,
+                                                 clients[i].buffer, UINT64_C(1024) * slot, nvme_end,
+                                                 NULL) == 0;
+        }
+        for (unsigned i = 0; i < 2; i++)
+            block_client_wait(clients[i].client, true);
+    }
+    assert_int_equal(submitted, 2 * BLOCK_SLOTS * rounds);
+    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], submitted);
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
+            assert_memory_equal(clients[i].memory + 1024 * slot,
+                                model.namespaces[0].disk + 512 * (slot * 64 + i), 1024);
+        nvme_close(&clients[i]);
+    }
+}
+
+static void a_full_queue_loses_nothing(void **state)
+{
+    (void)state;
+    nvme_pattern(model.namespaces[0].disk, 16384 * 512, 3);
+    model.reversed = true;
+    model.command_time = 2 * CLOCK_MILLISECOND;
+    nvme_attach();
+    run_full(8);
+    assert_int_equal(model.most_in_flight, 255);
+}
+
+static void the_shortest_queue_works(void **state)
+{
+    (void)state;
+    nvme_pattern(model.namespaces[0].disk, 16384 * 512, 4);
+    model.cap = (model.cap & ~UINT64_C(0xffff)) | 1; /* MQES: two entries */
+    nvme_attach();
+    run_full(1);
+    assert_int_equal(model.most_in_flight, 1);
+}
+
+static void doorbells_may_lie_apart(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    model.cap |= UINT64_C(11) << 32; /* DSTRD: 8 KiB */
+    model.device.window_size[0] = 0x10000;
+    nvme_attach();
+    nvme_open(&client, "nvme0n1", true, 4096);
+    check_transfer(&client, 5, 8, 0);
+    nvme_close(&client);
+}
+
+static void flush_goes_to_the_namespace(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    nvme_model_namespaces(&model, 2, 64, 9);
+    nvme_attach();
+    nvme_open(&client, "nvme0n2", true, 4096);
+    assert_int_equal(nvme_request(&client, BLOCK_WRITE, 0, 1, 0), BLOCK_STATUS_OK);
+    assert_int_equal(model.namespaces[1].unflushed, 1);
+    assert_int_equal(nvme_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
+    assert_int_equal(model.namespaces[1].unflushed, 0);
+    assert_int_equal(model.namespaces[0].flushes, 0);
+    nvme_close(&client);
+}
+
+static void flush_without_a_cache_is_done_at_once(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    model.volatile_cache = false;
+    nvme_attach();
+    nvme_open(&client, "nvme0n1", true, 4096);
+    assert_int_equal(block_client_info(client.client)->flags, 0);
+    assert_int_equal(nvme_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
+    assert_int_equal(model.commands, 0);
+    nvme_close(&client);
+    driver.detach();
+    assert_int_equal(model.namespaces[0].flushes, 0);
+}
+
+static void namespaces_are_found_and_sparse(void **state)
+{
+    struct block_client *client;
+
+    (void)state;
+    nvme_model_namespaces(&model, 4, 64, 12);
+    model.namespaces[0].active = model.namespaces[2].active = false;
+    nvme_attach();
+    assert_int_equal(block_client_open("nvme0n1", false, &client), ENOENT);
+    assert_int_equal(block_client_open("nvme0n3", false, &client), ENOENT);
+    for (unsigned i = 2; i <= 4; i += 2) {
+        char name[16];
+        snprintf(name, sizeof(name), "nvme0n%u", i);
+        assert_int_equal(block_client_open(name, true, &client), 0);
+        assert_int_equal(block_client_info(client)->block_size, 4096);
+        block_client_close(client);
+    }
+}
+
+/* The list of active namespaces holds 1024: more take a second one. */
+static void more_namespaces_than_a_list_holds(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    nvme_model_namespaces(&model, 1500, 64, 9);
+    nvme_attach();
+    nvme_open(&client, "nvme0n1025", false, 4096);
+    nvme_close(&client);
+    nvme_open(&client, "nvme0n1500", false, 4096);
+    assert_int_equal(nvme_request(&client, BLOCK_READ, 63, 1, 0), BLOCK_STATUS_OK);
+    assert_int_equal(model.namespaces[1499].reads, 1);
+    nvme_close(&client);
+}
+
+static void a_controller_of_version_1_0_has_no_list(void **state)
+{
+    struct block_client *client;
+
+    (void)state;
+    nvme_model_namespaces(&model, 3, 64, 9);
+    model.namespaces[1].active = false;
+    model.version = 0x00010000;
+    nvme_attach();
+    assert_int_equal(block_client_open("nvme0n2", false, &client), ENOENT);
+    assert_int_equal(block_client_open("nvme0n3", false, &client), 0);
+    block_client_close(client);
+}
+
+static void a_protected_namespace_is_read_only(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    nvme_model_namespaces(&model, 2, 64, 9);
+    model.namespaces[0].write_protected = true;
+    nvme_attach();
+    assert_int_equal(block_client_open("nvme0n1", true, &client.client), EROFS);
+    nvme_open(&client, "nvme0n1", false, 4096);
+    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
+    assert_int_equal(nvme_request(&client, BLOCK_WRITE, 0, 8, 0), BLOCK_STATUS_READ_ONLY);
+    nvme_close(&client);
+    nvme_open(&client, "nvme0n2", true, 4096);
+    nvme_close(&client);
+
+    nvme_again();
+    model.media_read_only = true;
+    nvme_attach();
+    assert_int_equal(block_client_open("nvme0n1", true, &client.client), EROFS);
+}
+
+static void shutdown_is_in_order(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    nvme_attach();
+    nvme_open(&client, "nvme0n1", true, 1 << 20);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(block_client_submit(client.client, BLOCK_WRITE, i, 1, client.buffer, 0,
+                                             nvme_end, NULL),
+                         0);
+    block_client_wait(client.client, false); /* the rest is in flight */
+    assert_true(nvme_ended[BLOCK_STATUS_OK] > 0);
+    driver.detach();
+    block_client_wait(client.client, true);
+    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 100);
+    assert_true(model.shut_down_in_order);
+    assert_int_equal(model.cc & 1, 0);
+    assert_int_equal(model.csts, 0);
+
+    /* Nothing reaches the controller any more. */
+    unsigned doorbells = model.doorbells;
+    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
+    assert_int_equal(model.doorbells, doorbells);
+    nvme_close(&client);
+}
+
+static void an_idle_driver_sets_no_timers(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    nvme_attach();
+    nvme_open(&client, "nvme0n1", false, 4096);
+    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+    model_run(11 * CLOCK_SECOND);
+    assert_int_equal(model_interrupts_rejected(), 1); /* the admin commands' of attaching */
+    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+    nvme_close(&client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define NVME_TEST(name) cmocka_unit_test_setup_teardown(name, nvme_setup, nvme_teardown)
+        NVME_TEST(attach_describes_the_disk),
+        NVME_TEST(attach_whatever_the_firmware_left),
+        NVME_TEST(attach_waits_as_long_as_the_controller_says),
+        NVME_TEST(transfer_limit_follows_mdts),
+        NVME_TEST(every_shape_of_prp_512),
+        NVME_TEST(every_shape_of_prp_4096),
+        NVME_TEST(long_transfers_are_split_by_the_client),
+        NVME_TEST(a_batch_rings_the_doorbell_once),
+        NVME_TEST(a_full_queue_loses_nothing),
+        NVME_TEST(the_shortest_queue_works),
+        NVME_TEST(doorbells_may_lie_apart),
+        NVME_TEST(flush_goes_to_the_namespace),
+        NVME_TEST(flush_without_a_cache_is_done_at_once),
+        NVME_TEST(namespaces_are_found_and_sparse),
+        NVME_TEST(more_namespaces_than_a_list_holds),
+        NVME_TEST(a_controller_of_version_1_0_has_no_list),
+        NVME_TEST(a_protected_namespace_is_read_only),
+        NVME_TEST(shutdown_is_in_order),
+        NVME_TEST(an_idle_driver_sets_no_timers),
+    };
+
+    return cmocka_run_group_tests_name("nvme", tests, NULL, NULL);
+}
