@@ -28,6 +28,11 @@ uint64_t model_time(void)
     return now;
 }
 
+bool model_timer_is_set(void)
+{
+    return timers;
+}
+
 void model_clock_advance(uint64_t nanoseconds)
 {
     now += nanoseconds;

@@ -47,10 +47,13 @@ void model_run(uint64_t nanoseconds);
 /* Simulated time, without any of it passing. */
 uint64_t model_time(void);
 
+/* Whether any timer is set. */
+bool model_timer_is_set(void);
+
 void model_violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
 unsigned model_violations(void);
 
-/* Whether a logged line contains `text`; how many lines do; all lines to standard error. */
+/* Whether a logged line contains `text`; how many lines do. */
 bool model_log_has(const char *text);
 unsigned model_log_count(const char *text);
 

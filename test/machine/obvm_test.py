@@ -50,6 +50,11 @@ class Launcher(MachineTest):
         ran = self.run_machine(commands)
         self.assertEqual(ran.output.count("ls: 19: No such file or directory"), 1, str(ran))
 
+    def test_halt_as_the_last_command(self):
+        ran = self.run_machine("uptime; halt")
+        self.assert_status(ran)
+        self.assert_says(ran, r"^\d+\.\d+ s$")
+
     def test_timeout_is_124(self):
         ran = self.run_machine("ls", "--timeout", "0.2")
         self.assert_status(ran, 124)
