@@ -81,6 +81,26 @@ int munmap(void *address, size_t length)
     return 0;
 }
 
+/* klibc has no memory of no size; libraries written for glibc take that for a failure. */
+void *klibc_malloc(size_t size);
+void *klibc_calloc(size_t count, size_t size);
+void *klibc_realloc(void *memory, size_t size);
+
+void *malloc(size_t size)
+{
+    return klibc_malloc(size ? size : 1);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return count && size ? klibc_calloc(count, size) : klibc_calloc(1, 1);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return klibc_realloc(memory, size ? size : 1);
+}
+
 /* klibc's malloc aligns to 16 bytes. libext2fs asks for more, for the sake of direct I/O on a file,
  * which there is not here: its blocks go through our own manager, which does not mind. */
 int posix_memalign(void **memory, size_t alignment, size_t size)

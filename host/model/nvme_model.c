@@ -192,7 +192,7 @@ static void post(struct nvme_model *model, unsigned id, uint32_t result, unsigne
     queue->tail = (queue->tail + 1) % queue->entries;
     if (queue->tail == 0)
         queue->phase ^= 1;
-    if (queue->interrupts && !model->no_interrupts)
+    if (queue->interrupts && !model->no_interrupts && model->device.identity.vectors > 0)
         model_interrupt(queue->vector);
 }
 
