@@ -2,11 +2,12 @@
 #
 # The front door; meson and ninja do the building (meson.build).
 .DEFAULT_GOAL := help
-.PHONY: help setup build run check bench format lint clean tcb
+.PHONY: help setup build run check check-hostile bench format lint clean tcb
 
 help:
 	@echo 'make run     install what is missing, build, boot: a shell, or a tour without a terminal'
 	@echo 'make check   the same set-up, then all tests'
+	@echo 'make check-hostile  only the hostile drivers, with a table of what they got'
 	@echo 'make bench   measure, and write bench/results.json'
 	@echo 'make tcb     count the lines that confinement rests on'
 	@echo 'make format  clang-format on everything'
@@ -18,8 +19,7 @@ setup:
 	@boot/setup
 
 build: setup
-	@ninja -C build --quiet
-	@echo 'built: build/boot/outboard-up.iso'
+	@if [ -t 1 ]; then ninja -C build; else echo 'building'; ninja -C build --quiet; fi
 
 build/disk.img: boot/make-disk | setup
 	@boot/make-disk build/disk.img build/disk.sha256
@@ -35,6 +35,9 @@ run: build build/disk.img
 
 check: build build/disk.img
 	@test/run
+
+check-hostile: build
+	@test/hostile-table
 
 bench: build
 	@bench/run

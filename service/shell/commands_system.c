@@ -156,6 +156,16 @@ static int uptime_run(unsigned count, char **words)
     return 0;
 }
 
+static int sleep_run(unsigned count, char **words)
+{
+    uint64_t milliseconds;
+
+    if (count != 2 || !shell_number(words[1], &milliseconds) || milliseconds > 3600000)
+        return SHELL_USAGE;
+    clock_sleep(milliseconds * CLOCK_MILLISECOND);
+    return 0;
+}
+
 const struct command commands_system[] = {
     {"devices", "[-v]", "the device tree; -v: what each driver holds", devices_run},
     {"drivers", "", "the tasks: state, memory, uptime, restarts", drivers_run},
@@ -165,6 +175,7 @@ const struct command commands_system[] = {
     {"sync", "", "make everything written durable", sync_run},
     {"log", "", "the machine's log", log_run},
     {"uptime", "", "time since the machine started", uptime_run},
+    {"sleep", "MILLISECONDS", "do nothing for a while", sleep_run},
     {"halt", "[-r]", "stop in order and power off; -r: reboot", halt_run},
     {0},
 };

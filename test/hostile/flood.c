@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Crimes by quantity, and the last one.
+ */
+#include <stdbool.h>
+#include <string.h>
+
+#include <interface/io_device_user.h>
+#include <interface/memory_user.h>
+
+#include <host/mach/port.h>
+#include <host/mach/startup.h>
+#include <host/mach/trap.h>
+#include <kit/clock.h>
+
+#include "hostile.h"
+
+enum { MESSAGES = 100000, BODY_MAX = 3000 };
+
+static uint64_t random_state = 1;
+
+static uint32_t random_next(void)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(random_state >> 33);
+}
+
+/* A message of random length, id and contents: mostly near the ids that the interfaces use. */
+static void message_send(mach_port_t to, mach_port_t reply)
+{
+    static union {
+        mach_msg_header_t header;
+        unsigned char bytes[sizeof(mach_msg_header_t) + BODY_MAX];
+    } message;
+    unsigned body = random_next() % 4 == 0 ? random_next() % BODY_MAX : random_next() % 128;
+
+    body &= ~7u;
+    for (unsigned i = 0; i < body; i++)
+        message.bytes[sizeof(message.header) + i] = (unsigned char)random_next();
+    message.header = (mach_msg_header_t){
+        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
+                                    random_next() % 2 ? MACH_MSG_TYPE_MAKE_SEND_ONCE : 0),
+        .msgh_size = (mach_msg_size_t)(sizeof(message.header) + body),
+        .msgh_remote_port = to,
+        .msgh_id = (mach_msg_id_t)(random_next() % 8 ? 71000 + random_next() % 700 : random_next()),
+    };
+    if (MACH_MSGH_BITS_LOCAL(message.header.msgh_bits))
+        message.header.msgh_local_port = reply;
+    mach_msg(&message.header, MACH_SEND_MSG | MACH_SEND_TIMEOUT, message.header.msgh_size, 0,
+             MACH_PORT_NULL, 10, MACH_PORT_NULL);
+}
+
+static void replies_drop(mach_port_t reply)
+{
+    union {
+        mach_msg_header_t header;
+        unsigned char bytes[4096];
+    } message;
+
+    while (mach_msg(&message.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(message), reply, 0,
+                    MACH_PORT_NULL) == MACH_MSG_SUCCESS)
+        mach_msg_destroy(&message.header);
+}
+
+static enum outcome random_messages(void)
+{
+    mach_port_t targets[4] = {startup_bootstrap_port()}, reply = mach_reply_port();
+    char record[2048];
+    mach_msg_type_number_t size = sizeof(record);
+
+    startup_capability("device", &targets[1]);
+    startup_capability("function", &targets[2]);
+    startup_capability("pool", &targets[3]);
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        message_send(targets[i % 4], reply);
+        if (i % 16 == 0)
+            replies_drop(reply);
+    }
+    replies_drop(reply);
+    /* The servers still answer what is well formed. */
+    return io_device_describe(targets[1], record, &size) == KERN_SUCCESS ? CONTAINED : SUCCEEDED;
+}
+
+static enum outcome memory_exhaustion(void)
+{
+    enum { PIECE = 1 << 20, LIMIT = 256 };
+    static mach_port_t taken[LIMIT];
+    mach_port_t pool;
+    unsigned count = 0;
+
+    if (startup_capability("pool", &pool) != 0)
+        return REFUSED;
+    while (count < LIMIT && memory_allocate(pool, PIECE, &taken[count]) == KERN_SUCCESS)
+        count++;
+    for (unsigned i = 0; i < count; i++)
+        port_release(taken[i]);
+    clock_sleep(50 * CLOCK_MILLISECOND);
+    mach_port_t again;
+    bool back = memory_allocate(pool, PIECE, &again) == KERN_SUCCESS;
+    if (back)
+        port_release(again);
+    return count < LIMIT && back ? REFUSED : SUCCEEDED;
+}
+
+static enum outcome table_exhaustion(void)
+{
+    enum { LIMIT = 4096 };
+    static uint64_t addresses[LIMIT];
+    mach_port_t device, pool, memory, lease;
+    uint64_t size;
+    unsigned count = 0;
+
+    if (startup_capability("device", &device) != 0 || startup_capability("pool", &pool) != 0 ||
+        memory_allocate(pool, 4096, &memory) != KERN_SUCCESS ||
+        memory_lease(memory, &lease) != KERN_SUCCESS)
+        return REFUSED;
+    while (count < LIMIT &&
+           io_device_dma_map(device, lease, &addresses[count], &size) == KERN_SUCCESS)
+        count++;
+    for (unsigned i = 0; i < count; i++)
+        io_device_dma_unmap(device, addresses[i]);
+    port_release(lease);
+    port_release(memory);
+    return count < LIMIT ? REFUSED : SUCCEEDED;
+}
+
+const struct crime crimes_flood[] = {
+    {"memory-exhaustion", memory_exhaustion},
+    {"table-exhaustion", table_exhaustion},
+    {"random-messages", random_messages},
+    {0},
+};
+
+/* The reset register: if this works, the machine is gone; if not, this task is. */
+static enum outcome foreign_port(void)
+{
+    __asm__ volatile("outb %0, %1" : : "a"((uint8_t)6), "Nd"((uint16_t)0xcf9));
+    return SUCCEEDED;
+}
+
+const struct crime crimes_last[] = {
+    {"foreign-port", foreign_port},
+    {0},
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A driver for QEMU's `edu` device that attempts crimes, one after the other, and says in the log
+ * what came of each:
+ *
+ *     crime: NAME: refused      an interface said no
+ *     crime: NAME: contained    it was attempted and had no effect
+ *     crime: NAME: SUCCEEDED    it had an effect
+ *
+ * The test (test/machine/hostile_test.py) judges. Crimes use what a driver has: its rights, and
+ * messages made by hand.
+ */
+#ifndef TEST_HOSTILE_HOSTILE_H
+#define TEST_HOSTILE_HOSTILE_H
+
+#include <stdint.h>
+
+#include <kit/device.h>
+#include <kit/dma.h>
+
+enum outcome { REFUSED, CONTAINED, SUCCEEDED };
+
+struct crime {
+    const char *name;
+    enum outcome (*attempt)(void);
+};
+
+/* Tables, each ended by a null name. */
+extern const struct crime crimes_dma[], crimes_rights[], crimes_flood[], crimes_last[];
+
+extern struct device *hostile_device;
+extern struct regs hostile_regs;
+
+/* Move bytes between the device's own memory and an address on the bus, and wait. */
+void edu_read_bus(uint64_t address, uint32_t size);  /* bus to device */
+void edu_write_bus(uint64_t address, uint32_t size); /* device to bus */
+
+#endif

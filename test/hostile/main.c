@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <kit/clock.h>
+#include <kit/driver.h>
+#include <kit/log.h>
+
+#include "hostile.h"
+
+struct device *hostile_device;
+struct regs hostile_regs;
+
+static const struct crime *const tables[] = {crimes_dma, crimes_rights, crimes_flood, crimes_last};
+static unsigned table, next;
+static struct clock_timer timer;
+
+/* One crime at a time, so that the log and the others' work interleave. */
+static void commit(void *context)
+{
+    static const char *const outcomes[] = {"refused", "contained", "SUCCEEDED"};
+    const struct crime *crime = &tables[table][next++];
+
+    (void)context;
+    if (!crime->name) {
+        table++;
+        next = 0;
+    } else {
+        log_info("crime: %s: attempted", crime->name);
+        log_info("crime: %s: %s", crime->name, outcomes[crime->attempt()]);
+    }
+    if (table < sizeof(tables) / sizeof(tables[0]))
+        clock_timer_start(&timer, 10 * CLOCK_MILLISECOND, commit, NULL);
+    else
+        log_info("crime: all attempted");
+}
+
+static int attach(struct device *device)
+{
+    hostile_device = device;
+    int error = device_window_open(device, 0, 0x1000, &hostile_regs);
+
+    if (error == 0)
+        error = device_enable(device);
+    if (error == 0)
+        clock_timer_start(&timer, 500 * CLOCK_MILLISECOND, commit, NULL);
+    return error;
+}
+
+static void detach(void)
+{
+}
+
+const struct driver driver = {.name = "hostile", .attach = attach, .detach = detach};

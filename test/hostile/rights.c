@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Crimes with rights and interfaces.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <interface/io_bus_user.h>
+#include <interface/io_control_user.h>
+#include <interface/io_device_user.h>
+#include <interface/memory_user.h>
+#include <interface/pci_function_user.h>
+#include <kernel/device_user.h>
+#include <kernel/gnumach_user.h>
+#include <kernel/mach_host_user.h>
+#include <kernel/mach_i386_user.h>
+#include <kernel/mach_user.h>
+
+#include <host/mach/device.h>
+#include <host/mach/error.h>
+#include <host/mach/port.h>
+#include <host/mach/startup.h>
+#include <host/mach/trap.h>
+
+#include "hostile.h"
+
+static mach_port_t right_of(const char *name)
+{
+    mach_port_t right = MACH_PORT_NULL;
+
+    startup_capability(name, &right);
+    return right;
+}
+
+static enum outcome privileged_names(void)
+{
+    static const char *const names[] = {
+        "host-priv", "host_priv", "host",      "device-master", "device_master", "master",
+        "mem",       "irq",       "io",        "bus",           "control",       "supervisor",
+        "console",   "com1",      "pci",       "pci_bus",       "nvme0",         "nvme0n1",
+        "block",     "task",      "bootstrap", "",              "../device",     "function0",
+    };
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (right_of(names[i]) != MACH_PORT_NULL)
+            return SUCCEEDED;
+    }
+    return REFUSED;
+}
+
+static enum outcome privileged_calls(void)
+{
+    mach_port_t host = mach_host_self(), right = MACH_PORT_NULL;
+    vm_address_t address = 0;
+    rpc_phys_addr_t physical = 0;
+    bool any = false;
+
+    any |= vm_allocate_contiguous(host, mach_task_self(), &address, &physical, 4096, 0, 1 << 24,
+                                  4096) == KERN_SUCCESS;
+    any |= device_open(host, D_READ | D_WRITE, "mem", &right) == KERN_SUCCESS;
+    any |= device_open(right_of("device"), D_READ | D_WRITE, "mem", &right) == KERN_SUCCESS;
+    any |= i386_io_perm_create(host, 0, 0xffff, &right) == KERN_SUCCESS;
+    any |= i386_io_perm_create(right_of("device"), 0, 0xffff, &right) == KERN_SUCCESS;
+    any |= host_reboot(host, 0) == KERN_SUCCESS;
+    return any ? SUCCEEDED : REFUSED;
+}
+
+/* Every server interface on every right that a driver has. */
+static enum outcome other_interfaces(void)
+{
+    static const char *const names[] = {"device", "function", "pool"};
+    mach_port_t bootstrap = startup_bootstrap_port();
+    bool any = false;
+
+    for (unsigned i = 0; i <= 3; i++) {
+        mach_port_t to = i < 3 ? right_of(names[i]) : bootstrap, out = MACH_PORT_NULL;
+        records_t table;
+        mach_msg_type_number_t size;
+        any |= io_control_bus(to, &out) == KERN_SUCCESS;
+        any |= io_control_kernel_device(to, "console", &out) == KERN_SUCCESS;
+        any |= io_control_pool_create(to, "mine", UINT64_MAX, &out) == KERN_SUCCESS;
+        any |= io_bus_window(to, "mine", 0, 4096, &out) == KERN_SUCCESS;
+        any |= io_bus_ports(to, "mine", 0, 0xffff, &out) == KERN_SUCCESS;
+        any |= io_bus_device_create(to, "mine", 0, &out) == KERN_SUCCESS;
+        any |= io_bus_acpi_table(to, "DMAR", &table, &size) == KERN_SUCCESS;
+        io_control_power(to, 0);
+    }
+    return any ? SUCCEEDED : REFUSED;
+}
+
+static enum outcome windows_outside(void)
+{
+    mach_port_t device = right_of("device"), pager = MACH_PORT_NULL;
+    static const struct {
+        unsigned index;
+        uint64_t offset, size;
+    } wanted[] = {
+        {0, 0x100000, 0x1000}, {0, 0xff000, 0x2000},       {0, UINT64_MAX - 0xfff, 0x1000},
+        {0, 0, 0},             {0, 0x1000, UINT64_MAX - 1}, {1, 0, 0x1000},
+        {5, 0, 0x1000},        {6, 0, 0x1000},             {UINT32_MAX, 0, 0x1000},
+        {0, 0x800, 0x1000},    {0, 0, 0x10000000000},
+    };
+
+    for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (io_device_window(device, wanted[i].index, wanted[i].offset, wanted[i].size, &pager) ==
+            KERN_SUCCESS)
+            return SUCCEEDED;
+    }
+    return REFUSED;
+}
+
+static enum outcome ports_outside(void)
+{
+    mach_port_t device = right_of("device"), permission = MACH_PORT_NULL;
+
+    for (unsigned index = 0; index < 16; index++) {
+        if (io_device_ports(device, index, &permission) == KERN_SUCCESS)
+            return SUCCEEDED;
+    }
+    return REFUSED;
+}
+
+static enum outcome interrupts_of_others(void)
+{
+    mach_port_t device = right_of("device"), port = MACH_PORT_NULL;
+
+    for (unsigned vector = 1; vector < 64; vector++) {
+        if (io_device_interrupt_attach(device, vector, &port) == KERN_SUCCESS)
+            return SUCCEEDED;
+    }
+    return REFUSED;
+}
+
+/* Rights that are no leases, as leases. */
+static enum outcome forged_leases(void)
+{
+    mach_port_t device = right_of("device");
+    mach_port_t wrong[] = {device, right_of("pool"), right_of("function"), mach_task_self(),
+                           startup_bootstrap_port()};
+    uint64_t address, size;
+
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (io_device_dma_map(device, wrong[i], &address, &size) == KERN_SUCCESS)
+            return SUCCEEDED;
+    }
+    return REFUSED;
+}
+
+static enum outcome configuration_outside(void)
+{
+    mach_port_t function = right_of("function");
+    static const unsigned offsets[] = {4096, 0x10000, UINT32_MAX, UINT32_MAX - 3, 2, 1};
+    uint32_t value;
+
+    for (unsigned i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        if (pci_function_read(function, offsets[i], 4, &value) == KERN_SUCCESS)
+            return SUCCEEDED;
+    }
+    return pci_function_read(function, 0, 3, &value) == KERN_SUCCESS ||
+                   pci_function_read(function, 0, 8, &value) == KERN_SUCCESS
+               ? SUCCEEDED
+               : REFUSED;
+}
+
+static enum outcome publish_as_another(void)
+{
+    mach_port_t port = mach_reply_port();
+    char name[64];
+
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    bool any = startup_offer("\x1b[2J", "block", port) == 0 || startup_offer(name, "block", port) == 0;
+    return any ? SUCCEEDED : REFUSED;
+}
+
+const struct crime crimes_rights[] = {
+    {"privileged-names", privileged_names},
+    {"privileged-calls", privileged_calls},
+    {"other-interfaces", other_interfaces},
+    {"windows-outside", windows_outside},
+    {"ports-outside", ports_outside},
+    {"interrupts-of-others", interrupts_of_others},
+    {"forged-leases", forged_leases},
+    {"configuration-outside", configuration_outside},
+    {"publish-as-another", publish_as_another},
+    {0},
+};
