@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The client's private table against a driver that lies.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <kit/block_client_core.h>
+#include <test/unit/cmocka.h>
+
+static struct {
+    struct block_submission sent[1024];
+    unsigned count, answered;
+    struct block_completion forged[8]; /* told before the truth */
+    unsigned forged_count;
+    bool dead;
+} driver;
+
+static struct block_client client;
+static unsigned done_count;
+static enum block_status done_status;
+
+int block_client_link_send(struct block_client_link *link,
+                           const struct block_submission *submissions, unsigned count)
+{
+    (void)link;
+    if (driver.dead)
+        return ENODEV;
+    memcpy(driver.sent + driver.count, submissions, count * sizeof(*submissions));
+    driver.count += count;
+    return 0;
+}
+
+int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
+                              unsigned limit, unsigned *count)
+{
+    (void)link, (void)limit;
+    if (driver.dead)
+        return ENODEV;
+    *count = driver.forged_count;
+    memcpy(completions, driver.forged, sizeof(driver.forged[0]) * driver.forged_count);
+    if (driver.forged_count > 0) {
+        driver.forged_count = 0;
+        return 0;
+    }
+    const struct block_submission *submission = &driver.sent[driver.answered++];
+    completions[0] = (struct block_completion){
+        .slot = submission->slot,
+        .generation = submission->generation,
+        .length = submission->count * 512,
+    };
+    *count = 1;
+    return 0;
+}
+
+static void done(void *context, enum block_status status)
+{
+    (void)context;
+    done_count++;
+    done_status = status;
+}
+
+static int setup(void **state)
+{
+    static const struct block_info info = {
+        .blocks = 100000, .block_size = 512, .max_transfer = 8192};
+
+    (void)state;
+    memset(&driver, 0, sizeof(driver));
+    done_count = 0;
+    block_client_init(&client, &info, NULL);
+    return 0;
+}
+
+static void transfers_are_split_and_all_in_flight(void **state)
+{
+    (void)state;
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, 100, 16 * 5 + 3, 1, 4096), 0);
+    assert_int_equal(driver.count, 6);
+    assert_int_equal(driver.sent[5].block, 100 + 80);
+    assert_int_equal(driver.sent[5].count, 3);
+    assert_int_equal(driver.sent[5].offset, 4096 + 5 * 8192);
+    /* More than there are slots. */
+    driver.count = driver.answered = 0;
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, 0, 16 * 300, 0, 0), 0);
+    assert_int_equal(driver.count, 300);
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, 99999, 2, 0, 0), ERANGE);
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, UINT64_MAX, 1, 0, 0), ERANGE);
+}
+
+static void lies_do_not_count(void **state)
+{
+    (void)state;
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 1, 0, 0, done, NULL), 0);
+    uint16_t slot = client.batch[0].slot;
+    uint32_t generation = client.batch[0].generation;
+    driver.forged[0] = (struct block_completion){.slot = slot, .generation = generation + 1};
+    driver.forged[1] =
+        (struct block_completion){.slot = (uint16_t)(slot + 1), .generation = generation};
+    driver.forged[2] = (struct block_completion){.slot = UINT16_MAX, .generation = generation};
+    driver.forged_count = 3;
+    assert_int_equal(block_client_wait(&client, true), 0);
+    assert_int_equal(client.rejected, 3);
+    assert_int_equal(done_count, 1);
+    assert_int_equal(done_status, BLOCK_STATUS_OK);
+
+    /* The same completion again is for nothing. */
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 1, 0, 0, done, NULL), 0);
+    driver.forged[0] =
+        (struct block_completion){.slot = slot, .generation = generation, .length = 512};
+    driver.forged_count = 1;
+    assert_int_equal(block_client_wait(&client, true), 0);
+    assert_int_equal(client.rejected, 4);
+    assert_int_equal(done_count, 2);
+}
+
+static void success_of_the_wrong_length_is_none(void **state)
+{
+    (void)state;
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 2, 0, 0, done, NULL), 0);
+    driver.forged[0] = (struct block_completion){
+        .slot = client.batch[0].slot, .generation = client.batch[0].generation, .length = 512};
+    driver.forged_count = 1;
+    assert_int_equal(block_client_wait(&client, true), 0);
+    assert_int_equal(done_status, BLOCK_STATUS_DEVICE);
+    assert_int_equal(block_status_error((enum block_status)200), EIO);
+}
+
+static void a_dead_driver_fails_everything_once(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(block_client_submit(&client, BLOCK_READ, i, 1, 0, 0, done, NULL), 0);
+    driver.dead = true;
+    assert_int_equal(block_client_wait(&client, true), ENODEV);
+    assert_int_equal(done_count, 10);
+    assert_int_equal(done_status, BLOCK_STATUS_GONE);
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 1, 0, 0, done, NULL), ENODEV);
+    assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0), ENODEV);
+}
+
+static void slots_run_out_and_come_back(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < BLOCK_SLOTS; i++)
+        assert_int_equal(block_client_submit(&client, BLOCK_READ, i, 1, 0, 0, done, NULL), 0);
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 1, 0, 0, done, NULL), EAGAIN);
+    assert_int_equal(block_client_wait(&client, false), 0);
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 1, 0, 0, done, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(transfers_are_split_and_all_in_flight, setup),
+        cmocka_unit_test_setup(lies_do_not_count, setup),
+        cmocka_unit_test_setup(success_of_the_wrong_length_is_none, setup),
+        cmocka_unit_test_setup(a_dead_driver_fails_everything_once, setup),
+        cmocka_unit_test_setup(slots_run_out_and_come_back, setup),
+    };
+
+    return cmocka_run_group_tests_name("block client", tests, NULL, NULL);
+}

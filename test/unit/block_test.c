@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The block class's core between a driver that the test plays and clients that it plays too.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/block_core.h>
+#include <test/unit/cmocka.h>
+
+enum { BLOCK = 512, BLOCKS = 1000, BUFFER = 64 * 1024, ADDRESS = 0x10000000, ROOM = 4 };
+
+static struct {
+    struct block_request *started[64];
+    unsigned count, kicks, room;
+} driver;
+
+static struct {
+    struct block_completion completion[64];
+    unsigned count, ended;
+    bool deaf; /* takes no completions */
+} client[2];
+
+static struct block_device *device;
+static struct block_session *session[2];
+static uint32_t buffer;
+
+static bool driver_start(void *context, struct block_request *request)
+{
+    (void)context;
+    if (driver.count == driver.room)
+        return false;
+    driver.started[driver.count++] = request;
+    return true;
+}
+
+static void driver_kick(void *context)
+{
+    (void)context;
+    driver.kicks++;
+}
+
+static const struct block_device_ops ops = {driver_start, driver_kick};
+
+static unsigned client_deliver(void *link, const struct block_completion *completions,
+                               unsigned count)
+{
+    unsigned who = (unsigned)(uintptr_t)link;
+
+    if (client[who].deaf)
+        return 0;
+    for (unsigned i = 0; i < count; i++)
+        client[who].completion[client[who].count++] = completions[i];
+    return count;
+}
+
+static void client_ended(void *link, struct block_session *ended)
+{
+    (void)ended;
+    client[(uintptr_t)link].ended++;
+}
+
+static const struct block_transport transport = {client_deliver, client_ended};
+
+/* The core keeps its devices for the life of the task: one device serves all tests. */
+static int setup(void **state)
+{
+    static const struct block_device_limits limits = {
+        .blocks = BLOCKS, .block_size = BLOCK, .max_transfer = 32 * BLOCK, .serial = "s"};
+
+    (void)state;
+    memset(&driver, 0, sizeof(driver));
+    memset(client, 0, sizeof(client));
+    driver.room = ROOM;
+    if (!device)
+        assert_int_equal(block_device_create(&limits, &ops, NULL, &device), 0);
+    for (uintptr_t who = 0; who < 2; who++) {
+        assert_int_equal(block_session_create(device, true, &transport, (void *)who, &session[who]),
+                         0);
+        assert_int_equal(block_session_attach(session[who], ADDRESS, BUFFER, &buffer), 0);
+    }
+    return 0;
+}
+
+static void driver_finish_all(enum block_status status)
+{
+    unsigned count = driver.count;
+
+    driver.count = 0;
+    for (unsigned i = 0; i < count; i++)
+        block_request_done(driver.started[i], status);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (unsigned who = 0; who < 2; who++) {
+        if (session[who])
+            block_session_end(session[who]);
+        session[who] = NULL;
+    }
+    driver_finish_all(BLOCK_STATUS_OK);
+    block_turn();
+    return 0;
+}
+
+static struct block_submission request(uint16_t slot, uint64_t block, uint32_t count)
+{
+    return (struct block_submission){.operation = BLOCK_READ,
+                                     .slot = slot,
+                                     .generation = 7u + slot,
+                                     .block = block,
+                                     .count = count,
+                                     .buffer = buffer};
+}
+
+static int submit(unsigned who, struct block_submission submission)
+{
+    return block_session_submit(session[who], &submission, 1);
+}
+
+static void a_request_goes_through(void **state)
+{
+    struct block_submission submission = request(3, 10, 8);
+
+    (void)state;
+    submission.offset = 4096;
+    assert_int_equal(submit(0, submission), 0);
+    assert_int_equal(driver.count, 0); /* not before the turn's end */
+    block_turn();
+    assert_int_equal(driver.count, 1);
+    assert_int_equal(driver.kicks, 1);
+    assert_int_equal(driver.started[0]->block, 10);
+    assert_int_equal(driver.started[0]->address, ADDRESS + 4096);
+    assert_int_equal(driver.started[0]->length, 8 * BLOCK);
+    driver_finish_all(BLOCK_STATUS_OK);
+    block_turn();
+    assert_int_equal(client[0].count, 1);
+    assert_int_equal(client[0].completion[0].slot, 3);
+    assert_int_equal(client[0].completion[0].generation, 10);
+    assert_int_equal(client[0].completion[0].length, 8 * BLOCK);
+}
+
+static enum block_status status_of(struct block_submission submission)
+{
+    client[0].count = 0;
+    assert_int_equal(submit(0, submission), 0);
+    block_turn();
+    assert_int_equal(driver.count, 0); /* it never reached the driver */
+    assert_int_equal(client[0].count, 1);
+    assert_int_equal(client[0].completion[0].length, 0);
+    return (enum block_status)client[0].completion[0].status;
+}
+
+static void bad_requests_are_answered(void **state)
+{
+    struct block_submission s;
+
+    (void)state;
+    s = request(0, BLOCKS, 1);
+    assert_int_equal(status_of(s), BLOCK_STATUS_RANGE);
+    s = request(0, BLOCKS - 1, 2);
+    assert_int_equal(status_of(s), BLOCK_STATUS_RANGE);
+    s = request(0, UINT64_MAX, 1);
+    assert_int_equal(status_of(s), BLOCK_STATUS_RANGE);
+    s = request(0, 0, 0);
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 33);
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, UINT32_MAX);
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 1), s.offset = BUFFER - BLOCK + 4;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 1), s.offset = UINT64_MAX - 3;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 1), s.offset = 2;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 1), s.buffer = 1;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 1), s.buffer = UINT32_MAX;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 1), s.operation = 77;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 1), s.flags = 1;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 0, 1), s.reserved[3] = 1;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = request(0, 5, 0), s.operation = BLOCK_FLUSH;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+}
+
+static void slots_are_the_clients_to_keep_apart(void **state)
+{
+    (void)state;
+    assert_int_equal(submit(0, request(BLOCK_SLOTS, 0, 1)), EPROTO);
+    assert_int_equal(submit(0, request(5, 0, 1)), 0);
+    assert_int_equal(submit(0, request(5, 0, 1)), EPROTO);
+    block_turn();
+    driver_finish_all(BLOCK_STATUS_OK);
+    client[0].deaf = true;
+    assert_true(block_turn());
+    assert_int_equal(submit(0, request(5, 0, 1)), EPROTO); /* its completion is still here */
+    client[0].deaf = false;
+    assert_false(block_turn());
+    assert_int_equal(submit(0, request(5, 0, 1)), 0);
+}
+
+static void read_only_sessions_do_not_write(void **state)
+{
+    struct block_session *reader;
+    struct block_submission s = request(0, 0, 1);
+
+    (void)state;
+    assert_int_equal(block_session_create(device, false, &transport, (void *)1, &reader), 0);
+    assert_int_equal(block_session_attach(reader, ADDRESS, BUFFER, &buffer), 0);
+    s.operation = BLOCK_WRITE;
+    assert_int_equal(block_session_submit(reader, &s, 1), 0);
+    block_turn();
+    assert_int_equal(driver.count, 0);
+    assert_int_equal(client[1].completion[0].status, BLOCK_STATUS_READ_ONLY);
+    block_session_end(reader);
+}
+
+static void a_full_driver_is_shared_fairly(void **state)
+{
+    (void)state;
+    for (uint16_t slot = 0; slot < 20; slot++)
+        assert_int_equal(submit(0, request(slot, slot, 1)), 0);
+    assert_int_equal(submit(1, request(0, 500, 1)), 0);
+    block_turn();
+    assert_int_equal(driver.count, ROOM);
+    bool served = false;
+    for (unsigned i = 0; i < ROOM; i++)
+        served |= driver.started[i]->block == 500;
+    assert_true(served); /* in the first batch, though twenty were before it */
+
+    for (unsigned turn = 0; turn < 10; turn++) {
+        driver_finish_all(BLOCK_STATUS_OK);
+        block_turn();
+    }
+    assert_int_equal(client[0].count, 20);
+    assert_int_equal(client[1].count, 1);
+    for (unsigned i = 0; i < 20; i++) /* and in order within a session */
+        assert_int_equal(client[0].completion[i].slot, i);
+}
+
+static void a_session_ends_when_the_driver_has_let_go(void **state)
+{
+    (void)state;
+    for (uint16_t slot = 0; slot < 10; slot++)
+        assert_int_equal(submit(0, request(slot, 0, 1)), 0);
+    block_turn();
+    assert_int_equal(driver.count, ROOM);
+    block_session_end(session[0]);
+    session[0] = NULL;
+    assert_int_equal(client[0].ended, 0); /* the device may still write to its buffers */
+    driver_finish_all(BLOCK_STATUS_OK);
+    assert_int_equal(client[0].ended, 1);
+    block_turn();
+    assert_int_equal(driver.count, 0); /* what waited is gone */
+    assert_int_equal(client[0].count, 0);
+}
+
+static void impossible_devices_are_refused(void **state)
+{
+    struct block_device_limits limits = {.blocks = 1, .block_size = 512, .max_transfer = 512};
+    struct block_device *none;
+
+    (void)state;
+    limits.block_size = 500;
+    assert_int_equal(block_device_create(&limits, &ops, NULL, &none), EINVAL);
+    limits.block_size = 512, limits.max_transfer = 700;
+    assert_int_equal(block_device_create(&limits, &ops, NULL, &none), EINVAL);
+    limits.max_transfer = 512, limits.blocks = UINT64_MAX;
+    assert_int_equal(block_device_create(&limits, &ops, NULL, &none), EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_request_goes_through, setup, teardown),
+        cmocka_unit_test_setup_teardown(bad_requests_are_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(slots_are_the_clients_to_keep_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(read_only_sessions_do_not_write, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_driver_is_shared_fairly, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_session_ends_when_the_driver_has_let_go, setup, teardown),
+        cmocka_unit_test(impossible_devices_are_refused),
+    };
+    int failed = cmocka_run_group_tests_name("block class", tests, NULL, NULL);
+
+    free(device);
+    return failed;
+}
