@@ -325,6 +325,17 @@ static void transitions(struct nvme_model *model)
         model->csts = (model->csts & ~(uint32_t)CSTS_SHST) | 2 << 2;
 }
 
+/* A whole round of the completion queue at once, over and over, whatever the driver has taken. */
+static void storm(struct nvme_model *model)
+{
+    if (model->fault != NVME_MODEL_FAULT_STORM || !model->completion[1].exists ||
+        model_time() < model->storm_due)
+        return;
+    model->storm_due = model_time() + 10 * CLOCK_MILLISECOND;
+    for (unsigned i = 0; i < model->completion[1].entries; i++)
+        post(model, 1, 0, 0xfff0 + i % 15, 0, 1, 0);
+}
+
 static void step(struct model_device *device)
 {
     struct nvme_model *model = model_of(device);
@@ -338,10 +349,7 @@ static void step(struct model_device *device)
     for (unsigned id = 0; id < NVME_MODEL_QUEUES; id++)
         fetch(model, id);
     complete(model);
-    if (model->fault == NVME_MODEL_FAULT_STORM && model->completion[1].exists) {
-        for (unsigned i = 0; i < 2 * model->completion[1].entries; i++)
-            post(model, 1, 0, 0xfff0 + i % 15, 0, 1, 0);
-    }
+    storm(model);
 }
 
 void nvme_model_init(struct nvme_model *model, uint64_t blocks, unsigned shift)

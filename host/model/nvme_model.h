@@ -85,6 +85,7 @@ struct nvme_model {
     /* The registers' state. */
     uint32_t cc, csts, aqa;
     uint64_t asq, acq;
+    uint64_t storm_due;
     uint64_t transition; /* when an enabling, disabling or shutdown under way ends */
     struct nvme_model_queue submission[NVME_MODEL_QUEUES], completion[NVME_MODEL_QUEUES];
     struct nvme_model_command {

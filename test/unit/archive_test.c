@@ -97,10 +97,9 @@ static void every_bit_of_a_header_counts(void **state)
         archive_make(NULL);
         archive[bit / 8] ^= (uint8_t)(1u << bit % 8);
         int error = count_files(archive, SIZE, &count);
-        /* Only the checksum's own ending, blank or NUL, may differ without harm. */
-        bool ending = bit / 8 >= 154 && bit / 8 < 156;
-        if (!ending)
-            assert_int_equal(error, EBADMSG);
+        /* The checksum itself can be written in more ways than one: blanks for zeroes, its ending. */
+        bool checksum = bit / 8 >= 148 && bit / 8 < 156;
+        assert_true(error == EBADMSG || (checksum && error == ENOENT));
     }
 }
 

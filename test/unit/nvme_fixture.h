@@ -19,6 +19,8 @@ extern struct device *device;
  * afterwards no rule may have been broken. */
 int nvme_setup(void **state);
 int nvme_teardown(void **state);
+#define NVME_TEST(name) cmocka_unit_test_setup_teardown(name, nvme_setup, nvme_teardown)
+
 /* Begin again with a controller as nvme_setup makes it, to attach once more in the same test. */
 void nvme_again(void);
 

@@ -356,9 +356,9 @@ static void shutdown_is_in_order(void **state)
     nvme_attach();
     nvme_open(&client, "nvme0n1", true, 1 << 20);
     for (unsigned i = 0; i < 100; i++)
-        assert_int_equal(block_client_submit(client.client, BLOCK_WRITE, i, 1, client.buffer, 0,
-                                             nvme_end, NULL),
-                         0);
+        assert_int_equal(
+            block_client_submit(client.client, BLOCK_WRITE, i, 1, client.buffer, 0, nvme_end, NULL),
+            0);
     block_client_wait(client.client, false); /* the rest is in flight */
     assert_true(nvme_ended[BLOCK_STATUS_OK] > 0);
     driver.detach();
@@ -395,7 +395,6 @@ static void an_idle_driver_sets_no_timer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define NVME_TEST(name) cmocka_unit_test_setup_teardown(name, nvme_setup, nvme_teardown)
         NVME_TEST(attach_describes_the_disk),
         NVME_TEST(attach_whatever_the_firmware_left),
         NVME_TEST(attach_waits_as_long_as_the_controller_says),
