@@ -55,6 +55,14 @@ kern_return_t serve_io_control_kernel_device(mach_port_t control, const_name_t n
     return outboard_error_make(EPERM);
 }
 
+kern_return_t serve_io_control_faults(mach_port_t control, mach_port_t faults)
+{
+    if (!control_is(control))
+        return outboard_error_make(EOPNOTSUPP);
+    io_iommu_report_to(faults);
+    return 0;
+}
+
 kern_return_t serve_io_control_power(mach_port_t control, int action)
 {
     if (control_is(control))

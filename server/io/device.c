@@ -211,6 +211,25 @@ kern_return_t serve_io_device_dma_unmap(mach_port_t port, uint64_t address)
     return outboard_error_make(ENOENT);
 }
 
+kern_return_t serve_io_device_dma_check(mach_port_t port, uint64_t address, uint64_t size,
+                                        boolean_t *reaches)
+{
+    struct io_device *device = io_device_from_port(port);
+
+    if (!device || size == 0)
+        return outboard_error_make(device ? EINVAL : EOPNOTSUPP);
+    /* The table of mappings is what the page tables were made from. */
+    *reaches = FALSE;
+    for (unsigned i = 0; i < IO_DMA_MAPPINGS && !*reaches; i++) {
+        const struct io_device_mapping *mapping = &device->mapping[i];
+        uint64_t length = mapping->memory ? io_memory_size(mapping->memory) : 0;
+        *reaches = length != 0 && address >= mapping->address &&
+                   address - mapping->address <= length &&
+                   size <= length - (address - mapping->address);
+    }
+    return 0;
+}
+
 struct resource_writer {
     struct io_resource list[IO_RESOURCES_MAX];
     unsigned count;

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <interface/io_faults_user.h>
+
 #include <host/mach/memory.h>
+#include <host/mach/port.h>
 #include <kit/clock.h>
 #include <kit/log.h>
 #include <server/io/dmar.h>
@@ -41,6 +44,7 @@ static struct vtd_unit *units[DMAR_UNITS_MAX]; /* as in dmar.unit; null: not usa
 static bool on, remapping;
 static struct io_domain *domains;
 static struct clock_timer fault_timer;
+static mach_port_t fault_port; /* who wants to know; null: nobody yet */
 
 static uint16_t source_of(io_requester requester)
 {
@@ -83,6 +87,9 @@ static void fault_handle(struct vtd_unit *unit, const struct vtd_fault *fault)
         return;
     }
     domain->faults++;
+    if (domain->recent < FAULTS_LOGGED && fault_port != MACH_PORT_NULL)
+        io_faults_report(fault_port, MACH_SEND_TIMEOUT, domain->name, fault->address, !fault->read,
+                         fault->reason, domain->faults);
     if (domain->recent++ < FAULTS_LOGGED)
         log_warning("DMA fault: %s: %s at %llx blocked (reason %x)", domain->name, what,
                     (unsigned long long)fault->address, fault->reason);
@@ -193,6 +200,12 @@ void io_iommu_start(void)
         if (units[i])
             fault_interrupt_start(units[i]);
     }
+}
+
+void io_iommu_report_to(mach_port_t faults)
+{
+    port_release(fault_port);
+    fault_port = faults;
 }
 
 bool io_iommu_is_on(void)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <mach/port.h>
+
 /* Segment << 16 | bus << 8 | device << 3 | function: who a transaction says it is from. */
 typedef uint32_t io_requester;
 
@@ -19,6 +21,9 @@ struct io_domain;
 void io_iommu_start(void);
 
 bool io_iommu_is_on(void);
+
+/* Send reports of faults there (interface/io_faults.defs); the right is ours from now on. */
+void io_iommu_report_to(mach_port_t faults);
 bool io_iommu_remaps_interrupts(void);
 
 /* A domain for a device. 0; ENOTSUP: there is no IOMMU at all (run unconfined); ENODEV: there is,

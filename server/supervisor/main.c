@@ -112,6 +112,7 @@ int main(int argc, char **argv)
         io_control_power(supervisor_io, 0);
         return EXIT_FAILURE;
     }
+    faults_start();
     pci_start();
     drivers_start();
     drivers_wait();

@@ -29,6 +29,9 @@ int drivers_functions(struct pci_function_info **functions, size_t *count);
 unsigned drivers_address(const struct pci_function_info *function);
 const struct child *drivers_find(unsigned address);
 
+/* faults.c */
+void faults_start(void);
+
 /* devices.c */
 void devices_report(struct text *text, bool verbose);
 

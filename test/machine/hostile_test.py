@@ -60,12 +60,16 @@ DEFENCES = {
 
 
 class Hostile(MachineTest):
-    def commit(self, iommu):
-        with open(os.path.join(BUILD, "boot", "hostile"), "rb") as file:
+    def image_with(self, name, more=None):
+        with open(os.path.join(BUILD, "boot", name), "rb") as file:
             program = file.read()
-        with open(os.path.join(ROOT, "test", "hostile", "hostile.manifest"), "rb") as file:
+        with open(os.path.join(ROOT, "test", "hostile", name + ".manifest"), "rb") as file:
             manifest = file.read()
-        image = self.make_image("boot.iso", {"hostile": program, "hostile.manifest": manifest})
+        return self.make_image(name + ".iso", {name: program, name + ".manifest": manifest,
+                                               **(more or {})})
+
+    def commit(self, iommu):
+        image = self.image_with("hostile")
         disk = self.blank_image("a.img", 16 * MIB)
         rounds = "verify-pattern nvme0n1 0 8192 9; sleep 800; " * 32
         ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
@@ -97,6 +101,36 @@ class Hostile(MachineTest):
         # Two things that a real unit refuses QEMU's lets through: a request in the old format, and
         # (as QEMU's devices do not say who they are when they write by DMA) one for another's entry.
         # What arrives is an interrupt that means nothing: no harm, as the rest of this test shows.
+
+    def test_policy_that_stops_a_driver(self):
+        image = self.image_with("hostile", {"supervisor.conf": b"[faults]\npolicy = stop\n"})
+        ran = self.run_machine("sleep 6000; drivers", "--image", image,
+                               "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
+        self.assert_status(ran)
+        self.assert_says(ran, "hostile0: its device was refused to read 1000000 ", "log")
+        self.assert_says(ran, "^hostile0 +driver +failed .* DMA fault$")
+
+    def test_a_policy_that_is_none(self):
+        image = self.image_with("hostile", {"supervisor.conf": b"[faults]\npolicy = shrug\n"})
+        ran = self.run_machine("uptime", "--image", image)
+        self.assert_status(ran)
+        self.assert_says(ran, r"supervisor.conf: line 2: only \[faults\] policy", "log")
+
+    def test_dying_at_each_step(self):
+        """Seven devices, whose drivers die one step later each; a disk works all the while."""
+        image = self.image_with("dying")
+        disk = self.blank_image("a.img", 8 * MIB)
+        devices = ["--qemu-arg=-device", "--qemu-arg=edu"] * 7
+        for iommu in ("vtd", "none"):
+            ran = self.run_machine(
+                "write-pattern nvme0n1 0 8192 9; sleep 300; verify-pattern nvme0n1 0 8192 9; drivers;"
+                "devices -v", "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, *devices)
+            self.assert_status(ran)
+            for number in range(7):
+                self.assert_says(ran, rf"dying{number}: dying ", "log")
+                self.assert_says(ran, rf"^dying{number} +driver +died")
+            self.assert_says(ran, "8192 of 8192 blocks as written")
+            self.assertNotIn("cannot be taken back", ran.log)
 
     def test_without_an_iommu(self):
         ran = self.judge("none", 1)

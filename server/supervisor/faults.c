@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What becomes of a driver whose device reached for memory that it was not lent.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <interface/io_control_user.h>
+#include <interface/io_faults_server.h>
+
+#include <host/mach/error.h>
+#include <host/mach/port.h>
+#include <server/supervisor/journal.h>
+#include <server/supervisor/policy.h>
+#include <server/supervisor/supervisor.h>
+
+static const struct port_type faults_type = {.name = "faults", .serve = io_faults_server};
+static struct policy policy;
+
+void faults_start(void)
+{
+    const void *text;
+    size_t size;
+    char problem[160];
+    mach_port_t port;
+
+    if (archive_find(&supervisor_archive, "supervisor.conf", &text, &size) == 0 &&
+        policy_parse(text, size, &policy, problem, sizeof(problem)) != 0)
+        journal_note(LOG_ERROR, "supervisor.conf: %s: not used", problem);
+    int error = port_create(&faults_type, NULL, &port);
+    if (error == 0)
+        error = error_from_kernel(io_control_faults(supervisor_io, port));
+    if (error != 0)
+        journal_note(LOG_ERROR, "DMA faults will not be reported: %s", strerror(error));
+}
+
+kern_return_t serve_io_faults_report(mach_port_t port, const_name_t name, uint64_t address,
+                                     boolean_t write, unsigned reason, unsigned total)
+{
+    (void)port;
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (strcmp(child->name, name) != 0 || child->task.task == MACH_PORT_NULL)
+            continue;
+        journal_note(LOG_WARNING, "%s: its device was refused to %s %llx (reason %x, %u so far)",
+                     name, write ? "write" : "read", (unsigned long long)address, reason, total);
+        if (policy.faults_stop) {
+            journal_note(LOG_ERROR, "%s: stopped, as the policy for DMA faults says", name);
+            child_end(child, CHILD_FAILED, "DMA fault");
+        }
+        break;
+    }
+    return MIG_NO_REPLY;
+}

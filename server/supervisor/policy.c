@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <server/supervisor/policy.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ini.h>
+
+enum { TEXT_SIZE_MAX = 4096 };
+
+static int line_parse(void *context, const char *section, const char *key, const char *value)
+{
+    struct policy *policy = context;
+
+    if (strcmp(section, "faults") != 0 || strcmp(key, "policy") != 0 ||
+        (strcmp(value, "log") != 0 && strcmp(value, "stop") != 0))
+        return 0;
+    policy->faults_stop = strcmp(value, "stop") == 0;
+    return 1;
+}
+
+int policy_parse(const char *text, size_t size, struct policy *policy, char *problem,
+                 size_t problem_size)
+{
+    int line = -1;
+
+    memset(policy, 0, sizeof(*policy));
+    char *copy = size <= TEXT_SIZE_MAX && !memchr(text, '\0', size) ? calloc(1, size + 1) : NULL;
+    if (copy) {
+        memcpy(copy, text, size);
+        line = ini_parse_string(copy, line_parse, policy);
+        free(copy);
+    }
+    if (line == 0)
+        return 0;
+    memset(policy, 0, sizeof(*policy));
+    if (line > 0)
+        snprintf(problem, problem_size, "line %d: only [faults] policy = log or stop is known",
+                 line);
+    else
+        snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);
+    return EBADMSG;
+}
