@@ -207,6 +207,9 @@ static void post_old_phase(struct nvme_model *model, unsigned id, unsigned comma
         model_interrupt(queue->vector);
 }
 
+/* What a lie says became of a command: whoever believes it is found out. */
+enum { LIE_STATUS = 0x281 };
+
 /* An I/O completion, with the fault that was ordered. */
 static void post_io(struct nvme_model *model, unsigned sq_id, unsigned command, unsigned status)
 {
@@ -227,16 +230,19 @@ static void post_io(struct nvme_model *model, unsigned sq_id, unsigned command, 
         post(model, id, 0, command, status, sq_id, head);
         break;
     case NVME_MODEL_FAULT_WRONG_ID:
-        post(model, id, 0, queue->entries - 2 - command, 0, sq_id, head);
+        post(model, id, 0, queue->entries - 2 - command, LIE_STATUS, sq_id, head);
         break;
     case NVME_MODEL_FAULT_HUGE_ID:
-        post(model, id, 0, 0xffff, 0, sq_id, head);
+        post(model, id, 0, 0xffff, LIE_STATUS, sq_id, head);
         break;
     case NVME_MODEL_FAULT_WRONG_QUEUE:
-        post(model, id, 0, command, 0, sq_id + 1, head);
+        post(model, id, 0, command, LIE_STATUS, sq_id + 1, head);
         break;
-    case NVME_MODEL_FAULT_BAD_HEAD:
+    case NVME_MODEL_FAULT_HUGE_HEAD:
         head = 0xffff;
+        break;
+    case NVME_MODEL_FAULT_HEAD_AHEAD:
+        head = (queue->tail + 1) % queue->entries;
         break;
     case NVME_MODEL_FAULT_STORM:
     case NVME_MODEL_FAULT_NONE:
@@ -261,7 +267,7 @@ static void execute(struct nvme_model *model, const struct nvme_model_command *c
         model->admin_failing == opcode + 1 ? 6 : nvme_model_admin(model, command->dword, &result);
     unsigned head = model->submission[0].head;
     for (unsigned i = 0; i < model->admin_garbage; i++)
-        post(model, 0, 0, id + 1 + i, 0, 0, head);
+        post(model, 0, 0, id + 1 + i, 6, 0, head);
     post(model, 0, result, id, status, 0, head);
 }
 

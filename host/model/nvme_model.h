@@ -34,7 +34,8 @@ enum nvme_model_fault {
     NVME_MODEL_FAULT_WRONG_QUEUE, /* one that names another submission queue, then the right one */
     NVME_MODEL_FAULT_HUGE_ID,     /* one with id 65535, then the right one */
     NVME_MODEL_FAULT_OLD_PHASE,   /* one with the old phase: as if it were not there */
-    NVME_MODEL_FAULT_BAD_HEAD,    /* the right one, but with a submission queue head out of range */
+    NVME_MODEL_FAULT_HUGE_HEAD,   /* the right one, with a submission queue head out of range */
+    NVME_MODEL_FAULT_HEAD_AHEAD,  /* likewise, ahead of the tail: as if the queue were full */
     NVME_MODEL_FAULT_STORM,       /* from now on the whole queue is full of nonsense, always */
 };
 

@@ -73,8 +73,8 @@ static void a_range_error_of_the_device(void **state)
 static void lies_among_completions(void **state)
 {
     static const enum nvme_model_fault faults[] = {
-        NVME_MODEL_FAULT_DUPLICATE, NVME_MODEL_FAULT_WRONG_ID, NVME_MODEL_FAULT_HUGE_ID,
-        NVME_MODEL_FAULT_WRONG_QUEUE, NVME_MODEL_FAULT_BAD_HEAD};
+        NVME_MODEL_FAULT_DUPLICATE,   NVME_MODEL_FAULT_WRONG_ID,  NVME_MODEL_FAULT_HUGE_ID,
+        NVME_MODEL_FAULT_WRONG_QUEUE, NVME_MODEL_FAULT_HUGE_HEAD, NVME_MODEL_FAULT_HEAD_AHEAD};
     struct nvme_client client;
 
     (void)state;
@@ -93,7 +93,7 @@ static void lies_among_completions(void **state)
         }
         model_run(CLOCK_SECOND);
         assert_int_equal(model_log_count("which is not in flight: ignored"),
-                         faults[i] == NVME_MODEL_FAULT_BAD_HEAD ? 0 : 8);
+                         faults[i] >= NVME_MODEL_FAULT_HUGE_HEAD ? 0 : 8);
         nvme_close(&client);
     }
 }
@@ -106,7 +106,7 @@ static void bad_heads_with_a_full_queue(void **state)
     nvme_attach();
     nvme_open(&client, "nvme0n1", false, 4096);
     for (unsigned request = 0; request < 2000; request++) {
-        model.fault = NVME_MODEL_FAULT_BAD_HEAD;
+        model.fault = request % 2 ? NVME_MODEL_FAULT_HUGE_HEAD : NVME_MODEL_FAULT_HEAD_AHEAD;
         while (block_client_submit(client.client, BLOCK_READ, 0, 1, client.buffer, 0, nvme_end,
                                    NULL) == EAGAIN)
             block_client_wait(client.client, false);
