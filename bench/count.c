@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A plugin for QEMU's TCG that counts executed guest instructions between two marks, by address: every
- * program of ours has a base of its own, and the kernel is in the upper half. Idle time does not count.
+ * A plugin for QEMU's TCG that counts executed guest instructions between two marks, by address:
+ * every program of ours has a base of its own, and the kernel is in the upper half. Idle time does
+ * not count.
  *
- * Arguments: out=FILE, begin=ADDRESS, end=ADDRESS, and NAME=FIRST for each program in ascending order.
- * Declarations are those of QEMU's documented plugin interface, whose header Debian does not ship.
+ * Arguments: out=FILE, begin=ADDRESS, end=ADDRESS, and NAME=FIRST for each program in ascending
+ * order. Declarations are those of QEMU's documented plugin interface, whose header Debian does not
+ * ship.
  */
 #include <inttypes.h>
 #include <stdbool.h>

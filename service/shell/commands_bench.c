@@ -115,6 +115,7 @@ static int bench_read_run(unsigned count, char **words)
 }
 
 const struct command commands_bench[] = {
-    {"bench-read", "DEVICE OPERATIONS DEPTH [BYTES]", "random reads, for bench/run", bench_read_run},
+    {"bench-read", "DEVICE OPERATIONS DEPTH [BYTES]", "random reads, for bench/run",
+     bench_read_run},
     {0},
 };

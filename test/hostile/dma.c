@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Crimes by DMA. Where there is no IOMMU they are expected to succeed, so their targets are chosen to
- * do no harm: kernel text is only read, and what is written is the VGA text buffer.
+ * Crimes by DMA. Where there is no IOMMU they are expected to succeed, so their targets are chosen
+ * to do no harm: kernel text is only read, and what is written is the VGA text buffer.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -128,8 +128,8 @@ static enum outcome forge_remapped(void)
     return CONTAINED; /* the test looks at what the authority logged */
 }
 
-/* One in the old format, for the vector of line 40, which is nobody's: if it arrives, the kernel says
- * "intnull(40)". A unit with remapping on refuses it (VT-d 5.1.4), but QEMU's does not. */
+/* One in the old format, for the vector of line 40, which is nobody's: if it arrives, the kernel
+ * says "intnull(40)". A unit with remapping on refuses it (VT-d 5.1.4), but QEMU's does not. */
 static enum outcome forge_plain(void)
 {
     message_write(0xfee00000, 0x30 + 40);
@@ -137,12 +137,8 @@ static enum outcome forge_plain(void)
 }
 
 const struct crime crimes_dma[] = {
-    {"own-memory (no crime)", own_memory_works},
-    {"dma-read-kernel", read_kernel},
-    {"dma-write-elsewhere", write_elsewhere},
-    {"dma-after-release", read_after_release},
-    {"dma-past-the-page", past_the_page},
-    {"forged-remapped-interrupt", forge_remapped},
-    {"forged-plain-interrupt", forge_plain},
-    {0},
+    {"own-memory (no crime)", own_memory_works}, {"dma-read-kernel", read_kernel},
+    {"dma-write-elsewhere", write_elsewhere},    {"dma-after-release", read_after_release},
+    {"dma-past-the-page", past_the_page},        {"forged-remapped-interrupt", forge_remapped},
+    {"forged-plain-interrupt", forge_plain},     {0},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * QEMU's educational device (docs/specs/edu.txt): registers, and a DMA engine with 4 KiB of its own.
+ * QEMU's educational device (docs/specs/edu.txt): registers, and a DMA engine with 4 KiB of its
+ * own.
  */
 #include <kit/clock.h>
 

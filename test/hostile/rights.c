@@ -36,10 +36,30 @@ static mach_port_t right_of(const char *name)
 static enum outcome privileged_names(void)
 {
     static const char *const names[] = {
-        "host-priv", "host_priv", "host",      "device-master", "device_master", "master",
-        "mem",       "irq",       "io",        "bus",           "control",       "supervisor",
-        "console",   "com1",      "pci",       "pci_bus",       "nvme0",         "nvme0n1",
-        "block",     "task",      "bootstrap", "",              "../device",     "function0",
+        "host-priv",
+        "host_priv",
+        "host",
+        "device-master",
+        "device_master",
+        "master",
+        "mem",
+        "irq",
+        "io",
+        "bus",
+        "control",
+        "supervisor",
+        "console",
+        "com1",
+        "pci",
+        "pci_bus",
+        "nvme0",
+        "nvme0n1",
+        "block",
+        "task",
+        "bootstrap",
+        "",
+        "../device",
+        "function0",
     };
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -96,10 +116,17 @@ static enum outcome windows_outside(void)
         unsigned index;
         uint64_t offset, size;
     } wanted[] = {
-        {0, 0x100000, 0x1000}, {0, 0xff000, 0x2000},       {0, UINT64_MAX - 0xfff, 0x1000},
-        {0, 0, 0},             {0, 0x1000, UINT64_MAX - 1}, {1, 0, 0x1000},
-        {5, 0, 0x1000},        {6, 0, 0x1000},             {UINT32_MAX, 0, 0x1000},
-        {0, 0x800, 0x1000},    {0, 0, 0x10000000000},
+        {0, 0x100000, 0x1000},
+        {0, 0xff000, 0x2000},
+        {0, UINT64_MAX - 0xfff, 0x1000},
+        {0, 0, 0},
+        {0, 0x1000, UINT64_MAX - 1},
+        {1, 0, 0x1000},
+        {5, 0, 0x1000},
+        {6, 0, 0x1000},
+        {UINT32_MAX, 0, 0x1000},
+        {0, 0x800, 0x1000},
+        {0, 0, 0x10000000000},
     };
 
     for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -170,19 +197,15 @@ static enum outcome publish_as_another(void)
 
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    bool any = startup_offer("\x1b[2J", "block", port) == 0 || startup_offer(name, "block", port) == 0;
+    bool any =
+        startup_offer("\x1b[2J", "block", port) == 0 || startup_offer(name, "block", port) == 0;
     return any ? SUCCEEDED : REFUSED;
 }
 
 const struct crime crimes_rights[] = {
-    {"privileged-names", privileged_names},
-    {"privileged-calls", privileged_calls},
-    {"other-interfaces", other_interfaces},
-    {"windows-outside", windows_outside},
-    {"ports-outside", ports_outside},
-    {"interrupts-of-others", interrupts_of_others},
-    {"forged-leases", forged_leases},
-    {"configuration-outside", configuration_outside},
-    {"publish-as-another", publish_as_another},
-    {0},
+    {"privileged-names", privileged_names},     {"privileged-calls", privileged_calls},
+    {"other-interfaces", other_interfaces},     {"windows-outside", windows_outside},
+    {"ports-outside", ports_outside},           {"interrupts-of-others", interrupts_of_others},
+    {"forged-leases", forged_leases},           {"configuration-outside", configuration_outside},
+    {"publish-as-another", publish_as_another}, {0},
 };

@@ -97,7 +97,8 @@ static void every_bit_of_a_header_counts(void **state)
         archive_make(NULL);
         archive[bit / 8] ^= (uint8_t)(1u << bit % 8);
         int error = count_files(archive, SIZE, &count);
-        /* The checksum itself can be written in more ways than one: blanks for zeroes, its ending. */
+        /* The checksum itself can be written in more ways than one: blanks for zeroes, its ending.
+         */
         bool checksum = bit / 8 >= 148 && bit / 8 < 156;
         assert_true(error == EBADMSG || (checksum && error == ENOENT));
     }
