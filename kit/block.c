@@ -5,7 +5,16 @@
 
 #include <kit/block_core.h>
 
-static struct block_device *devices;
+static struct block_device *devices; /* the first is the next to be served */
+
+/* Requests done so far, over all devices: those of one driver may share the hardware's queue, so
+ * that one device's completion makes room for another. */
+static uint64_t done_count = 1;
+
+static bool is_full(const struct block_device *device)
+{
+    return device->refused_at == done_count;
+}
 
 static bool limits_are_possible(const struct block_device_limits *limits)
 {
@@ -195,7 +204,7 @@ void block_request_done(struct block_request *request, enum block_status status)
 
     session->owned--;
     session->device->pending--;
-    session->device->full = false;
+    done_count++;
     if (!session->ending)
         completion_add(session, request, status);
     else if (session->owned == 0)
@@ -207,7 +216,7 @@ static bool session_start_one(struct block_device *device, struct block_session 
 {
     struct block_request *request = session->waiting;
 
-    if (!request || device->full)
+    if (!request || is_full(device))
         return false;
     session->waiting = request->next;
     if (!session->waiting)
@@ -224,7 +233,7 @@ static bool session_start_one(struct block_device *device, struct block_session 
     if (!session->waiting)
         session->waiting_end = &request->next;
     session->waiting = request;
-    device->full = true;
+    device->refused_at = done_count;
     return false;
 }
 
@@ -243,12 +252,27 @@ static void sessions_rotate(struct block_device *device)
     first->next = NULL;
 }
 
-/* One request of each session in turn, until the driver is full or nothing waits. */
-static void device_start(struct block_device *device)
+/* Move a device that was served to the end of the line. */
+static void device_requeue(struct block_device *device)
+{
+    struct block_device **link = &devices;
+
+    while (*link != device)
+        link = &(*link)->next;
+    *link = device->next;
+    while (*link)
+        link = &(*link)->next;
+    *link = device;
+    device->next = NULL;
+}
+
+/* One request of each session in turn, until the driver is full or nothing waits.
+ * Whether any was started. */
+static bool device_start(struct block_device *device)
 {
     bool started_any = false, started = true;
 
-    while (started && !device->full) {
+    while (started && !is_full(device)) {
         started = false;
         for (struct block_session *session = device->sessions; session; session = session->next)
             started |= session_start_one(device, session);
@@ -257,6 +281,7 @@ static void device_start(struct block_device *device)
     sessions_rotate(device);
     if (started_any && device->ops->kick)
         device->ops->kick(device->context);
+    return started_any;
 }
 
 /* False: some could not be delivered. */
@@ -278,14 +303,18 @@ static bool session_deliver(struct block_session *session)
 
 bool block_turn(void)
 {
+    struct block_device *served = NULL;
     bool again = false;
 
     for (struct block_device *device = devices; device; device = device->next) {
-        device_start(device);
+        if (device_start(device) && !served)
+            served = device;
         for (struct block_session *session = device->sessions; session; session = session->next) {
             if (!session->ending && !session_deliver(session))
                 again = true;
         }
     }
+    if (served)
+        device_requeue(served);
     return again;
 }

@@ -52,7 +52,7 @@ struct block_device {
     void *context;
     struct block_session *sessions; /* the first is the next to be served */
     unsigned pending;               /* requests that the driver has, over all sessions */
-    bool full;                      /* it refused one; nothing was done since */
+    uint64_t refused_at; /* how many requests were done when the driver refused one; 0: never */
     struct block_device *next;
 };
 

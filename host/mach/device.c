@@ -27,7 +27,13 @@ struct device_interrupt {
     irq_handler handler;
     void *context;
     mach_port_t port;
+    bool message;
+    unsigned handled; /* and not acknowledged yet */
 };
+
+/* A message is never masked, so its acknowledgements can wait and go together; but the kernel counts
+ * what is outstanding, so they cannot wait for ever. */
+enum { DEVICE_MESSAGES_TOGETHER = 32 };
 
 enum { DEVICE_INTERRUPTS_MAX = 64, DEVICE_DMA_MAX = 128, DEVICE_PAGE = 4096 };
 
@@ -140,8 +146,12 @@ static void interrupt_message(void *context, mach_msg_header_t *message)
     struct device_interrupt *interrupt = context;
 
     (void)message; /* whatever it says: the device knows what happened */
-    bool claimed = interrupt->handler(interrupt->context);
-    io_device_interrupt_acknowledge(interrupt->device->io, interrupt->vector, claimed);
+    interrupt->handler(interrupt->context);
+    interrupt->handled++;
+    if (interrupt->message && interrupt->handled < DEVICE_MESSAGES_TOGETHER)
+        return;
+    io_device_interrupt_acknowledge(interrupt->device->io, interrupt->vector, interrupt->handled);
+    interrupt->handled = 0;
 }
 
 static const struct port_type interrupt_type = {
@@ -158,10 +168,11 @@ int irq_attach(struct device *device, unsigned vector, irq_handler handler, void
         return EBUSY;
 
     mach_port_t port;
-    int error = error_from_kernel(io_device_interrupt_attach(device->io, vector, &port));
+    boolean_t message;
+    int error = error_from_kernel(io_device_interrupt_attach(device->io, vector, &port, &message));
     if (error != 0)
         return error;
-    *interrupt = (struct device_interrupt){device, vector, handler, context, port};
+    *interrupt = (struct device_interrupt){device, vector, handler, context, port, message, 0};
     return port_adopt(&interrupt_type, interrupt, port);
 }
 

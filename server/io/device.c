@@ -136,7 +136,8 @@ kern_return_t serve_io_device_ports(mach_port_t port, unsigned index, mach_port_
     return code;
 }
 
-kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned index, mach_port_t *right)
+kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned index, mach_port_t *right,
+                                               boolean_t *message)
 {
     struct io_device *device = io_device_from_port(port);
 
@@ -144,6 +145,7 @@ kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned index,
         return outboard_error_make(ENXIO);
     struct io_device_vector *vector = &device->vector[index];
 
+    *message = vector->message;
     int error = io_line_lend(vector->line, right);
     if (error == 0 && vector->table_entry)
         io_msix_unmask(vector->table_entry);
@@ -151,14 +153,13 @@ kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned index,
 }
 
 kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned index,
-                                                    boolean_t claimed)
+                                                    unsigned count)
 {
     struct io_device *device = io_device_from_port(port);
 
-    (void)claimed;
     if (device && index < IO_VECTORS && device->vector[index].line &&
         io_line_is_lent(device->vector[index].line))
-        io_line_acknowledge(device->vector[index].line);
+        io_line_acknowledge(device->vector[index].line, count);
     return MIG_NO_REPLY;
 }
 

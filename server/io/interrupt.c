@@ -214,9 +214,10 @@ int io_line_lend(struct io_line *line, mach_port_t *right)
     return 0;
 }
 
-void io_line_acknowledge(struct io_line *line)
+void io_line_acknowledge(struct io_line *line, unsigned count)
 {
-    if (line_acknowledge(line) == KERN_SUCCESS)
+    /* The kernel says when nothing is outstanding, so a driver's number cannot keep us here. */
+    while (count-- > 0 && line_acknowledge(line) == KERN_SUCCESS)
         line->acknowledged++;
 }
 

@@ -78,7 +78,8 @@ void io_line_release(struct io_line *line);
  * MACH_MSG_TYPE_MOVE_RECEIVE. EBUSY if it is out. */
 int io_line_lend(struct io_line *line, mach_port_t *right);
 
-void io_line_acknowledge(struct io_line *line);
+/* So many interrupts were handled; more than are outstanding count for nothing. */
+void io_line_acknowledge(struct io_line *line, unsigned count);
 
 /* For a line that the authority itself uses: call `handler` for each interrupt. */
 void io_line_serve(struct io_line *line, void (*handler)(void *context), void *context);

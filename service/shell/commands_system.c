@@ -136,7 +136,8 @@ static int halt_run(unsigned count, char **words)
 
     if (count > 2 || (count == 2 && !reboot))
         return SHELL_USAGE;
-    console_flush();
+    /* A program on the other end gets its answer before there is nobody to give it. */
+    console_frame_finish(shell_status());
     int error = error_from_kernel(supervisor_halt(shell_supervisor, reboot));
     if (error != 0)
         return shell_complain("halt", "supervisor", error);

@@ -99,6 +99,13 @@ void console_frame_begin(void)
     framed = true;
 }
 
+void console_frame_finish(int status)
+{
+    if (framed)
+        console_frame_end(status);
+    console_flush();
+}
+
 void console_frame_end(int status)
 {
     char text[16];

@@ -34,4 +34,7 @@ void console_raw(const void *data, size_t size);
 void console_frame_begin(void);
 void console_frame_end(int status);
 
+/* End a frame if one is open; either way everything is out. */
+void console_frame_finish(int status);
+
 #endif

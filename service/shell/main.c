@@ -78,11 +78,18 @@ static int command_run(const struct words *words)
     return 127;
 }
 
+static int result; /* of the line that runs */
+
+int shell_status(void)
+{
+    return result;
+}
+
 int shell_run(char *line)
 {
     struct words words;
-    int result = 0;
 
+    result = 0;
     while (*line) {
         int error = words_next(&line, &words);
         int status = 0;

@@ -34,4 +34,7 @@ bool shell_number(const char *word, uint64_t *value);
 /* Run a line of commands; the status of the first that failed. */
 int shell_run(char *line);
 
+/* That status so far, for a command after which there is nothing more to say. */
+int shell_status(void);
+
 #endif

@@ -54,6 +54,7 @@ class Launcher(MachineTest):
         ran = self.run_machine("uptime; halt")
         self.assert_status(ran)
         self.assert_says(ran, r"^\d+\.\d+ s$")
+        self.assert_status(self.run_machine("nosuch; halt"), 127)
 
     def test_timeout_is_124(self):
         ran = self.run_machine("ls", "--timeout", "0.2")

@@ -245,6 +245,42 @@ static void doorbells_may_lie_apart(void **state)
     nvme_close(&client);
 }
 
+/* Several namespaces share the device's queue: one that keeps it full does not starve another. */
+static void check_starvation(const char *busy_name, const char *other_name)
+{
+    struct nvme_client busy[4], other;
+
+    nvme_model_namespaces(&model, 2, 4096, 9);
+    model.command_time = 2 * CLOCK_MILLISECOND;
+    nvme_attach();
+    nvme_open(&other, other_name, false, 4096);
+    for (unsigned i = 0; i < 4; i++) {
+        nvme_open(&busy[i], busy_name, false, 4096);
+        for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
+            assert_int_equal(block_client_submit(busy[i].client, BLOCK_READ, slot, 1,
+                                                 busy[i].buffer, 0, nvme_end, NULL),
+                             0);
+    }
+    model_turn(); /* the queue is full */
+    uint64_t start = model_time();
+    assert_int_equal(nvme_request(&other, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+    assert_in_range(model_time() - start, 0, 6 * CLOCK_MILLISECOND);
+    for (unsigned i = 0; i < 4; i++) {
+        block_client_wait(busy[i].client, true);
+        nvme_close(&busy[i]);
+    }
+    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 4 * BLOCK_SLOTS);
+    nvme_close(&other);
+}
+
+static void a_busy_namespace_starves_no_other(void **state)
+{
+    (void)state;
+    check_starvation("nvme0n1", "nvme0n2");
+    nvme_again();
+    check_starvation("nvme0n2", "nvme0n1");
+}
+
 static void flush_goes_to_the_namespace(void **state)
 {
     struct nvme_client client;
@@ -406,6 +442,7 @@ int main(void)
         NVME_TEST(a_full_queue_loses_nothing),
         NVME_TEST(the_shortest_queue_works),
         NVME_TEST(doorbells_may_lie_apart),
+        NVME_TEST(a_busy_namespace_starves_no_other),
         NVME_TEST(flush_goes_to_the_namespace),
         NVME_TEST(flush_without_a_cache_is_done_at_once),
         NVME_TEST(namespaces_are_found_and_sparse),
