@@ -28,12 +28,13 @@ struct device_interrupt {
     void *context;
     mach_port_t port;
     bool message;
-    unsigned handled; /* and not acknowledged yet */
+    unsigned handled;  /* and not acknowledged yet */
+    unsigned rejected; /* in a row: the driver said that its device had nothing to say */
 };
 
 /* A message is never masked, so its acknowledgements can wait and go together; but the kernel counts
  * what is outstanding, so they cannot wait for ever. */
-enum { DEVICE_MESSAGES_TOGETHER = 32 };
+enum { DEVICE_MESSAGES_TOGETHER = 32, DEVICE_REJECTED_REPORT = 10000 };
 
 enum { DEVICE_INTERRUPTS_MAX = 64, DEVICE_DMA_MAX = 128, DEVICE_PAGE = 4096 };
 
@@ -146,7 +147,10 @@ static void interrupt_message(void *context, mach_msg_header_t *message)
     struct device_interrupt *interrupt = context;
 
     (void)message; /* whatever it says: the device knows what happened */
-    interrupt->handler(interrupt->context);
+    interrupt->rejected = interrupt->handler(interrupt->context) ? 0 : interrupt->rejected + 1;
+    if (interrupt->rejected == DEVICE_REJECTED_REPORT)
+        log_warning("interrupt %u came %d times in a row and was not for this device",
+                    interrupt->vector, DEVICE_REJECTED_REPORT);
     interrupt->handled++;
     if (interrupt->message && interrupt->handled < DEVICE_MESSAGES_TOGETHER)
         return;
@@ -172,7 +176,7 @@ int irq_attach(struct device *device, unsigned vector, irq_handler handler, void
     int error = error_from_kernel(io_device_interrupt_attach(device->io, vector, &port, &message));
     if (error != 0)
         return error;
-    *interrupt = (struct device_interrupt){device, vector, handler, context, port, message, 0};
+    *interrupt = (struct device_interrupt){device, vector, handler, context, port, message, 0, 0};
     return port_adopt(&interrupt_type, interrupt, port);
 }
 

@@ -122,13 +122,14 @@ kern_return_t serve_io_bus_ports(mach_port_t bus, const_name_t name, unsigned fi
 }
 
 kern_return_t serve_io_bus_device_create(mach_port_t bus, const_name_t name, unsigned requester,
+                                         unsigned ancestor,
                                          mach_port_t *result)
 {
     struct io_device *device;
 
     if (!bus_is(bus))
         return outboard_error_make(EOPNOTSUPP);
-    int error = io_device_create(name, requester, &device);
+    int error = io_device_create(name, requester, ancestor, &device);
     if (error == 0)
         *result = port_make_send(device->port);
     return outboard_error_make(error);

@@ -20,10 +20,11 @@ static const struct port_type device_type = {.name = "device", .serve = io_devic
 
 static struct io_device *devices;
 
-int io_device_create(const char *name, io_requester requester, struct io_device **result)
+int io_device_create(const char *name, io_requester requester, io_requester ancestor,
+                     struct io_device **result)
 {
     struct io_device *device = calloc(1, sizeof(*device));
-    int error = device ? io_domain_create(requester, name, &device->domain) : ENOMEM;
+    int error = device ? io_domain_create(requester, ancestor, name, &device->domain) : ENOMEM;
 
     if (error == ENOTSUP)
         error = 0; /* no IOMMU in this machine: unconfined, and the log said so */

@@ -161,28 +161,35 @@ int dmar_parse(const uint8_t *table, size_t size, struct dmar *dmar)
     return dmar->unit_count == 0 ? EBADMSG : 0;
 }
 
-/* A scope that starts at a bridge on the way covers what lies below; without the bus topology here,
- * only a bridge's own requests and endpoints on the named bus are told apart, and everything else
- * falls to the unit that includes all. */
-static bool scope_matches(const struct dmar_scope *scope, uint8_t bus, uint8_t device,
-                          uint8_t function)
+static bool scope_names(const struct dmar_scope *scope, struct dmar_function function)
 {
-    return scope->direct &&
-           (scope->type == DMAR_SCOPE_ENDPOINT || scope->type == DMAR_SCOPE_BRIDGE) &&
-           scope->bus == bus && scope->device == device && scope->function == function;
+    return scope->bus == function.bus && scope->device == function.device &&
+           scope->function == function.function;
 }
 
-const struct dmar_unit *dmar_unit_lookup(const struct dmar *dmar, uint16_t segment, uint8_t bus,
-                                         uint8_t device, uint8_t function)
+/* A path of several steps starts at a bridge and names what is behind others; without the buses' numbers
+ * here it matches nothing, and the function falls to the unit that includes all, or is refused. */
+static bool scope_covers(const struct dmar_scope *scope, struct dmar_function function,
+                         struct dmar_function ancestor)
+{
+    if (!scope->direct)
+        return false;
+    return (scope->type == DMAR_SCOPE_ENDPOINT && scope_names(scope, function)) ||
+           (scope->type == DMAR_SCOPE_BRIDGE &&
+            (scope_names(scope, function) || scope_names(scope, ancestor)));
+}
+
+const struct dmar_unit *dmar_unit_lookup(const struct dmar *dmar, struct dmar_function function,
+                                         struct dmar_function ancestor)
 {
     const struct dmar_unit *fallback = NULL;
 
     for (unsigned i = 0; i < dmar->unit_count; i++) {
         const struct dmar_unit *unit = &dmar->unit[i];
-        if (unit->segment != segment)
+        if (unit->segment != function.segment)
             continue;
         for (unsigned j = 0; j < unit->scope_count; j++) {
-            if (scope_matches(&unit->scope[j], bus, device, function))
+            if (scope_covers(&unit->scope[j], function, ancestor))
                 return unit;
         }
         if (unit->include_all)
@@ -191,13 +198,13 @@ const struct dmar_unit *dmar_unit_lookup(const struct dmar *dmar, uint16_t segme
     return fallback;
 }
 
-bool dmar_is_reserved_for(const struct dmar *dmar, uint16_t segment, uint8_t bus, uint8_t device,
-                          uint8_t function)
+bool dmar_is_reserved_for(const struct dmar *dmar, struct dmar_function function,
+                          struct dmar_function ancestor)
 {
     for (unsigned i = 0; i < dmar->reserved_count; i++) {
         const struct dmar_reserved *reserved = &dmar->reserved[i];
-        for (unsigned j = 0; reserved->segment == segment && j < reserved->scope_count; j++) {
-            if (scope_matches(&reserved->scope[j], bus, device, function))
+        for (unsigned j = 0; reserved->segment == function.segment && j < reserved->scope_count; j++) {
+            if (scope_covers(&reserved->scope[j], function, ancestor))
                 return true;
         }
     }

@@ -56,12 +56,18 @@ struct dmar {
 /* EBADMSG: malformed; EOVERFLOW: more units, scopes or regions than there is room for here. */
 int dmar_parse(const uint8_t *table, size_t size, struct dmar *dmar);
 
-/* The unit that translates for a function; null if none does. */
-const struct dmar_unit *dmar_unit_lookup(const struct dmar *dmar, uint16_t segment, uint8_t bus,
-                                         uint8_t device, uint8_t function);
+struct dmar_function {
+    uint16_t segment;
+    uint8_t bus, device, function;
+};
 
-/* Whether firmware reserved memory for that function. */
-bool dmar_is_reserved_for(const struct dmar *dmar, uint16_t segment, uint8_t bus, uint8_t device,
-                          uint8_t function);
+/* The unit that translates for a function; null if none does. `ancestor` is the bridge on a root bus
+ * that it is behind, or the function itself: a bridge in a unit's scope stands for all below it. */
+const struct dmar_unit *dmar_unit_lookup(const struct dmar *dmar, struct dmar_function function,
+                                         struct dmar_function ancestor);
+
+/* Whether firmware reserved memory for that function, or for all below its ancestor. */
+bool dmar_is_reserved_for(const struct dmar *dmar, struct dmar_function function,
+                          struct dmar_function ancestor);
 
 #endif

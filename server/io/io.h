@@ -140,7 +140,8 @@ struct io_device {
     struct io_device *next;
 };
 
-int io_device_create(const char *name, io_requester requester, struct io_device **device);
+int io_device_create(const char *name, io_requester requester, io_requester ancestor,
+                     struct io_device **device);
 
 /* The device behind a send right that a bus server passed; null if it is none of ours. */
 struct io_device *io_device_from_port(mach_port_t port);

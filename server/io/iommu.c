@@ -51,11 +51,16 @@ static uint16_t source_of(io_requester requester)
     return (uint16_t)requester;
 }
 
-static struct vtd_unit *unit_lookup(io_requester requester)
+static struct dmar_function function_of(io_requester requester)
+{
+    return (struct dmar_function){(uint16_t)(requester >> 16), (uint8_t)(requester >> 8),
+                                  (requester >> 3) & 31, requester & 7};
+}
+
+static struct vtd_unit *unit_lookup(io_requester requester, io_requester ancestor)
 {
     const struct dmar_unit *unit =
-        dmar_unit_lookup(&dmar, (uint16_t)(requester >> 16), (uint8_t)(requester >> 8),
-                         (requester >> 3) & 31, requester & 7);
+        dmar_unit_lookup(&dmar, function_of(requester), function_of(ancestor));
 
     return unit ? units[unit - dmar.unit] : NULL;
 }
@@ -218,7 +223,7 @@ bool io_iommu_remaps_interrupts(void)
     return remapping;
 }
 
-static int domain_check(io_requester requester, const char *name)
+static int domain_check(io_requester requester, io_requester ancestor, const char *name)
 {
     const char *why = NULL;
     int error = 0;
@@ -227,11 +232,10 @@ static int domain_check(io_requester requester, const char *name)
         if (domain->requester == requester)
             return EBUSY;
     }
-    if (!unit_lookup(requester)) {
+    if (!unit_lookup(requester, ancestor)) {
         why = "no remapping unit covers it";
         error = ENODEV;
-    } else if (dmar_is_reserved_for(&dmar, (uint16_t)(requester >> 16), (uint8_t)(requester >> 8),
-                                    (requester >> 3) & 31, requester & 7)) {
+    } else if (dmar_is_reserved_for(&dmar, function_of(requester), function_of(ancestor))) {
         why = "the firmware wants it to reach memory of its own";
         error = EPERM;
     }
@@ -252,11 +256,12 @@ static unsigned domain_id_find(const struct vtd_unit *unit)
     return 0;
 }
 
-int io_domain_create(io_requester requester, const char *name, struct io_domain **result)
+int io_domain_create(io_requester requester, io_requester ancestor, const char *name,
+                     struct io_domain **result)
 {
     if (!on)
         return ENOTSUP;
-    int error = domain_check(requester, name);
+    int error = domain_check(requester, ancestor, name);
     if (error != 0)
         return error;
 
@@ -265,7 +270,7 @@ int io_domain_create(io_requester requester, const char *name, struct io_domain 
         return ENOMEM;
     snprintf(domain->name, sizeof(domain->name), "%s", name);
     domain->requester = requester;
-    domain->unit = unit_lookup(requester);
+    domain->unit = unit_lookup(requester, ancestor);
     domain->id = domain_id_find(domain->unit);
     error = domain->id == 0
                 ? ENOSPC

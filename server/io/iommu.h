@@ -26,10 +26,11 @@ bool io_iommu_is_on(void);
 void io_iommu_report_to(mach_port_t faults);
 bool io_iommu_remaps_interrupts(void);
 
-/* A domain for a device. 0; ENOTSUP: there is no IOMMU at all (run unconfined); ENODEV: there is,
+/* A domain for a device, which is behind the bridge `ancestor` on a root bus or is it itself. 0; ENOTSUP: there is no IOMMU at all (run unconfined); ENODEV: there is,
  * but none covers this device; EPERM: firmware reserved memory for it; EBUSY: the requester has a
  * domain; ENOSPC, ENOMEM. The log says why. */
-int io_domain_create(io_requester requester, const char *name, struct io_domain **domain);
+int io_domain_create(io_requester requester, io_requester ancestor, const char *name,
+                     struct io_domain **domain);
 
 /* The device reaches nothing any more; returns when nothing of its is under way. */
 void io_domain_destroy(struct io_domain *domain);

@@ -150,7 +150,8 @@ int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_fu
     pci_function_silence(tree->config, function);
     pci_function_wake(tree->config, function);
     error = error_from_kernel(io_bus_device_create(
-        io_bus, claim->name, pci_tree_requester(tree, function), &claim->io_device));
+        io_bus, claim->name, pci_tree_requester(tree, function), pci_tree_ancestor(tree, function),
+        &claim->io_device));
     if (error != 0) {
         log_error("%s: the authority makes no device: %s", claim->name, strerror(error));
         claim->function = NULL;

@@ -67,6 +67,15 @@ uint32_t pci_tree_requester(struct pci_tree *tree, const struct pci_function *fu
     return requester;
 }
 
+uint32_t pci_tree_ancestor(struct pci_tree *tree, const struct pci_function *function)
+{
+    const struct pci_function *bridge;
+
+    while ((bridge = pci_tree_bridge(tree, function->info.segment, function->info.bus)) != NULL)
+        function = bridge;
+    return pci_function_address(function);
+}
+
 /* PCI 6.2.1: all ones where nothing answers; vendor 0 is nobody's, and what broken functions say.
  */
 static bool function_exists(const struct pci_config *config, uint32_t address)

@@ -82,4 +82,7 @@ struct pci_function *pci_tree_bridge(struct pci_tree *tree, uint16_t segment, ui
  * PCI Bridge specification 1.0, 2.3). */
 uint32_t pci_tree_requester(struct pci_tree *tree, const struct pci_function *function);
 
+/* The bridge on a root bus that the function is behind, or the function itself. */
+uint32_t pci_tree_ancestor(struct pci_tree *tree, const struct pci_function *function);
+
 #endif

@@ -102,7 +102,7 @@ static enum outcome other_interfaces(void)
         any |= io_control_pool_create(to, "mine", UINT64_MAX, &out) == KERN_SUCCESS;
         any |= io_bus_window(to, "mine", 0, 4096, &out) == KERN_SUCCESS;
         any |= io_bus_ports(to, "mine", 0, 0xffff, &out) == KERN_SUCCESS;
-        any |= io_bus_device_create(to, "mine", 0, &out) == KERN_SUCCESS;
+        any |= io_bus_device_create(to, "mine", 0, 0, &out) == KERN_SUCCESS;
         any |= io_bus_acpi_table(to, "DMAR", &table, &size) == KERN_SUCCESS;
         io_control_power(to, 0);
     }

@@ -43,6 +43,27 @@ class Authority(MachineTest):
         self.assert_says(ran, "DMA is confined; interrupts are remapped by source", "log")
 
 
+class OtherMachine(MachineTest):
+    def test_without_extended_configuration_space(self):
+        """QEMU's older machine has no MCFG table: configuration space is reached by ports."""
+        image = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine("write-pattern nvme0n1 0 999 1; verify-pattern nvme0n1 0 999 1; devices",
+                               "--disk", f"nvme:{image}", "--iommu", "none",
+                               "--qemu-arg=-machine", "--qemu-arg=pc")
+        self.assert_status(ran)
+        self.assert_says(ran, "440FX")
+
+    def test_a_disk_behind_bridges(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        extra = ["-device", "pcie-root-port,id=bridge,chassis=1", "-drive",
+                 f"if=none,id=far,format=raw,file={image}", "-device",
+                 "nvme,serial=far,drive=far,bus=bridge"]
+        ran = self.run_machine("write-pattern nvme0n1 0 999 1; verify-pattern nvme0n1 0 999 1; devices",
+                               *(f"--qemu-arg={argument}" for argument in extra))
+        self.assert_status(ran)
+        self.assert_says(ran, "^ +01:00.0  1b36:0010 ")
+
+
 class Archive(MachineTest):
     def test_a_driver_that_is_missing(self):
         image = self.make_image("boot.iso", leave_out=["nvme"])

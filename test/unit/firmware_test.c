@@ -20,6 +20,11 @@ static const uint8_t dmar_table[48 + 24] = {
     0,    0, /* IO-APIC 0 is ff:00.0 */
 };
 
+static struct dmar_function at(uint16_t segment, uint8_t bus, uint8_t device, uint8_t function)
+{
+    return (struct dmar_function){segment, bus, device, function};
+}
+
 static void dmar_as_qemu_makes_it(void **state)
 {
     struct dmar dmar;
@@ -32,9 +37,9 @@ static void dmar_as_qemu_makes_it(void **state)
     assert_int_equal(dmar.unit[0].registers, 0xfed90000);
     assert_int_equal(dmar.unit[0].scope[0].type, DMAR_SCOPE_IOAPIC);
     assert_int_equal(dmar.unit[0].scope[0].bus, 0xff);
-    assert_ptr_equal(dmar_unit_lookup(&dmar, 0, 3, 4, 5), &dmar.unit[0]);
-    assert_null(dmar_unit_lookup(&dmar, 1, 3, 4, 5));
-    assert_false(dmar_is_reserved_for(&dmar, 0, 3, 4, 5));
+    assert_ptr_equal(dmar_unit_lookup(&dmar, at(0, 3, 4, 5), at(0, 3, 4, 5)), &dmar.unit[0]);
+    assert_null(dmar_unit_lookup(&dmar, at(1, 3, 4, 5), at(1, 3, 4, 5)));
+    assert_false(dmar_is_reserved_for(&dmar, at(0, 3, 4, 5), at(0, 3, 4, 5)));
 }
 
 /* Two units and a reserved region: a named device goes to its own unit. */
@@ -53,10 +58,16 @@ static void dmar_with_scopes(void **state)
     (void)state;
     memcpy(table + 48, structures, sizeof(structures));
     assert_int_equal(dmar_parse(table, sizeof(table), &dmar), 0);
-    assert_ptr_equal(dmar_unit_lookup(&dmar, 0, 2, 3, 1), &dmar.unit[0]);
-    assert_ptr_equal(dmar_unit_lookup(&dmar, 0, 2, 3, 0), &dmar.unit[1]);
-    assert_true(dmar_is_reserved_for(&dmar, 0, 0, 0x1d, 0));
-    assert_false(dmar_is_reserved_for(&dmar, 0, 0, 0x1d, 1));
+    assert_ptr_equal(dmar_unit_lookup(&dmar, at(0, 2, 3, 1), at(0, 2, 3, 1)), &dmar.unit[0]);
+    assert_ptr_equal(dmar_unit_lookup(&dmar, at(0, 2, 3, 0), at(0, 2, 3, 0)), &dmar.unit[1]);
+    assert_true(dmar_is_reserved_for(&dmar, at(0, 0, 0x1d, 0), at(0, 0, 0x1d, 0)));
+    assert_false(dmar_is_reserved_for(&dmar, at(0, 0, 0x1d, 1), at(0, 0, 0x1d, 1)));
+
+    /* As a bridge, unit 0's scope stands for what is below it, too. */
+    table[48 + 16] = DMAR_SCOPE_BRIDGE;
+    assert_int_equal(dmar_parse(table, sizeof(table), &dmar), 0);
+    assert_ptr_equal(dmar_unit_lookup(&dmar, at(0, 9, 0, 0), at(0, 2, 3, 1)), &dmar.unit[0]);
+    assert_ptr_equal(dmar_unit_lookup(&dmar, at(0, 9, 0, 0), at(0, 2, 3, 0)), &dmar.unit[1]);
 }
 
 static void dmar_broken(void **state)
