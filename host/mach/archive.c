@@ -28,8 +28,12 @@ static int task_read(mach_port_t task, uint64_t address, uint64_t size, const vo
 
     if (code != KERN_SUCCESS)
         return error_from_kernel(code);
+    if (count != size) {
+        memory_pages_free((void *)copy, count);
+        return EBADMSG;
+    }
     *data = (const void *)copy;
-    return count == size ? 0 : EBADMSG;
+    return 0;
 }
 
 static const char *header_problem(const struct archive_header *header)
@@ -63,6 +67,8 @@ int archive_take(mach_port_t task, struct archive *archive)
     if (!problem && archive_check(data, header.size) != 0)
         problem = "its list of files is malformed";
     if (problem) {
+        if (data)
+            memory_pages_free((void *)data, pages);
         log_error("the boot archive is corrupt: %s", problem);
         return EBADMSG;
     }

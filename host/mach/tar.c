@@ -52,6 +52,16 @@ static bool header_sum_matches(const struct tar_header *header)
     return octal_parse(header->checksum, sizeof(header->checksum), &stored) && stored == sum;
 }
 
+/* One plain name: there are no folders, and it goes to the log as it is. */
+static bool name_is_plain(const char *name)
+{
+    for (const char *c = name; *c; c++) {
+        if (*c <= ' ' || *c == '/' || *c == 0x7f)
+            return false;
+    }
+    return name[0] != '\0';
+}
+
 static bool header_is_end(const struct tar_header *header)
 {
     const uint8_t *bytes = (const uint8_t *)header;
@@ -90,6 +100,8 @@ int tar_next(const uint8_t *data, size_t size, size_t *offset, struct tar_file *
 
         memcpy(file->name, header.name, sizeof(header.name));
         file->name[sizeof(header.name)] = '\0';
+        if (!name_is_plain(file->name))
+            return EBADMSG;
         file->data = data + start;
         file->size = (size_t)length;
         return 0;

@@ -26,6 +26,10 @@
 static const struct port_type bootstrap_type = {.name = "bootstrap", .serve = startup_server};
 static const struct port_type exception_type = {.name = "exception", .serve = exc_server};
 
+#define LEAVE_LIMIT CLOCK_SECOND
+
+enum { ERRNO_MAX = 4095, LOG_LINES_PER_SECOND = 100 };
+
 static struct child *children;
 static child_ended ended_hook;
 
@@ -48,6 +52,8 @@ struct child *child_create(const char *name, const char *program, enum child_kin
     snprintf(child->name, sizeof(child->name), "%s", name);
     snprintf(child->program, sizeof(child->program), "%s", program);
     child->kind = kind;
+    child->state = CHILD_FAILED;
+    snprintf(child->cause, sizeof(child->cause), "not started");
     struct child **link = &children;
     while (*link)
         link = &(*link)->next;
@@ -59,6 +65,7 @@ void child_remove(struct child *child)
 {
     for (struct child **link = &children; *link; link = &(*link)->next) {
         if (*link == child) {
+            clock_timer_cancel(&child->leave);
             *link = child->next;
             free(child);
             return;
@@ -68,8 +75,10 @@ void child_remove(struct child *child)
 
 int child_grant(struct child *child, const char *name, mach_port_t right)
 {
-    if (child->grant_count == CHILD_GRANTS_MAX || !MACH_PORT_VALID(right))
-        return EINVAL;
+    if (child->grant_count == CHILD_GRANTS_MAX || !MACH_PORT_VALID(right)) {
+        port_release(right);
+        return MACH_PORT_VALID(right) ? ENOSPC : ENODEV;
+    }
     snprintf(child->grant[child->grant_count].name, OUTBOARD_NAME_SIZE, "%s", name);
     child->grant[child->grant_count].right = right;
     child->grant_count++;
@@ -86,7 +95,9 @@ mach_port_t child_right_copy(mach_port_t right)
 void child_end(struct child *child, enum child_state state, const char *cause)
 {
     child->state = state;
-    snprintf(child->cause, sizeof(child->cause), "%s", cause);
+    if (cause != child->cause)
+        snprintf(child->cause, sizeof(child->cause), "%s", cause);
+    clock_timer_cancel(&child->leave);
     if (child->task.task != MACH_PORT_NULL) {
         port_unwatch(child->task.task);
         task_kill(&child->task);
@@ -108,6 +119,10 @@ static void child_died(void *context, mach_port_t name)
     struct child *child = context;
 
     (void)name;
+    if (child->state == CHILD_FAILED) { /* it has said so itself */
+        child_end(child, CHILD_FAILED, child->cause);
+        return;
+    }
     if (child->state == CHILD_STARTING) {
         journal_note(LOG_ERROR, "%s: its task ended while it was starting", child->name);
         child->status = ENODEV;
@@ -115,6 +130,14 @@ static void child_died(void *context, mach_port_t name)
         journal_note(LOG_ERROR, "%s: its task ended", child->name);
     }
     child_end(child, CHILD_DIED, child->cause[0] ? child->cause : "task ended");
+}
+
+/* What it failed with is in the log by now. */
+static void child_left(void *context)
+{
+    struct child *child = context;
+
+    child_end(child, CHILD_FAILED, child->cause);
 }
 
 static int task_prepare(struct child *child, const struct task_image *image, const char *argument)
@@ -160,7 +183,8 @@ int child_start(struct child *child, const char *argument)
     if (error == 0)
         error = task_begin(&child->task);
     if (error != 0) {
-        journal_note(LOG_ERROR, "%s: cannot be started: %s", child->name, strerror(error));
+        if (error != ENOEXEC) /* the loader has said what is wrong with the program */
+            journal_note(LOG_ERROR, "%s: cannot be started: %s", child->name, strerror(error));
         child_end(child, CHILD_FAILED, strerror(error));
         return error;
     }
@@ -222,10 +246,17 @@ kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
         if (offer)
             right = offer->right;
     }
-    if (right == MACH_PORT_NULL)
+    if (right == MACH_PORT_NULL) {
+        journal_note(LOG_INFO, "%s: asked for \"%s\", which it was not granted", child->name, name);
         return outboard_error_make(ENOENT);
+    }
     *capability = child_right_copy(right);
     return *capability == MACH_PORT_NULL ? outboard_error_make(ENODEV) : 0;
+}
+
+static bool name_is_plain(const char *name)
+{
+    return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.:/") == strlen(name);
 }
 
 kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, const_name_t class,
@@ -237,8 +268,8 @@ kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, 
     if (!child || child->offer_count == CHILD_OFFERS_MAX)
         return outboard_error_make(child ? ENOSPC : EPERM);
     int length = snprintf(name, sizeof(name), "%s%s", child->name, suffix);
-    if (length < 0 || (size_t)length >= sizeof(name) ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.:/") != strlen(name))
+    if (length < 0 || (size_t)length >= sizeof(name) || !name_is_plain(name) ||
+        !name_is_plain(class) || !MACH_PORT_VALID(capability))
         return outboard_error_make(EINVAL);
     if (child_offer_find(name, class))
         return outboard_error_make(EEXIST);
@@ -250,11 +281,27 @@ kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, 
     return 0;
 }
 
+/* One that talks without end must not keep us busy, nor push the others' lines out of the journal.
+ */
+static bool child_may_log(struct child *child)
+{
+    uint64_t now = clock_now();
+
+    if (now - child->log_second >= CLOCK_SECOND) {
+        if (child->log_lines > LOG_LINES_PER_SECOND)
+            journal_note(LOG_WARNING, "%s: %u lines of its log were left out", child->name,
+                         child->log_lines - LOG_LINES_PER_SECOND);
+        child->log_second = now;
+        child->log_lines = 0;
+    }
+    return child->log_lines++ < LOG_LINES_PER_SECOND;
+}
+
 kern_return_t serve_startup_log(mach_port_t bootstrap, int level, const_line_t text)
 {
     struct child *child = port_context(bootstrap, &bootstrap_type);
 
-    if (child)
+    if (child && child_may_log(child))
         journal_write(child->name, level, text);
     return MIG_NO_REPLY;
 }
@@ -265,14 +312,21 @@ kern_return_t serve_startup_ready(mach_port_t bootstrap, int status)
 
     if (!child || child->state != CHILD_STARTING)
         return MIG_NO_REPLY;
+    if (status < 0 || status > ERRNO_MAX)
+        status = EPROTO; /* it goes on to an operator as an errno value */
     child->status = status;
     child->state = status == 0 ? CHILD_RUNNING : CHILD_FAILED;
-    if (status != 0)
+    if (status != 0) {
         snprintf(child->cause, sizeof(child->cause), "%s", strerror(status));
+        journal_note(LOG_ERROR, "%s: did not start: %s", child->name, child->cause);
+        clock_timer_start(&child->leave, LEAVE_LIMIT, child_left, child);
+    }
     return MIG_NO_REPLY;
 }
 
-/* A child's thread did something that it cannot go on from. */
+/* A child's thread did something that it cannot go on from. The child has a right to this port too,
+ * and could send what it likes: only our own name for its thread is asked, as a port that it made
+ * up might never answer. */
 kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_port_t task,
                                     integer_t exception, integer_t code, rpc_long_integer_t subcode)
 {
@@ -283,7 +337,7 @@ kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_p
     mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
 
     if (child) {
-        thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count);
+        thread_get_state(child->task.thread, i386_THREAD_STATE, (thread_state_t)&state, &count);
         snprintf(child->cause, sizeof(child->cause), "%s at %llx (code %d, %llx)",
                  exception > 0 && exception < 7 ? names[exception] : names[0],
                  (unsigned long long)state.rip, code, (unsigned long long)subcode);

@@ -12,6 +12,7 @@
 
 #include <host/mach/task.h>
 #include <interface/types.h>
+#include <kit/clock.h>
 
 enum child_kind { CHILD_SERVER, CHILD_DRIVER, CHILD_SERVICE };
 enum child_state { CHILD_STARTING, CHILD_RUNNING, CHILD_FAILED, CHILD_STOPPED, CHILD_DIED };
@@ -28,6 +29,9 @@ struct child {
     struct task task;
     mach_port_t bootstrap, exception; /* receive rights of ours */
     uint64_t started;
+    struct clock_timer leave; /* how long one that failed has to say why and go by itself */
+    uint64_t log_second;      /* when the present second of its log began */
+    unsigned log_lines;       /* how many lines it sent since */
     unsigned restarts;
     unsigned address;  /* a driver's PCI function */
     bool sees_devices; /* may look up every published device by its name */

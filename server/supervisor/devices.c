@@ -26,13 +26,18 @@ static void size_print(struct text *text, uint64_t size)
         text_print(text, "%llu bytes", (unsigned long long)size);
 }
 
-static void resource_print(struct text *text, const struct io_resource *resource,
-                           const char *indent)
+/* What belongs to a function stands below its name. */
+static void detail_indent(struct text *text, unsigned depth)
+{
+    text_print(text, "%*s", (int)(12 + 2 * depth), "");
+}
+
+static void resource_print(struct text *text, const struct io_resource *resource, unsigned depth)
 {
     unsigned long long base = resource->base, last = resource->base + resource->size - 1;
     bool used = resource->flags & IO_RESOURCE_IN_USE;
 
-    text_print(text, "%s", indent);
+    detail_indent(text, depth);
     switch (resource->kind) {
     case IO_RESOURCE_WINDOW:
         text_print(text, "window %u     %08llx-%08llx%s\n", resource->index, base, last,
@@ -60,12 +65,11 @@ static void resource_print(struct text *text, const struct io_resource *resource
     }
 }
 
-static void authority_print(struct text *text, const struct child *driver)
+static void authority_print(struct text *text, const struct child *driver, unsigned depth)
 {
     char record[sizeof(struct io_resource) * IO_RESOURCES_MAX];
     struct io_resource resource;
     mach_msg_type_number_t size = sizeof(record);
-    const char *indent = "            ";
 
     for (unsigned i = 0; i < driver->grant_count; i++) {
         if (strcmp(driver->grant[i].name, "device") != 0)
@@ -74,23 +78,25 @@ static void authority_print(struct text *text, const struct child *driver)
             return;
         for (size_t at = 0; at + sizeof(resource) <= size; at += sizeof(resource)) {
             memcpy(&resource, record + at, sizeof(resource));
-            resource_print(text, &resource, indent);
+            resource_print(text, &resource, depth);
         }
     }
     for (unsigned i = 0; i < driver->offer_count; i++) {
-        if (strcmp(driver->offer[i].class, "control") != 0)
-            text_print(text, "%sport         %s (%s)\n", indent, driver->offer[i].name,
-                       driver->offer[i].class);
+        if (strcmp(driver->offer[i].class, "control") == 0)
+            continue;
+        detail_indent(text, depth);
+        text_print(text, "port         %s (%s)\n", driver->offer[i].name, driver->offer[i].class);
     }
 }
 
-static void bars_print(struct text *text, const struct pci_function_info *function)
+static void bars_print(struct text *text, const struct pci_function_info *function, unsigned depth)
 {
     for (unsigned i = 0; i < 6; i++) {
         if (function->bar[i].size == 0)
             continue;
         bool ports = function->bar[i].flags & PCI_BAR_PORTS;
-        text_print(text, "            BAR %u        %0*llx-%0*llx%s\n", i, ports ? 4 : 8,
+        detail_indent(text, depth);
+        text_print(text, "BAR %u        %0*llx-%0*llx%s\n", i, ports ? 4 : 8,
                    (unsigned long long)function->bar[i].base, ports ? 4 : 8,
                    (unsigned long long)(function->bar[i].base + function->bar[i].size - 1),
                    ports ? " (ports)" : "");
@@ -98,7 +104,7 @@ static void bars_print(struct text *text, const struct pci_function_info *functi
 }
 
 static void function_print(struct text *text, const struct pci_function_info *function,
-                           bool verbose)
+                           bool verbose, unsigned depth)
 {
     const struct child *driver = drivers_find(drivers_address(function));
     char name[160];
@@ -106,10 +112,11 @@ static void function_print(struct text *text, const struct pci_function_info *fu
     if (!names || pci_names_find(names, names_size, function->vendor, function->device_id, name,
                                  sizeof(name)) != 0)
         snprintf(name, sizeof(name), "unknown");
-    text_print(text, "  %02x:%02x.%x  %04x:%04x  %s\n", function->bus, function->device,
-               function->function, function->vendor, function->device_id, name);
+    text_print(text, "%*s%02x:%02x.%x  %04x:%04x  %s\n", (int)(2 + 2 * depth), "", function->bus,
+               function->device, function->function, function->vendor, function->device_id, name);
     if (driver) {
-        text_print(text, "            driver %s (%s)", driver->name,
+        detail_indent(text, depth);
+        text_print(text, "driver %s (%s)", driver->name,
                    driver->state == CHILD_RUNNING ? "running" : driver->cause);
         for (unsigned i = 0; i < driver->offer_count; i++) {
             if (strcmp(driver->offer[i].class, "control") != 0)
@@ -118,9 +125,9 @@ static void function_print(struct text *text, const struct pci_function_info *fu
         text_print(text, "\n");
     }
     if (verbose && driver && driver->state == CHILD_RUNNING)
-        authority_print(text, driver);
+        authority_print(text, driver, depth);
     else if (verbose)
-        bars_print(text, function);
+        bars_print(text, function, depth);
 }
 
 /* A bridge is followed by what is behind it. */
@@ -132,7 +139,7 @@ static void bus_print(struct text *text, const struct pci_function_info *functio
     for (size_t i = 0; i < count; i++) {
         if (functions[i].segment != segment || functions[i].bus != bus)
             continue;
-        function_print(text, &functions[i], verbose);
+        function_print(text, &functions[i], verbose, depth);
         if (functions[i].header_type == 1 && functions[i].secondary_bus > bus)
             bus_print(text, functions, count, segment, functions[i].secondary_bus, verbose,
                       depth + 1);

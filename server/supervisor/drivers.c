@@ -25,7 +25,6 @@ enum { MANIFESTS_MAX = 64 };
 #define DRIVER_STOP_LIMIT (10 * CLOCK_SECOND)
 
 static struct manifest manifests[MANIFESTS_MAX];
-static unsigned instance_count[MANIFESTS_MAX];
 static unsigned manifest_count;
 
 static int manifest_visit(void *context, const char *name, const void *data, size_t size)
@@ -77,19 +76,14 @@ const struct child *drivers_find(unsigned address)
     return NULL;
 }
 
-/* The best manifest for a function: by id before by class, then in the archive's order. */
-static int manifest_choose(const struct pci_function_info *function)
+/* How many functions have that driver already. Several manifests may name one program. */
+static unsigned instance_number(const char *program)
 {
-    int best = -1, best_match = 0;
+    unsigned number = 0;
 
-    for (unsigned i = 0; i < manifest_count; i++) {
-        int match = manifest_match(&manifests[i], function);
-        if (match > best_match) {
-            best = (int)i;
-            best_match = match;
-        }
-    }
-    return best;
+    for (const struct child *child = child_first(); child; child = child->next)
+        number += child->kind == CHILD_DRIVER && strcmp(child->program, program) == 0;
+    return number;
 }
 
 /* A driver is gone: its device goes back to the bus, which silences and resets it. */
@@ -104,27 +98,29 @@ static void driver_ended(struct child *child)
                      strerror(error));
 }
 
-static void driver_start(const struct pci_function_info *function, int which)
+static void driver_start(const struct pci_function_info *function, const struct manifest *manifest)
 {
     char name[OUTBOARD_NAME_SIZE];
     mach_port_t device, handle;
 
-    snprintf(name, sizeof(name), "%s%u", manifests[which].program, instance_count[which]++);
-    struct child *child = child_create(name, manifests[which].program, CHILD_DRIVER);
+    snprintf(name, sizeof(name), "%s%u", manifest->program, instance_number(manifest->program));
+    struct child *child = child_create(name, manifest->program, CHILD_DRIVER);
     if (!child)
         return;
     child->address = drivers_address(function);
     int error = error_from_kernel(pci_bus_claim(supervisor_pci_bus, child->address, name,
-                                                manifests[which].vectors, &device, &handle));
+                                                manifest->vectors, &device, &handle));
     if (error != 0) {
         journal_note(LOG_ERROR, "%s: its device cannot be had: %s", name, strerror(error));
         child->state = CHILD_FAILED;
         snprintf(child->cause, sizeof(child->cause), "no device: %s", strerror(error));
         return;
     }
-    child_grant(child, "device", device);
-    child_grant(child, "function", handle);
-    error = supervisor_grant_pool(child, DRIVER_QUOTA);
+    error = child_grant(child, "device", device);
+    if (error == 0)
+        error = child_grant(child, "function", handle);
+    if (error == 0)
+        error = supervisor_grant_pool(child, DRIVER_QUOTA);
     if (error != 0)
         child_end(child, CHILD_FAILED, strerror(error));
     else
@@ -145,9 +141,9 @@ void drivers_start(void)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        int which = manifest_choose(&functions[i]);
+        int which = manifest_choose(manifests, manifest_count, &functions[i]);
         if (which >= 0)
-            driver_start(&functions[i], which);
+            driver_start(&functions[i], &manifests[which]);
     }
     memory_pages_free(functions, count * sizeof(*functions));
 }

@@ -53,15 +53,32 @@ void journal_write(const char *who, enum log_level level, const char *text)
     console_write("\r\n", 2);
 }
 
-void journal_note(enum log_level level, const char *format, ...)
+static void note(enum log_level level, const char *format, va_list arguments)
 {
     char line[LOG_LINE_SIZE];
+
+    vsnprintf(line, sizeof(line), format, arguments);
+    journal_write("supervisor", level, line);
+}
+
+void journal_note(enum log_level level, const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(line, sizeof(line), format, arguments);
+    note(level, format, arguments);
     va_end(arguments);
-    journal_write("supervisor", level, line);
+}
+
+/* In place of the host's (host/mach/log.c, which is then not linked): what the ELF loader has to
+ * say belongs in the journal too. */
+void log_write(enum log_level level, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    note(level, format, arguments);
+    va_end(arguments);
 }
 
 void journal_report(struct text *text)

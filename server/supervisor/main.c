@@ -12,7 +12,6 @@
 #include <interface/io_control_user.h>
 
 #include <host/mach/error.h>
-#include <host/mach/log.h>
 #include <host/mach/port.h>
 #include <kit/clock.h>
 #include <server/supervisor/journal.h>
@@ -102,10 +101,8 @@ int main(int argc, char **argv)
     supervisor_io = (mach_port_t)strtoul(argv[1], NULL, 10);
     mach_port_t archive_module = (mach_port_t)strtoul(argv[2], NULL, 10);
 
-    if (io_control_kernel_device(supervisor_io, "console", &console) == KERN_SUCCESS) {
-        log_to_console(console, "supervisor");
+    if (io_control_kernel_device(supervisor_io, "console", &console) == KERN_SUCCESS)
         journal_start(console);
-    }
     int error = archive_take(archive_module, &supervisor_archive);
     task_terminate(archive_module); /* frees the module's copy */
     if (error != 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <server/supervisor/manifest.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,20 +9,16 @@
 
 #include <ini.h>
 
-enum { TEXT_SIZE_MAX = 4096 };
+enum { TEXT_SIZE_MAX = 4096, LINE_SIZE_MAX = 1024 };
 
-struct parser {
-    struct manifest *manifest;
-    char *problem;
-    size_t problem_size;
-};
-
-/* Exactly `digits` hexadecimal digits, then `end`. */
+/* Exactly so many hexadecimal digits; `text` moves on behind them. */
 static bool hex_parse(const char **text, unsigned digits, unsigned *value)
 {
+    static const char set[] = "0123456789abcdef";
+
     *value = 0;
     for (unsigned i = 0; i < digits; i++) {
-        const char *set = "0123456789abcdef", *found = **text ? strchr(set, **text) : NULL;
+        const char *found = **text ? strchr(set, tolower((unsigned char)**text)) : NULL;
         if (!found)
             return false;
         *value = *value * 16 + (unsigned)(found - set);
@@ -87,6 +84,16 @@ static bool name_parse(char *field, size_t size, const char *text)
     return true;
 }
 
+static bool program_parse(struct manifest *manifest, const char *text)
+{
+    return name_parse(manifest->program, sizeof(manifest->program), text);
+}
+
+static bool serves_parse(struct manifest *manifest, const char *text)
+{
+    return name_parse(manifest->class, sizeof(manifest->class), text);
+}
+
 static bool vectors_parse(struct manifest *manifest, const char *text)
 {
     size_t length = strspn(text, "0123456789");
@@ -95,47 +102,57 @@ static bool vectors_parse(struct manifest *manifest, const char *text)
     return manifest->vectors > 0;
 }
 
-static bool value_parse(struct manifest *manifest, const char *section, const char *key,
-                        const char *value, bool *known)
+static bool bus_parse(struct manifest *manifest, const char *text)
 {
-    *known = true;
-    if (strcmp(section, "driver") == 0 && strcmp(key, "program") == 0)
-        return name_parse(manifest->program, sizeof(manifest->program), value);
-    if (strcmp(section, "driver") == 0 && strcmp(key, "class") == 0)
-        return name_parse(manifest->class, sizeof(manifest->class), value);
-    if (strcmp(section, "driver") == 0 && strcmp(key, "vectors") == 0)
-        return vectors_parse(manifest, value);
-    if (strcmp(section, "match") == 0 && strcmp(key, "bus") == 0)
-        return manifest->has_bus = strcmp(value, "pci") == 0;
-    if (strcmp(section, "match") == 0 && strcmp(key, "ids") == 0)
-        return ids_parse(manifest, value);
-    if (strcmp(section, "match") == 0 && strcmp(key, "class") == 0)
-        return class_parse(manifest, value);
-    *known = false;
-    return false;
+    manifest->has_bus = strcmp(text, "pci") == 0;
+    return manifest->has_bus;
 }
 
+static const struct key {
+    const char *section, *name;
+    bool (*parse)(struct manifest *manifest, const char *value);
+    bool repeats; /* may be given again, or go on in an indented line */
+} keys[] = {
+    {"driver", "program", program_parse, false}, {"driver", "class", serves_parse, false},
+    {"driver", "vectors", vectors_parse, false}, {"match", "bus", bus_parse, false},
+    {"match", "ids", ids_parse, true},           {"match", "class", class_parse, false},
+};
+
+struct parser {
+    struct manifest *manifest;
+    unsigned seen; /* a bit per key */
+    char *problem;
+    size_t problem_size;
+};
+
 /* inih's handler: 0 stops with the number of the line. */
-static int line_parse(void *context, const char *section, const char *key, const char *value)
+static int line_parse(void *context, const char *section, const char *name, const char *value)
 {
     struct parser *parser = context;
-    bool known;
 
-    if (parser->problem[0] != '\0')
-        return 1; /* the first problem is told */
-    if (value_parse(parser->manifest, section, key, value, &known))
-        return 1;
-    snprintf(parser->problem, parser->problem_size,
-             known ? "[%s] %s: \"%s\" is not a value for it" : "[%s] %s: unknown key", section, key,
-             value);
+    for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (strcmp(keys[i].section, section) != 0 || strcmp(keys[i].name, name) != 0)
+            continue;
+        if ((parser->seen & 1u << i) && !keys[i].repeats) {
+            snprintf(parser->problem, parser->problem_size, "[%s] %s: given twice", section, name);
+            return 0;
+        }
+        parser->seen |= 1u << i;
+        if (keys[i].parse(parser->manifest, value))
+            return 1;
+        snprintf(parser->problem, parser->problem_size, "[%s] %s: \"%s\" is not a value for it",
+                 section, name, value);
+        return 0;
+    }
+    snprintf(parser->problem, parser->problem_size, "[%s] %s: unknown key", section, name);
     return 0;
 }
 
 int manifest_parse(const char *text, size_t size, struct manifest *manifest, char *problem,
                    size_t problem_size)
 {
-    struct parser parser = {manifest, problem, problem_size};
-    char detail[128];
+    char detail[128] = "";
+    struct parser parser = {manifest, 0, detail, sizeof(detail)};
 
     memset(manifest, 0, sizeof(*manifest));
     manifest->vectors = 1;
@@ -145,20 +162,23 @@ int manifest_parse(const char *text, size_t size, struct manifest *manifest, cha
         return EBADMSG;
     }
     char *copy = calloc(1, size + 1);
-    if (!copy)
+    if (!copy) {
+        snprintf(problem, problem_size, "no memory to read it");
         return ENOMEM;
+    }
     memcpy(copy, text, size);
+    ini_stop_on_first_error = true; /* so that the line and the problem belong together */
+    ini_max_line = LINE_SIZE_MAX;   /* all ids fit on one */
     int line = ini_parse_string(copy, line_parse, &parser);
     free(copy);
 
-    if (line != 0) {
-        snprintf(detail, sizeof(detail), "%s", problem[0] ? problem : "neither section nor key");
-        snprintf(problem, problem_size, "line %d: %s", line, detail);
-    } else if (!manifest->program[0] || !manifest->class[0]) {
+    if (line != 0)
+        snprintf(problem, problem_size, "line %d: %s", line,
+                 detail[0] ? detail : "neither section nor key");
+    else if (!manifest->program[0] || !manifest->class[0])
         snprintf(problem, problem_size, "[driver] needs program and class");
-    } else if (!manifest->has_bus || (manifest->id_count == 0 && !manifest->has_class)) {
+    else if (!manifest->has_bus || (manifest->id_count == 0 && !manifest->has_class))
         snprintf(problem, problem_size, "[match] needs bus, and ids or class");
-    }
     return problem[0] ? EBADMSG : 0;
 }
 
@@ -172,4 +192,19 @@ int manifest_match(const struct manifest *manifest, const struct pci_function_in
     return manifest->has_class && manifest->class_code == function->class_code &&
            (manifest->any_subclass || manifest->subclass == function->subclass) &&
            (manifest->any_interface || manifest->interface == function->interface);
+}
+
+int manifest_choose(const struct manifest *manifests, unsigned count,
+                    const struct pci_function_info *function)
+{
+    int best = -1, best_match = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        int match = manifest_match(&manifests[i], function);
+        if (match > best_match) {
+            best = (int)i;
+            best_match = match;
+        }
+    }
+    return best;
 }

@@ -37,11 +37,16 @@ struct manifest {
     uint8_t class_code, subclass, interface;
 };
 
-/* 0, or EBADMSG with one line in `problem` that names what is wrong, and the line it is on. */
+/* 0, or an errno value with one line in `problem` that names what is wrong, and where: EBADMSG,
+ * ENOMEM. */
 int manifest_parse(const char *text, size_t size, struct manifest *manifest, char *problem,
                    size_t problem_size);
 
 /* How well a function matches: 0 not at all, 1 by class, 2 by id. */
 int manifest_match(const struct manifest *manifest, const struct pci_function_info *function);
+
+/* The best manifest for a function: by id before by class, then the first. -1 if none matches. */
+int manifest_choose(const struct manifest *manifests, unsigned count,
+                    const struct pci_function_info *function);
 
 #endif

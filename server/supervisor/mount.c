@@ -3,7 +3,6 @@
  * A file system service per mounted device.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <kit/clock.h>
@@ -14,16 +13,24 @@
 #define MOUNT_LIMIT      (30 * CLOCK_SECOND)
 #define MOUNT_STOP_LIMIT (30 * CLOCK_SECOND)
 
-static void mount_name(char *name, const char *device)
+/* A prefix of another's name would be taken for it: too long a name is none. */
+static int mount_name(char name[OUTBOARD_NAME_SIZE], const char *device)
 {
-    snprintf(name, OUTBOARD_NAME_SIZE, "fs:%.48s", device);
+    static const char prefix[] = "fs:";
+
+    if (strlen(device) > OUTBOARD_NAME_SIZE - sizeof(prefix))
+        return ENAMETOOLONG;
+    strcpy(name, prefix);
+    strcat(name, device);
+    return 0;
 }
 
 static struct child *mount_find(const char *device)
 {
     char name[OUTBOARD_NAME_SIZE];
 
-    mount_name(name, device);
+    if (mount_name(name, device) != 0)
+        return NULL;
     for (struct child *child = child_first(); child; child = child->next) {
         if (child->kind == CHILD_SERVICE && strcmp(child->name, name) == 0)
             return child;
@@ -57,11 +64,13 @@ int mount_start(const char *device_name, bool read_only, mach_port_t *fs)
     if (child)
         child_remove(child); /* what is left of one that died */
 
-    mount_name(name, device_name);
+    int error = mount_name(name, device_name);
+    if (error != 0)
+        return error;
     child = child_create(name, "fs", CHILD_SERVICE);
     if (!child)
         return ENOMEM;
-    int error = service_start(child, device, read_only);
+    error = service_start(child, device, read_only);
     const struct child_offer *offer = error == 0 ? child_offer_of(child, "fs") : NULL;
     if (offer) {
         *fs = child_right_copy(offer->right);
@@ -78,7 +87,11 @@ int mount_stop(const char *device)
 
     if (!child)
         return ENOENT;
-    int error = child_stop(child, MOUNT_STOP_LIMIT);
+    int error = ENODEV;
+    if (child->state == CHILD_RUNNING)
+        error = child_stop(child, MOUNT_STOP_LIMIT);
+    else
+        journal_note(LOG_ERROR, "%s: it died before: what it had not written is lost", child->name);
     child_remove(child);
     return error;
 }

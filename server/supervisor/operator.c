@@ -3,6 +3,7 @@
  * What an operator's shell may ask (interface/supervisor.defs).
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <interface/io_control_user.h>
@@ -43,33 +44,73 @@ kern_return_t serve_supervisor_report(mach_port_t port, const_name_t what, recor
         journal_report(&text);
     else
         return outboard_error_make(EINVAL);
-    if (!text.data)
+    text_trim(&text);
+    if (text.length == 0)
         return outboard_error_make(ENOMEM);
     *data = text.data;
     *size = (mach_msg_type_number_t)text.length;
     return 0;
 }
 
+/* Mounting, unmounting and halting wait for others, and serve everybody meanwhile. One at a time,
+ * so that none of them finds its records changed under it. */
+static bool busy;
+static bool halt_wanted;
+static int halt_action;
+
+static void halt(void)
+{
+    journal_note(LOG_INFO, "stopping");
+    mount_stop_all();
+    drivers_stop();
+    journal_note(LOG_INFO, "all is at rest: %s", halt_action == 0 ? "power off" : "reboot");
+    io_control_power(supervisor_io, halt_action);
+}
+
+static bool operation_begin(void)
+{
+    if (busy || halt_wanted)
+        return false;
+    busy = true;
+    return true;
+}
+
+static void operation_end(void)
+{
+    busy = false;
+    if (halt_wanted)
+        halt();
+}
+
 kern_return_t serve_supervisor_mount(mach_port_t port, const_name_t device, boolean_t read_only,
                                      mach_port_t *fs)
 {
     (void)port;
-    return outboard_error_make(mount_start(device, read_only, fs));
+    if (!operation_begin())
+        return outboard_error_make(EBUSY);
+    int error = mount_start(device, read_only, fs);
+    operation_end();
+    return outboard_error_make(error);
 }
 
 kern_return_t serve_supervisor_unmount(mach_port_t port, const_name_t device)
 {
     (void)port;
-    return outboard_error_make(mount_stop(device));
+    if (!operation_begin())
+        return outboard_error_make(EBUSY);
+    int error = mount_stop(device);
+    operation_end();
+    return outboard_error_make(error);
 }
 
 kern_return_t serve_supervisor_halt(mach_port_t port, int action)
 {
     (void)port;
-    journal_note(LOG_INFO, "stopping");
-    mount_stop_all();
-    drivers_stop();
-    journal_note(LOG_INFO, "all is at rest: %s", action == 0 ? "power off" : "reboot");
-    io_control_power(supervisor_io, action);
+    if (halt_wanted)
+        return MIG_NO_REPLY;
+    halt_wanted = true;
+    halt_action = action == 0 ? 0 : 1;
+    if (!busy)
+        halt();
     return MIG_NO_REPLY;
 }

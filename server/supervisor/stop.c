@@ -31,8 +31,10 @@ static void answer_message(void *context, mach_msg_header_t *message)
     const mig_reply_header_t *reply = (const void *)message;
 
     answer->arrived = true;
+    /* Shorter: the kernel's word that the right to answer was thrown away. */
     answer->error =
         message->msgh_size >= sizeof(*reply) ? error_from_kernel(reply->RetCode) : EPROTO;
+    mach_msg_destroy(message);
 }
 
 static const struct port_type answer_type = {.name = "answer", .message = answer_message};

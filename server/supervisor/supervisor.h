@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The supervisor's parts: main.c starts what is always there; drivers.c matches and starts drivers;
- * mount.c runs file systems; report.c tells an operator how things are; child.c keeps the tasks.
+ * The supervisor's parts: main.c starts what is always there; child.c keeps the tasks and stop.c
+ * stops them; drivers.c matches manifests (manifest.c) and starts drivers; mount.c runs file
+ * systems; operator.c serves an operator, with reports from devices.c, drivers.c and journal.c.
  */
 #ifndef SERVER_SUPERVISOR_SUPERVISOR_H
 #define SERVER_SUPERVISOR_SUPERVISOR_H

@@ -25,6 +25,15 @@ void text_append(struct text *text, const char *data, size_t length)
     text->length += length;
 }
 
+void text_trim(struct text *text)
+{
+    size_t used = (text->length + 4095) & ~(size_t)4095;
+
+    if (text->capacity > used)
+        memory_pages_free(text->data + used, text->capacity - used);
+    text->capacity = used;
+}
+
 void text_print(struct text *text, const char *format, ...)
 {
     char line[512];

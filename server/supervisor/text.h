@@ -17,4 +17,7 @@ struct text {
 void text_print(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_append(struct text *text, const char *data, size_t length);
 
+/* Give back the pages behind the text: what is left is what MIG passes on, whole. */
+void text_trim(struct text *text);
+
 #endif

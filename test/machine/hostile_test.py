@@ -12,12 +12,13 @@ MIB = 1 << 20
 
 # What comes of each crime with an IOMMU and without: what the driver saw itself.
 REFUSED, CONTAINED, SUCCEEDED, DIED = "refused", "contained", "SUCCEEDED", "attempted"
+EITHER = "contained or SUCCEEDED"
 EXPECTED = {
     "own-memory (no crime)": (SUCCEEDED, SUCCEEDED),
     "dma-read-kernel": (CONTAINED, SUCCEEDED),
     "dma-write-elsewhere": (CONTAINED, SUCCEEDED),
     "dma-after-release": (CONTAINED, SUCCEEDED),
-    "dma-past-the-page": (CONTAINED, SUCCEEDED),
+    "dma-past-the-page": (CONTAINED, EITHER),  # without an IOMMU: what happens to be there
     "forged-remapped-interrupt": (CONTAINED, CONTAINED),
     "forged-plain-interrupt": (CONTAINED, CONTAINED),
     "privileged-names": (REFUSED, REFUSED),
@@ -88,7 +89,7 @@ class Hostile(MachineTest):
     def judge(self, iommu, column):
         found, ran = self.commit(iommu)
         wrong = {name: found.get(name) for name, expected in EXPECTED.items()
-                 if found.get(name) != expected[column]}
+                 if found.get(name, "nothing") not in expected[column]}
         self.assertEqual(wrong, {}, str(ran))
         return ran
 
