@@ -32,8 +32,8 @@ struct device_interrupt {
     unsigned rejected; /* in a row: the driver said that its device had nothing to say */
 };
 
-/* A message is never masked, so its acknowledgements can wait and go together; but the kernel counts
- * what is outstanding, so they cannot wait for ever. */
+/* A message is never masked, so its acknowledgements can wait and go together; but the kernel
+ * counts what is outstanding, so they cannot wait for ever. */
 enum { DEVICE_MESSAGES_TOGETHER = 32, DEVICE_REJECTED_REPORT = 10000 };
 
 enum { DEVICE_INTERRUPTS_MAX = 64, DEVICE_DMA_MAX = 128, DEVICE_PAGE = 4096 };

@@ -122,8 +122,7 @@ kern_return_t serve_io_bus_ports(mach_port_t bus, const_name_t name, unsigned fi
 }
 
 kern_return_t serve_io_bus_device_create(mach_port_t bus, const_name_t name, unsigned requester,
-                                         unsigned ancestor,
-                                         mach_port_t *result)
+                                         unsigned ancestor, mach_port_t *result)
 {
     struct io_device *device;
 

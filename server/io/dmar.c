@@ -167,8 +167,9 @@ static bool scope_names(const struct dmar_scope *scope, struct dmar_function fun
            scope->function == function.function;
 }
 
-/* A path of several steps starts at a bridge and names what is behind others; without the buses' numbers
- * here it matches nothing, and the function falls to the unit that includes all, or is refused. */
+/* A path of several steps starts at a bridge and names what is behind others; without the buses'
+ * numbers here it matches nothing, and the function falls to the unit that includes all, or is
+ * refused. */
 static bool scope_covers(const struct dmar_scope *scope, struct dmar_function function,
                          struct dmar_function ancestor)
 {
@@ -203,7 +204,8 @@ bool dmar_is_reserved_for(const struct dmar *dmar, struct dmar_function function
 {
     for (unsigned i = 0; i < dmar->reserved_count; i++) {
         const struct dmar_reserved *reserved = &dmar->reserved[i];
-        for (unsigned j = 0; reserved->segment == function.segment && j < reserved->scope_count; j++) {
+        for (unsigned j = 0; reserved->segment == function.segment && j < reserved->scope_count;
+             j++) {
             if (scope_covers(&reserved->scope[j], function, ancestor))
                 return true;
         }

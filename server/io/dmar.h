@@ -61,8 +61,9 @@ struct dmar_function {
     uint8_t bus, device, function;
 };
 
-/* The unit that translates for a function; null if none does. `ancestor` is the bridge on a root bus
- * that it is behind, or the function itself: a bridge in a unit's scope stands for all below it. */
+/* The unit that translates for a function; null if none does. `ancestor` is the bridge on a root
+ * bus that it is behind, or the function itself: a bridge in a unit's scope stands for all below
+ * it. */
 const struct dmar_unit *dmar_unit_lookup(const struct dmar *dmar, struct dmar_function function,
                                          struct dmar_function ancestor);
 

@@ -26,9 +26,10 @@ bool io_iommu_is_on(void);
 void io_iommu_report_to(mach_port_t faults);
 bool io_iommu_remaps_interrupts(void);
 
-/* A domain for a device, which is behind the bridge `ancestor` on a root bus or is it itself. 0; ENOTSUP: there is no IOMMU at all (run unconfined); ENODEV: there is,
- * but none covers this device; EPERM: firmware reserved memory for it; EBUSY: the requester has a
- * domain; ENOSPC, ENOMEM. The log says why. */
+/* A domain for a device, which is behind the bridge `ancestor` on a root bus or is it itself. 0;
+ * ENOTSUP: there is no IOMMU at all (run unconfined); ENODEV: there is, but none covers this
+ * device; EPERM: firmware reserved memory for it; EBUSY: the requester has a domain; ENOSPC,
+ * ENOMEM. The log says why. */
 int io_domain_create(io_requester requester, io_requester ancestor, const char *name,
                      struct io_domain **domain);
 

@@ -149,9 +149,9 @@ int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_fu
     /* The firmware may have left it running, with addresses that mean nothing any more. */
     pci_function_silence(tree->config, function);
     pci_function_wake(tree->config, function);
-    error = error_from_kernel(io_bus_device_create(
-        io_bus, claim->name, pci_tree_requester(tree, function), pci_tree_ancestor(tree, function),
-        &claim->io_device));
+    error = error_from_kernel(
+        io_bus_device_create(io_bus, claim->name, pci_tree_requester(tree, function),
+                             pci_tree_ancestor(tree, function), &claim->io_device));
     if (error != 0) {
         log_error("%s: the authority makes no device: %s", claim->name, strerror(error));
         claim->function = NULL;

@@ -53,8 +53,7 @@ static bool room_is_usable(void *context, const struct pci_function *function, b
     mach_port_t bus = *(mach_port_t *)context, device;
 
     if (io_bus_device_create(bus, "pci room", pci_tree_requester(&tree, function),
-                             pci_tree_ancestor(&tree, function), &device) !=
-        KERN_SUCCESS)
+                             pci_tree_ancestor(&tree, function), &device) != KERN_SUCCESS)
         return false;
     kern_return_t code =
         ports ? io_bus_device_add_ports(bus, device, 0, (unsigned)base, (unsigned)(base + size - 1))
