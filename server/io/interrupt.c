@@ -25,6 +25,9 @@
 /* Lines above the IO-APIC's pins are free for messages. They are taken from the top, away from the
  * pins of a second IO-APIC, should there be one. */
 
+/* How many acknowledgements are passed on for one message to us. */
+enum { ACKNOWLEDGED_TOGETHER = 256 };
+
 struct io_line {
     unsigned number;
     bool message;
@@ -89,7 +92,7 @@ void io_line_serve(struct io_line *line, void (*handler)(void *context), void *c
 }
 
 /* A receive right has come home, its driver gone. What was delivered and never acknowledged is
- * acknowledged now, until the kernel says that nothing is. */
+ * acknowledged now. */
 static void home_message(void *context, mach_msg_header_t *message)
 {
     const mach_port_destroyed_notification_t *note = (const void *)message;
@@ -101,8 +104,9 @@ static void home_message(void *context, mach_msg_header_t *message)
         if (line->port != note->not_port)
             continue;
         line->lent = false;
-        while (line_acknowledge(line) == KERN_SUCCESS)
-            continue;
+        /* A line has one outstanding at most, as it was masked. Of messages a device can have
+         * raised any number: what is left of them does no harm, as a message is never masked. */
+        io_line_acknowledge(line, ACKNOWLEDGED_TOGETHER);
         port_adopt(&line_type, line, line->port);
         return;
     }
@@ -216,7 +220,9 @@ int io_line_lend(struct io_line *line, mach_port_t *right)
 
 void io_line_acknowledge(struct io_line *line, unsigned count)
 {
-    /* The kernel says when nothing is outstanding, so a driver's number cannot keep us here. */
+    /* The kernel says when nothing is outstanding; a driver's number cannot keep us here either. */
+    if (count > ACKNOWLEDGED_TOGETHER)
+        count = ACKNOWLEDGED_TOGETHER;
     while (count-- > 0 && line_acknowledge(line) == KERN_SUCCESS)
         line->acknowledged++;
 }

@@ -65,7 +65,10 @@ static struct vtd_unit *unit_lookup(io_requester requester, io_requester ancesto
     return unit ? units[unit - dmar.unit] : NULL;
 }
 
-/* Once a second while there are faults: let the silenced be heard again. */
+static void fault_interrupt(void *context);
+
+/* Once a second while there are faults: let the silenced be heard again, and look for what is left.
+ */
 static void fault_quiet(void *context)
 {
     (void)context;
@@ -75,6 +78,10 @@ static void fault_quiet(void *context)
             vtd_unit_silence(domain->unit, source_of(domain->requester), false);
         }
         domain->recent = 0;
+    }
+    for (unsigned i = 0; i < dmar.unit_count; i++) {
+        if (units[i])
+            fault_interrupt(units[i]);
     }
 }
 
@@ -113,8 +120,14 @@ static void fault_interrupt(void *context)
     struct vtd_fault fault;
     bool overflow;
 
-    for (unsigned i = 0; i < FAULTS_PER_TURN && vtd_unit_fault_next(unit, &fault, &overflow); i++)
+    for (unsigned i = 0; i < FAULTS_PER_TURN; i++) {
+        if (!vtd_unit_fault_next(unit, &fault, &overflow))
+            return;
         fault_handle(unit, &fault);
+    }
+    /* There may be more, and the unit says so only once (VT-d 7.3): look again with the timer. */
+    if (!fault_timer.running)
+        clock_timer_start(&fault_timer, CLOCK_SECOND, fault_quiet, NULL);
 }
 
 static void fault_interrupt_start(struct vtd_unit *unit)
