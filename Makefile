@@ -2,12 +2,13 @@
 #
 # The front door; meson and ninja do the building (meson.build).
 .DEFAULT_GOAL := help
-.PHONY: help setup build run check check-hostile bench format lint clean tcb
+.PHONY: help setup build run check check-hostile fuzz bench format lint clean tcb
 
 help:
 	@echo 'make run     install what is missing, build, boot: a shell, or a tour without a terminal'
 	@echo 'make check   the same set-up, then all tests'
 	@echo 'make check-hostile  only the hostile drivers, with a table of what they got'
+	@echo 'make fuzz    libFuzzer on parsers, servers and the block class, a minute each'
 	@echo 'make bench   measure, and write bench/results.json'
 	@echo 'make tcb     count the lines that confinement rests on'
 	@echo 'make format  clang-format on everything'
@@ -38,6 +39,10 @@ check: build build/disk.img
 
 check-hostile: build
 	@test/hostile-table
+
+fuzz: build
+	@boot/setup tools
+	@test/fuzz/run
 
 bench: build
 	@bench/run

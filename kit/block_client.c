@@ -77,6 +77,8 @@ static int batch_send(struct block_client *client)
     if (count == 0)
         return 0;
     client->batched = 0;
+    for (unsigned i = 0; i < count; i++)
+        client->table[client->batch[i].slot].sent = true;
     int error = block_client_link_send(client->link, client->batch, count);
     if (error != 0)
         client_fail(client);
@@ -103,6 +105,7 @@ int block_client_submit(struct block_client *client, enum block_operation operat
         .offset = offset,
     };
     client->table[slot].in_flight = true;
+    client->table[slot].sent = false;
     client->table[slot].submission = submission;
     client->table[slot].done = done;
     client->table[slot].context = context;
@@ -113,12 +116,13 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     return 0;
 }
 
-/* A completion counts only if its slot is in flight and it answers what was asked there last. */
+/* A completion counts only if its slot is in flight and it answers what was asked there last. What
+ * is still in the batch cannot have been answered: its slot would be free while it is sent. */
 static void completion_take(struct block_client *client, const struct block_completion *completion)
 {
     uint16_t slot = completion->slot;
 
-    if (slot >= BLOCK_SLOTS || !client->table[slot].in_flight ||
+    if (slot >= BLOCK_SLOTS || !client->table[slot].in_flight || !client->table[slot].sent ||
         client->table[slot].generation != completion->generation) {
         client->rejected++;
         return;

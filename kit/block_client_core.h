@@ -26,6 +26,7 @@ struct block_client {
     uint16_t free_slot[BLOCK_SLOTS];
     struct {
         bool in_flight;
+        bool sent; /* no longer in the batch: before that there is nothing to complete */
         uint32_t generation;
         struct block_submission submission; /* a copy of what was asked */
         block_client_done done;

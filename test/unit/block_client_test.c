@@ -149,6 +149,32 @@ static void slots_run_out_and_come_back(void **state)
     assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 1, 0, 0, done, NULL), 0);
 }
 
+static void asks_again(void *context, enum block_status status)
+{
+    (void)status;
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 1, 1, 0, 0, done, context), 0);
+}
+
+/* A driver that guesses what is asked next cannot answer it before it was told. */
+static void what_was_not_sent_has_no_answer(void **state)
+{
+    (void)state;
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 1, 0, 0, asks_again, NULL), 0);
+    uint16_t slot = client.batch[0].slot;
+    uint32_t generation = client.batch[0].generation;
+    driver.forged[0] =
+        (struct block_completion){.slot = slot, .generation = generation, .length = 512};
+    driver.forged[1] =
+        (struct block_completion){.slot = slot, .generation = generation + 1, .length = 512};
+    driver.forged_count = 2;
+    assert_int_equal(block_client_wait(&client, false), 0);
+    assert_int_equal(client.table[slot].generation, generation + 1); /* the slot is used again */
+    assert_int_equal(client.rejected, 2); /* the guess, and the first answer once more */
+    assert_int_equal(driver.count, 2);
+    assert_int_equal(done_count, 1);
+    assert_int_equal(done_status, BLOCK_STATUS_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +183,7 @@ int main(void)
         cmocka_unit_test_setup(success_of_the_wrong_length_is_none, setup),
         cmocka_unit_test_setup(a_dead_driver_fails_everything_once, setup),
         cmocka_unit_test_setup(slots_run_out_and_come_back, setup),
+        cmocka_unit_test_setup(what_was_not_sent_has_no_answer, setup),
     };
 
     return cmocka_run_group_tests_name("block client", tests, NULL, NULL);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The block client's core against a driver that completes anything, in any order, and dies.
+ * Checked: every request's `done` is called once, and says success only if the driver did, for that
+ * request.
+ */
+#include <errno.h>
+
+#include <kit/block_client_core.h>
+#include <test/fuzz/fuzz.h>
+
+enum { REQUESTS_MAX = 512, SENT_MAX = 4096, RECEIVE_MAX = 8 };
+
+struct request {
+    bool open, resubmits;
+    uint16_t slot;
+};
+
+static struct fuzz_input *input;
+static struct block_client client;
+static struct request requests[REQUESTS_MAX];
+static unsigned request_count, done_count;
+static struct block_submission sent[SENT_MAX]; /* what the driver was told last */
+static unsigned sent_count;
+static bool successful[BLOCK_SLOTS]; /* the driver said so, of what is in the slot */
+static uint64_t blocks_done;
+
+/* The client must have put it in its table before it is sent. */
+int block_client_link_send(struct block_client_link *link,
+                           const struct block_submission *submissions, unsigned count)
+{
+    (void)link;
+    fuzz_require(count > 0 && count <= BLOCK_CLIENT_BATCH);
+    if (input->size == 0)
+        return ENODEV;
+    for (unsigned i = 0; i < count; i++) {
+        fuzz_require(submissions[i].slot < BLOCK_SLOTS);
+        fuzz_require(client.table[submissions[i].slot].in_flight);
+        sent[sent_count++ % SENT_MAX] = submissions[i];
+        successful[submissions[i].slot] = false;
+    }
+    return 0;
+}
+
+/* A completion of something that was sent, with single fields made wrong, or any bytes. */
+static struct block_completion completion_take(void)
+{
+    struct block_completion completion;
+    uint8_t lie = fuzz_take8(input);
+
+    if (lie == 0xff || sent_count == 0) {
+        fuzz_take(input, &completion, sizeof(completion));
+        return completion;
+    }
+    unsigned known = sent_count < SENT_MAX ? sent_count : SENT_MAX;
+    const struct block_submission *submission =
+        &sent[(sent_count - 1 - fuzz_take8(input) % known) % SENT_MAX];
+    completion = (struct block_completion){
+        .slot = submission->slot,
+        .generation = submission->generation,
+        .length = (uint32_t)((uint64_t)submission->count * client.info.block_size),
+    };
+    if (lie & 1)
+        completion.status = fuzz_take8(input);
+    if (lie & 2)
+        completion.length = fuzz_take32(input);
+    if (lie & 4)
+        completion.generation += fuzz_take8(input);
+    if (lie & 8)
+        completion.slot = fuzz_take16(input);
+    return completion;
+}
+
+static void completion_note(const struct block_completion *completion)
+{
+    if (completion->slot >= BLOCK_SLOTS || !client.table[completion->slot].in_flight ||
+        !client.table[completion->slot].sent ||
+        completion->generation != client.table[completion->slot].generation ||
+        completion->status != BLOCK_STATUS_OK)
+        return;
+    const struct block_submission *submission = &client.table[completion->slot].submission;
+    if (completion->length != (uint64_t)submission->count * client.info.block_size)
+        return;
+    /* The second answer for a slot in one batch does not count, nor is it counted. */
+    if (!successful[completion->slot])
+        blocks_done += submission->count;
+    successful[completion->slot] = true;
+}
+
+int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
+                              unsigned limit, unsigned *count)
+{
+    (void)link;
+    if (input->size == 0)
+        return ENODEV;
+    *count = fuzz_take8(input) % RECEIVE_MAX + 1;
+    fuzz_require(*count <= limit);
+    for (unsigned i = 0; i < *count; i++) {
+        completions[i] = completion_take();
+        completion_note(&completions[i]);
+    }
+    return 0;
+}
+
+static void request_submit(void);
+
+static void done(void *context, enum block_status status)
+{
+    struct request *request = context;
+
+    fuzz_require(request->open);
+    request->open = false;
+    done_count++;
+    fuzz_require(status != BLOCK_STATUS_OK || successful[request->slot]);
+    if (request->resubmits)
+        request_submit();
+}
+
+static void request_submit(void)
+{
+    if (request_count == REQUESTS_MAX || input->size == 0)
+        return;
+    struct request *request = &requests[request_count++];
+    uint8_t operation = fuzz_take8(input);
+    bool was_gone = client.gone, was_full = client.free_count == 0;
+
+    *request = (struct request){.open = true, .resubmits = operation & 0x80};
+    if (!was_full)
+        request->slot = client.free_slot[client.free_count - 1]; /* the one it will get */
+    int error = block_client_submit(&client, operation & 3, fuzz_take16(input), fuzz_take32(input),
+                                    fuzz_take8(input), fuzz_take16(input), done, request);
+    fuzz_require(error == (was_gone ? ENODEV : was_full ? EAGAIN : 0));
+    if (error != 0) {
+        request->open = false;
+        done_count++;
+    }
+}
+
+static void transfer(void)
+{
+    uint64_t block = fuzz_take16(input), count = fuzz_take16(input);
+    bool idle = client.in_flight == 0;
+
+    blocks_done = 0;
+    int error = block_client_transfer(&client, BLOCK_READ, block, count, 0, 0);
+    if (error == 0 && idle && request_count == 0)
+        fuzz_require(blocks_done == count);
+    if (error == 0)
+        fuzz_require(block <= client.info.blocks && count <= client.info.blocks - block);
+}
+
+static void table_check(void)
+{
+    unsigned in_flight = 0;
+
+    for (unsigned i = 0; i < BLOCK_SLOTS; i++)
+        in_flight += client.table[i].in_flight;
+    fuzz_require(in_flight == client.in_flight);
+    fuzz_require(client.in_flight + client.free_count == BLOCK_SLOTS);
+    fuzz_require(client.batched < BLOCK_CLIENT_BATCH);
+}
+
+static void step(void)
+{
+    uint8_t what = fuzz_take8(input) & 15;
+
+    if (what == 0)
+        transfer();
+    else if (what < 4)
+        block_client_wait(&client, what == 1);
+    else
+        request_submit();
+    table_check();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input all = {data, size};
+    struct block_info info = {0};
+
+    input = &all;
+    info.blocks = fuzz_take64(input);
+    info.block_size = 1u << fuzz_take8(input) % 20;
+    info.max_transfer = (uint32_t)fuzz_take16(input) * info.block_size;
+    memset(info.model, 'm', sizeof(info.model)); /* no NUL */
+    if (!block_info_is_possible(&info))
+        return 0;
+    block_client_init(&client, &info, NULL);
+    fuzz_require(strlen(block_client_info(&client)->model) < sizeof(info.model));
+    memset(successful, 0, sizeof(successful));
+    request_count = done_count = sent_count = 0;
+
+    while (input->size > 0)
+        step();
+    block_client_wait(&client, true); /* the input is used up: the driver is gone */
+    table_check();
+    fuzz_require(client.in_flight == 0 && done_count == request_count);
+    return 0;
+}
