@@ -147,14 +147,16 @@ static void interrupt_message(void *context, mach_msg_header_t *message)
     struct device_interrupt *interrupt = context;
 
     (void)message; /* whatever it says: the device knows what happened */
-    interrupt->rejected = interrupt->handler(interrupt->context) ? 0 : interrupt->rejected + 1;
+    bool claimed = interrupt->handler(interrupt->context);
+    interrupt->rejected = claimed ? 0 : interrupt->rejected + 1;
     if (interrupt->rejected == DEVICE_REJECTED_REPORT)
         log_warning("interrupt %u came %d times in a row and was not for this device",
                     interrupt->vector, DEVICE_REJECTED_REPORT);
     interrupt->handled++;
     if (interrupt->message && interrupt->handled < DEVICE_MESSAGES_TOGETHER)
         return;
-    io_device_interrupt_acknowledge(interrupt->device->io, interrupt->vector, interrupt->handled);
+    io_device_interrupt_acknowledge(interrupt->device->io, interrupt->vector, interrupt->handled,
+                                    claimed);
     interrupt->handled = 0;
 }
 
@@ -178,6 +180,16 @@ int irq_attach(struct device *device, unsigned vector, irq_handler handler, void
         return error;
     *interrupt = (struct device_interrupt){device, vector, handler, context, port, message, 0, 0};
     return port_adopt(&interrupt_type, interrupt, port);
+}
+
+int irq_mask(struct device *device, unsigned vector, bool masked)
+{
+    if (vector >= device->identity.vectors)
+        return EINVAL;
+    int error = error_from_kernel(io_device_interrupt_mask(device->io, vector, masked));
+    if (error == ENOTSUP)
+        error = error_from_kernel(pci_function_interrupt_mask(device->function, masked));
+    return error;
 }
 
 int dma_buffer_create(struct device *device, size_t size, struct dma_buffer *buffer)

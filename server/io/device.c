@@ -147,21 +147,33 @@ kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned index,
     struct io_device_vector *vector = &device->vector[index];
 
     *message = vector->message;
-    int error = io_line_lend(vector->line, right);
+    int error = io_line_lend(vector->line, device->name, right);
     if (error == 0 && vector->table_entry)
         io_msix_unmask(vector->table_entry);
     return outboard_error_make(error);
 }
 
 kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned index,
-                                                    unsigned count)
+                                                    unsigned count, boolean_t claimed)
 {
     struct io_device *device = io_device_from_port(port);
 
     if (device && index < IO_VECTORS && device->vector[index].line &&
         io_line_is_lent(device->vector[index].line))
-        io_line_acknowledge(device->vector[index].line, count);
+        io_line_acknowledge(device->vector[index].line, count, claimed);
     return MIG_NO_REPLY;
+}
+
+kern_return_t serve_io_device_interrupt_mask(mach_port_t port, unsigned index, boolean_t masked)
+{
+    struct io_device *device = io_device_from_port(port);
+
+    if (!device || index >= IO_VECTORS || !device->vector[index].line)
+        return outboard_error_make(ENXIO);
+    if (!device->vector[index].table_entry)
+        return outboard_error_make(ENOTSUP);
+    (masked ? io_msix_mask : io_msix_unmask)(device->vector[index].table_entry);
+    return 0;
 }
 
 kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint64_t *address,
@@ -171,7 +183,7 @@ kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint6
     struct io_device_mapping *mapping = NULL;
 
     for (unsigned i = 0; device && i < IO_DMA_MAPPINGS && !mapping; i++) {
-        if (!device->mapping[i].memory)
+        if (device->mapping[i].size == 0)
             mapping = &device->mapping[i];
     }
     if (!mapping)
@@ -190,10 +202,27 @@ kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint6
         }
     }
     mapping->memory = memory;
+    mapping->size = io_memory_size(memory);
     *address = mapping->address;
-    *size = io_memory_size(memory);
+    *size = mapping->size;
     port_release(lease);
     return 0;
+}
+
+/* Without an IOMMU a device still reaches what was revoked: so it stays where it is, with the
+ * reference that keeps it from being used for anything else, until the driver lets it go. */
+void io_device_revoke_all(struct io_memory *memory)
+{
+    for (struct io_device *device = devices; device; device = device->next) {
+        for (unsigned i = 0; device->domain && i < IO_DMA_MAPPINGS; i++) {
+            struct io_device_mapping *mapping = &device->mapping[i];
+            if (mapping->memory != memory)
+                continue;
+            io_domain_revoke(device->domain, mapping->address, mapping->size);
+            io_memory_release(memory);
+            mapping->memory = NULL;
+        }
+    }
 }
 
 kern_return_t serve_io_device_dma_unmap(mach_port_t port, uint64_t address)
@@ -202,13 +231,14 @@ kern_return_t serve_io_device_dma_unmap(mach_port_t port, uint64_t address)
 
     for (unsigned i = 0; device && i < IO_DMA_MAPPINGS; i++) {
         struct io_device_mapping *mapping = &device->mapping[i];
-        if (mapping->memory && mapping->address == address) {
-            if (device->domain)
-                io_domain_unmap(device->domain, address, io_memory_size(mapping->memory));
+        if (mapping->size == 0 || mapping->address != address)
+            continue;
+        if (device->domain)
+            io_domain_unmap(device->domain, address, mapping->size);
+        if (mapping->memory)
             io_memory_release(mapping->memory);
-            mapping->memory = NULL;
-            return 0;
-        }
+        *mapping = (struct io_device_mapping){0};
+        return 0;
     }
     return outboard_error_make(ENOENT);
 }
@@ -224,7 +254,7 @@ kern_return_t serve_io_device_dma_check(mach_port_t port, uint64_t address, uint
     *reaches = FALSE;
     for (unsigned i = 0; i < IO_DMA_MAPPINGS && !*reaches; i++) {
         const struct io_device_mapping *mapping = &device->mapping[i];
-        uint64_t length = mapping->memory ? io_memory_size(mapping->memory) : 0;
+        uint64_t length = mapping->memory ? mapping->size : 0;
         *reaches = length != 0 && address >= mapping->address &&
                    address - mapping->address <= length &&
                    size <= length - (address - mapping->address);
@@ -284,7 +314,7 @@ kern_return_t serve_io_device_describe(mach_port_t port, record_t record,
     for (unsigned i = 0; i < IO_DMA_MAPPINGS; i++) {
         if (device->mapping[i].memory)
             resource_add(&writer, IO_RESOURCE_DMA, i, device->mapping[i].address,
-                         io_memory_size(device->mapping[i].memory), IO_RESOURCE_IN_USE, 0);
+                         device->mapping[i].size, IO_RESOURCE_IN_USE, 0);
     }
     *size = writer.count * sizeof(writer.list[0]);
     memcpy(record, writer.list, *size);

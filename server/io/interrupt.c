@@ -21,6 +21,7 @@
 #include <host/mach/trap.h>
 #include <kit/log.h>
 #include <server/io/io.h>
+#include <server/io/line.h>
 
 /* Lines above the IO-APIC's pins are free for messages. They are taken from the top, away from the
  * pins of a second IO-APIC, should there be one. */
@@ -28,19 +29,7 @@
 /* How many acknowledgements are passed on for one message to us. */
 enum { ACKNOWLEDGED_TOGETHER = 256 };
 
-struct io_line {
-    unsigned number;
-    bool message;
-    bool taken; /* by a device */
-    bool lent;  /* the receive right is with a driver, or on its way home */
-    mach_port_t port;
-    unsigned acknowledged;
-    void (*handler)(void *context); /* the authority's own; null: nobody's */
-    void *handler_context;
-    struct io_line *next;
-};
-
-static struct io_line *lines;
+struct io_line *io_lines;
 static bool messages;
 static mach_port_t home_port; /* port-destroyed notifications; only the kernel can send here */
 
@@ -68,9 +57,13 @@ bool io_interrupt_messages(void)
     return messages;
 }
 
-static kern_return_t line_acknowledge(struct io_line *line)
+bool io_line_kernel_acknowledge(struct io_line *line)
 {
-    return device_intr_ack(io_privilege.interrupt_device, line->port, MACH_MSG_TYPE_COPY_SEND);
+    if (device_intr_ack(io_privilege.interrupt_device, line->port, MACH_MSG_TYPE_COPY_SEND) !=
+        KERN_SUCCESS)
+        return false;
+    line->acknowledged++;
+    return true;
 }
 
 /* An interrupt that comes here, not to a driver: served if it is our own, and either way it must
@@ -82,7 +75,7 @@ static void line_message(void *context, mach_msg_header_t *message)
     (void)message;
     if (line->handler)
         line->handler(line->handler_context);
-    line_acknowledge(line);
+    io_line_acknowledge(line, 1, line->handler != NULL);
 }
 
 void io_line_serve(struct io_line *line, void (*handler)(void *context), void *context)
@@ -100,13 +93,14 @@ static void home_message(void *context, mach_msg_header_t *message)
     (void)context;
     if (message->msgh_id != MACH_NOTIFY_PORT_DESTROYED || message->msgh_size < sizeof(*note))
         return;
-    for (struct io_line *line = lines; line; line = line->next) {
+    for (struct io_line *line = io_lines; line; line = line->next) {
         if (line->port != note->not_port)
             continue;
         line->lent = false;
+        line->holder = NULL;
         /* A line has one outstanding at most, as it was masked. Of messages a device can have
          * raised any number: what is left of them does no harm, as a message is never masked. */
-        io_line_acknowledge(line, ACKNOWLEDGED_TOGETHER);
+        io_line_acknowledge(line, ACKNOWLEDGED_TOGETHER, false);
         port_adopt(&line_type, line, line->port);
         return;
     }
@@ -132,8 +126,8 @@ static int line_register(unsigned number, bool message, struct io_line **result)
     }
     line->number = number;
     line->message = message;
-    line->next = lines;
-    lines = line;
+    line->next = io_lines;
+    io_lines = line;
     *result = line;
     return 0;
 }
@@ -141,7 +135,7 @@ static int line_register(unsigned number, bool message, struct io_line **result)
 /* A registered line that nobody has taken, of that number, or any message line. */
 static struct io_line *line_lookup_free(bool message, unsigned number)
 {
-    for (struct io_line *line = lines; line; line = line->next) {
+    for (struct io_line *line = io_lines; line; line = line->next) {
         if (line->message == message && !line->taken && !line->lent &&
             (message || line->number == number))
             return line;
@@ -151,7 +145,7 @@ static struct io_line *line_lookup_free(bool message, unsigned number)
 
 static bool line_is_registered(unsigned number)
 {
-    for (struct io_line *line = lines; line; line = line->next) {
+    for (struct io_line *line = io_lines; line; line = line->next) {
         if (line->number == number)
             return true;
     }
@@ -198,9 +192,10 @@ int io_line_take_shared(unsigned number, struct io_line **result)
 void io_line_release(struct io_line *line)
 {
     line->taken = false;
+    line->holder = NULL;
 }
 
-int io_line_lend(struct io_line *line, mach_port_t *right)
+int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
 {
     mach_port_t previous = MACH_PORT_NULL;
 
@@ -214,17 +209,23 @@ int io_line_lend(struct io_line *line, mach_port_t *right)
     port_release(previous);
     port_disown(line->port);
     line->lent = true;
+    line->holder = holder;
+    line->skipped = 0;
     *right = line->port;
     return 0;
 }
 
-void io_line_acknowledge(struct io_line *line, unsigned count)
+void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed)
 {
+    if (!line->message) {
+        io_sharing_acknowledge(line, claimed); /* masked since the last one: there can be no more */
+        return;
+    }
     /* The kernel says when nothing is outstanding; a driver's number cannot keep us here either. */
     if (count > ACKNOWLEDGED_TOGETHER)
         count = ACKNOWLEDGED_TOGETHER;
-    while (count-- > 0 && line_acknowledge(line) == KERN_SUCCESS)
-        line->acknowledged++;
+    while (count-- > 0 && io_line_kernel_acknowledge(line))
+        ;
 }
 
 unsigned io_line_number(const struct io_line *line)

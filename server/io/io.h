@@ -8,6 +8,7 @@
  *   device.c     the drivers' interface: one object per device, everything lent to it
  *   physical.c   memory objects over physical ranges
  *   interrupt.c  the kernel's interrupt lines: registered once, lent, taken back
+ *   sharing.c    drivers that share a line and do not trust each other
  *   pool.c       memory that devices may reach, in purses with a quota
  *   acpi.c       where the firmware's tables are
  *   power.c      stopping the machine
@@ -74,12 +75,14 @@ int io_line_take_shared(unsigned number, struct io_line **line);
 /* The holder is gone; the line is free again as soon as its receive right is home. */
 void io_line_release(struct io_line *line);
 
-/* Prepare the receive right for a move to the driver: after this, put the name into a message with
- * MACH_MSG_TYPE_MOVE_RECEIVE. EBUSY if it is out. */
-int io_line_lend(struct io_line *line, mach_port_t *right);
+/* Prepare the receive right for a move to the driver of the device `holder` (a name that lasts
+ * until io_line_release): after this, put it into a message with MACH_MSG_TYPE_MOVE_RECEIVE. EBUSY
+ * if it is out. */
+int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right);
 
-/* So many interrupts were handled; more than are outstanding count for nothing. */
-void io_line_acknowledge(struct io_line *line, unsigned count);
+/* So many interrupts were handled; more than are outstanding count for nothing. `claimed`: the
+ * holder's device had raised them. */
+void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed);
 
 /* For a line that the authority itself uses: call `handler` for each interrupt. */
 void io_line_serve(struct io_line *line, void (*handler)(void *context), void *context);
@@ -119,8 +122,8 @@ struct io_device_vector {
 };
 
 struct io_device_mapping {
-    struct io_memory *memory; /* null: free */
-    uint64_t address;
+    struct io_memory *memory; /* null: free, or revoked */
+    uint64_t address, size;   /* size 0: free */
 };
 
 struct io_device {
@@ -148,6 +151,9 @@ struct io_device *io_device_from_port(mach_port_t port);
 
 /* Take everything back. */
 void io_device_destroy(struct io_device *device);
+
+/* No device reaches that memory any more. */
+void io_device_revoke_all(struct io_memory *memory);
 
 /* What the device has to write, and where, to raise this message line of its own. */
 void io_device_message(struct io_device *device, struct io_line *line, uint64_t *address,

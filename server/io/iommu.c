@@ -99,12 +99,14 @@ static void fault_handle(struct vtd_unit *unit, const struct vtd_fault *fault)
         return;
     }
     domain->faults++;
-    if (domain->recent < FAULTS_LOGGED && fault_port != MACH_PORT_NULL)
+    bool revoked = resource_map_find(&domain->addresses, fault->address, 1, NULL) != NULL;
+    if (!revoked && domain->recent < FAULTS_LOGGED && fault_port != MACH_PORT_NULL)
         io_faults_report(fault_port, MACH_SEND_TIMEOUT, domain->name, fault->address, !fault->read,
                          fault->reason, domain->faults);
     if (domain->recent++ < FAULTS_LOGGED)
-        log_warning("DMA fault: %s: %s at %llx blocked (reason %x)", domain->name, what,
-                    (unsigned long long)fault->address, fault->reason);
+        log_warning("DMA fault: %s: %s at %llx blocked (reason %x)%s", domain->name, what,
+                    (unsigned long long)fault->address, fault->reason,
+                    revoked ? ": its owner revoked that memory" : "");
     if (domain->recent == FAULTS_STORM) {
         log_warning("%s: a storm of DMA faults: not recorded for a second", domain->name);
         vtd_unit_silence(unit, fault->source, true);
@@ -224,6 +226,12 @@ void io_iommu_report_to(mach_port_t faults)
 {
     port_release(fault_port);
     fault_port = faults;
+}
+
+void io_iommu_report_line(const char *holder, unsigned number, bool stop)
+{
+    if (fault_port != MACH_PORT_NULL)
+        io_faults_line(fault_port, MACH_SEND_TIMEOUT, (char *)holder, number, stop);
 }
 
 bool io_iommu_is_on(void)
@@ -351,6 +359,12 @@ int io_domain_map(struct io_domain *domain, uint64_t physical, uint64_t size, ui
     vtd_unit_invalidate(domain->unit, domain->id, true);
     *result = address;
     return 0;
+}
+
+void io_domain_revoke(struct io_domain *domain, uint64_t address, uint64_t size)
+{
+    translation_unmap(domain->translation, address, size);
+    vtd_unit_invalidate(domain->unit, domain->id, false);
 }
 
 void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size)

@@ -24,6 +24,7 @@ bool io_iommu_is_on(void);
 
 /* Send reports of faults there (interface/io_faults.defs); the right is ours from now on. */
 void io_iommu_report_to(mach_port_t faults);
+void io_iommu_report_line(const char *holder, unsigned number, bool stop);
 bool io_iommu_remaps_interrupts(void);
 
 /* A domain for a device, which is behind the bridge `ancestor` on a root bus or is it itself. 0;
@@ -39,6 +40,10 @@ void io_domain_destroy(struct io_domain *domain);
 /* Let the device reach memory, at the address returned. ENOSPC: no device addresses left. */
 int io_domain_map(struct io_domain *domain, uint64_t physical, uint64_t size, uint64_t *address);
 void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size);
+
+/* Unmap, and give the address to nothing else until io_domain_unmap. Faults there are not the
+ * driver's doing. */
+void io_domain_revoke(struct io_domain *domain, uint64_t address, uint64_t size);
 
 /* May the device reach this address, and which memory is it? */
 bool io_domain_reaches(const struct io_domain *domain, uint64_t address, uint64_t *physical);

@@ -35,11 +35,13 @@ struct io_memory {
     uint64_t physical, size;
     mach_port_t port;
     unsigned references; /* the owner's right, each lease, each mapping for a device */
+    struct io_lease *leases;
 };
 
 struct io_lease {
-    struct io_memory *memory;
+    struct io_memory *memory; /* null: revoked */
     mach_port_t port;
+    struct io_lease *next;
 };
 
 static void pool_no_senders(void *context);
@@ -200,13 +202,42 @@ static void memory_no_senders(void *context)
     io_memory_release(memory);
 }
 
+/* The lease stands for nothing any more; its holder may not know it yet. */
+static void lease_void(struct io_lease *lease)
+{
+    struct io_memory *memory = lease->memory;
+
+    if (!memory)
+        return;
+    for (struct io_lease **link = &memory->leases; *link; link = &(*link)->next) {
+        if (*link == lease) {
+            *link = lease->next;
+            break;
+        }
+    }
+    lease->memory = NULL;
+    io_memory_release(memory);
+}
+
 static void lease_no_senders(void *context)
 {
     struct io_lease *lease = context;
 
     port_destroy(lease->port);
-    io_memory_release(lease->memory);
+    lease_void(lease);
     free(lease);
+}
+
+kern_return_t serve_memory_revoke(mach_port_t port)
+{
+    struct io_memory *memory = port_context(port, &memory_type);
+
+    if (!memory)
+        return outboard_error_make(EOPNOTSUPP);
+    while (memory->leases)
+        lease_void(memory->leases);
+    io_device_revoke_all(memory);
+    return 0;
 }
 
 /* Highest physical address that the kernel's allocator takes as "anywhere". */
@@ -298,6 +329,8 @@ kern_return_t serve_memory_lease(mach_port_t port, mach_port_t *result)
         return outboard_error_make(error);
     }
     lease->memory = memory;
+    lease->next = memory->leases;
+    memory->leases = lease;
     memory->references++;
     *result = port_make_send(lease->port);
     return 0;
@@ -307,7 +340,7 @@ struct io_memory *io_memory_from_lease(mach_port_t port)
 {
     struct io_lease *lease = port_context(port, &lease_type);
 
-    if (!lease)
+    if (!lease || !lease->memory)
         return NULL;
     lease->memory->references++;
     return lease->memory;

@@ -32,23 +32,49 @@ void faults_start(void)
     if (error == 0)
         error = error_from_kernel(io_control_faults(supervisor_io, port));
     if (error != 0)
-        journal_note(LOG_ERROR, "DMA faults will not be reported: %s", strerror(error));
+        journal_note(LOG_ERROR, "faults will not be reported: %s", strerror(error));
+}
+
+/* The driver of that device, if it is running. */
+static struct child *driver_lookup(const char *name)
+{
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (strcmp(child->name, name) == 0 && child->task.task != MACH_PORT_NULL)
+            return child;
+    }
+    return NULL;
 }
 
 kern_return_t serve_io_faults_report(mach_port_t port, const_name_t name, uint64_t address,
                                      boolean_t write, unsigned reason, unsigned total)
 {
+    struct child *child = driver_lookup(name);
+
     (void)port;
-    for (struct child *child = child_first(); child; child = child->next) {
-        if (strcmp(child->name, name) != 0 || child->task.task == MACH_PORT_NULL)
-            continue;
-        journal_note(LOG_WARNING, "%s: its device was refused to %s %llx (reason %x, %u so far)",
-                     name, write ? "write" : "read", (unsigned long long)address, reason, total);
-        if (policy.faults_stop) {
-            journal_note(LOG_ERROR, "%s: stopped, as the policy for DMA faults says", name);
-            child_end(child, CHILD_FAILED, "DMA fault");
-        }
-        break;
+    if (!child)
+        return MIG_NO_REPLY;
+    journal_note(LOG_WARNING, "%s: its device was refused to %s %llx (reason %x, %u so far)", name,
+                 write ? "write" : "read", (unsigned long long)address, reason, total);
+    if (policy.faults_stop) {
+        journal_note(LOG_ERROR, "%s: stopped, as the policy for DMA faults says", name);
+        child_end(child, CHILD_FAILED, "DMA fault");
+    }
+    return MIG_NO_REPLY;
+}
+
+kern_return_t serve_io_faults_line(mach_port_t port, const_name_t name, unsigned number,
+                                   boolean_t stop)
+{
+    struct child *child = driver_lookup(name);
+
+    (void)port;
+    if (child && stop) {
+        journal_note(LOG_ERROR, "%s: stopped: it sits on interrupt line %u, which others share",
+                     name, number);
+        child_end(child, CHILD_FAILED, "sat on an interrupt line");
+    } else if (child) {
+        journal_note(LOG_WARNING, "%s: on interrupt line %u, which storms with nobody claiming it",
+                     name, number);
     }
     return MIG_NO_REPLY;
 }

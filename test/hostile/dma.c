@@ -6,7 +6,12 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <interface/io_device_user.h>
+#include <interface/memory_user.h>
+
+#include <host/mach/port.h>
 #include <host/mach/shared.h>
+#include <host/mach/startup.h>
 
 #include "hostile.h"
 
@@ -98,6 +103,51 @@ static enum outcome read_after_release(void)
     return before && after ? SUCCEEDED : CONTAINED;
 }
 
+/* The memory's owner takes it back while the device has it. The crime is to go on. */
+static enum outcome after_revocation(void)
+{
+    mach_port_t io, pool, memory, lease;
+    uint64_t address, again, size;
+    boolean_t reaches = TRUE;
+
+    transfer_buffer();
+    if (startup_capability("device", &io) != 0 || startup_capability("pool", &pool) != 0 ||
+        memory_allocate(pool, PIECE, &memory) != KERN_SUCCESS ||
+        memory_lease(memory, &lease) != KERN_SUCCESS ||
+        io_device_dma_map(io, lease, &address, &size) != KERN_SUCCESS)
+        return REFUSED;
+    bool before = device_can_write(address);
+    if (memory_revoke(memory) != KERN_SUCCESS || !before)
+        return REFUSED;
+    bool after = device_can_write(address);
+    bool mapped = io_device_dma_map(io, lease, &again, &size) == KERN_SUCCESS;
+    /* Its address is not given to other memory while the driver may still name it. */
+    struct dma_buffer other;
+    if (dma_buffer_create(hostile_device, PIECE, &other) == 0) {
+        mapped |= other.address == address;
+        dma_buffer_destroy(hostile_device, &other);
+    }
+    after |= io_device_dma_check(io, address, PIECE, &reaches) == KERN_SUCCESS && reaches && mapped;
+    io_device_dma_unmap(io, address);
+    port_release(lease);
+    port_release(memory);
+    return after || mapped ? SUCCEEDED : CONTAINED;
+}
+
+/* Other tasks' memory for devices lies around our own: is there anything to be read? */
+static enum outcome anothers_buffer(void)
+{
+    enum { PAGES = 3 };
+    uint64_t own = transfer_buffer()->address;
+    bool seen = false;
+
+    for (uint64_t page = 1; page <= PAGES && !seen; page++) {
+        seen = device_can_read(own + page * DMA_PAGE_SIZE) ||
+               device_can_read(own - page * DMA_PAGE_SIZE);
+    }
+    return seen ? SUCCEEDED : CONTAINED;
+}
+
 static enum outcome past_the_page(void)
 {
     struct dma_buffer buffer;
@@ -142,6 +192,7 @@ static enum outcome forge_plain(void)
 const struct crime crimes_dma[] = {
     {"own-memory (no crime)", own_memory_works}, {"dma-read-kernel", read_kernel},
     {"dma-write-elsewhere", write_elsewhere},    {"dma-after-release", read_after_release},
+    {"dma-after-revocation", after_revocation},  {"dma-anothers-buffer", anothers_buffer},
     {"dma-past-the-page", past_the_page},        {"forged-remapped-interrupt", forge_remapped},
     {"forged-plain-interrupt", forge_plain},     {0},
 };

@@ -18,6 +18,8 @@ EXPECTED = {
     "dma-read-kernel": (CONTAINED, SUCCEEDED),
     "dma-write-elsewhere": (CONTAINED, SUCCEEDED),
     "dma-after-release": (CONTAINED, SUCCEEDED),
+    "dma-after-revocation": (CONTAINED, SUCCEEDED),
+    "dma-anothers-buffer": (CONTAINED, EITHER),
     "dma-past-the-page": (CONTAINED, EITHER),  # without an IOMMU: what happens to be there
     "forged-remapped-interrupt": (CONTAINED, CONTAINED),
     "forged-plain-interrupt": (CONTAINED, CONTAINED),
@@ -41,6 +43,8 @@ DEFENCES = {
     "dma-read-kernel": "nothing else is mapped in the domain",
     "dma-write-elsewhere": "nothing else is mapped in the domain",
     "dma-after-release": "unmapped and invalidated before the memory is free",
+    "dma-after-revocation": "unmapped, leases void, the address kept free",
+    "dma-anothers-buffer": "each device has a domain of its own",
     "dma-past-the-page": "nothing else is mapped in the domain",
     "forged-remapped-interrupt": "remapping entries verify the source (not by QEMU, for DMA)",
     "forged-plain-interrupt": "remapping refuses the old format (not in QEMU)",
@@ -72,12 +76,12 @@ class Hostile(MachineTest):
     def commit(self, iommu):
         image = self.image_with("hostile")
         disk = self.blank_image("a.img", 16 * MIB)
-        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 800; " * 32
+        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 800; " * 44
         ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
                                "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu,
                                "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
         self.assert_status(ran)
-        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 32, str(ran))
+        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 44, str(ran))
         self.assert_says(ran, r"^nvme0 +driver +running")
         self.assert_says(ran, r"^hostile0 +driver +died")
         self.assert_says(ran, r"hostile0: (bad|exception|arith|emul|soft|break)[^\n]*its task is ended", "log")
@@ -96,6 +100,7 @@ class Hostile(MachineTest):
     def test_with_vtd(self):
         ran = self.judge("vtd", 0)
         for pattern in (r"DMA fault: hostile0: read at 1000000 blocked",
+                        r"DMA fault: hostile0: .*: its owner revoked that memory",
                         r"DMA fault: hostile0: (read|write) at ba000 blocked",
                         r"qemu: .*non-present IRTE"):
             self.assert_says(ran, pattern, "log")
@@ -132,6 +137,29 @@ class Hostile(MachineTest):
                 self.assert_says(ran, rf"^dying{number} +driver +died")
             self.assert_says(ran, "8192 of 8192 blocks as written")
             self.assertNotIn("cannot be taken back", ran.log)
+
+    def test_a_shared_line(self):
+        """Three drivers on one line: one honest, one that sits on it, one that lets it storm."""
+        image = self.image_with("sharer")
+        disk = self.blank_image("a.img", 8 * MIB)
+        devices = [f"--qemu-arg={word}" for slot in ("10", "14", "18")
+                   for word in ("-device", f"e1000,addr={slot},romfile=")]
+        ran = self.run_machine(
+            "write-pattern nvme0n1 0 8192 9; sleep 7000; verify-pattern nvme0n1 0 8192 9; drivers; devices -v",
+            "--disk", f"nvme:{disk}", "--image", image, *devices)
+        self.assert_status(ran)
+        for times in (1, 2, 3):
+            self.assert_says(ran, rf"line \d+: sharer1 sits on it: skipped \({times}\)", "log")
+        self.assertNotIn("sits on it: skipped (4)", ran.log)
+        self.assert_says(ran, "sharer1: stopped: it sits on interrupt line", "log")
+        self.assert_says(ran, "^sharer1 +driver +failed .* sat on an interrupt line")
+        self.assert_says(ran, r"line \d+ storms and nobody claims it: quarantined; on it:.* sharer2", "log")
+        self.assert_says(ran, r"line \d+ is quiet: out of quarantine", "log")
+        self.assert_says(ran, "^sharer0 +driver +running")
+        self.assert_says(ran, "^sharer2 +driver +running")
+        after = ran.log[ran.log.index("out of quarantine"):]
+        self.assertRegex(after, r"sharer0: \d+ interrupts")
+        self.assert_says(ran, "8192 of 8192 blocks as written")
 
     def test_without_an_iommu(self):
         ran = self.judge("none", 1)

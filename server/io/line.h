@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * An interrupt line, between interrupt.c, which lends it, and sharing.c, which watches its sharers.
+ */
+#ifndef SERVER_IO_LINE_H
+#define SERVER_IO_LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mach/port.h>
+
+struct io_line {
+    unsigned number;
+    bool message;
+    bool taken; /* by a device */
+    bool lent;  /* the receive right is with a driver, or on its way home */
+    mach_port_t port;
+    const char *holder; /* the device's name; null: the authority itself answers */
+    unsigned acknowledged;
+    void (*handler)(void *context); /* the authority's own; null: nobody's */
+    void *handler_context;
+    bool answered;         /* in this round (sharing.c) */
+    unsigned skipped;      /* how often, lately */
+    uint64_t skipped_last; /* when */
+    struct io_line *next;
+};
+
+extern struct io_line *io_lines;
+
+/* Tell the kernel that one interrupt was handled. False: none was outstanding. */
+bool io_line_kernel_acknowledge(struct io_line *line);
+
+/* A sharer of a line has handled its interrupt; `claimed`: it was its own device's. */
+void io_sharing_acknowledge(struct io_line *line, bool claimed);
+
+#endif
