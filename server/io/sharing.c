@@ -6,9 +6,9 @@
  * is a round. The authority does not see an interrupt, but it sees the acknowledgements: from the
  * first of a round on the others have LINE_BOUND to follow. Who does not is skipped (the authority
  * acknowledges for it) and named; who is skipped again and again is no longer waited for, and the
- * supervisor is told to stop it. When in most of many rounds everybody says that the interrupt was not
- * his, the line is quarantined: acknowledged at a slow pace, so that the machine goes on,
- * and the drivers with it, until nobody is needlessly called for a while.
+ * supervisor is told to stop it. When in most of many rounds everybody says that the interrupt was
+ * not his, the line is quarantined: acknowledged at a slow pace, so that the machine goes on, and
+ * the drivers with it, until nobody is needlessly called for a while.
  */
 #include <stdio.h>
 
