@@ -43,4 +43,8 @@ int device_enable(struct device *device);
 /* Read `width` bytes (1, 2 or 4, naturally aligned) of the device's own configuration space. */
 int device_config_read(struct device *device, unsigned offset, unsigned width, uint32_t *value);
 
+/* Write one of the few registers there that concern nobody else: vendor-specific capabilities,
+ * cache line size, latency timer. EPERM: any other. */
+int device_config_write(struct device *device, unsigned offset, unsigned width, uint32_t value);
+
 #endif

@@ -142,6 +142,11 @@ int device_config_read(struct device *device, unsigned offset, unsigned width, u
     return error_from_kernel(pci_function_read(device->function, offset, width, value));
 }
 
+int device_config_write(struct device *device, unsigned offset, unsigned width, uint32_t value)
+{
+    return error_from_kernel(pci_function_write(device->function, offset, width, value));
+}
+
 static void interrupt_message(void *context, mach_msg_header_t *message)
 {
     struct device_interrupt *interrupt = context;

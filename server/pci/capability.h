@@ -10,12 +10,14 @@
 enum pci_capability_id {
     PCI_CAPABILITY_POWER = 0x01,
     PCI_CAPABILITY_MSI = 0x05,
+    PCI_CAPABILITY_VENDOR = 0x09,
     PCI_CAPABILITY_EXPRESS = 0x10,
     PCI_CAPABILITY_MSIX = 0x11,
     PCI_CAPABILITY_ADVANCED = 0x13, /* Advanced Features ECN: reset for conventional functions */
 };
 
 enum pci_extended_id {
+    PCI_EXTENDED_VENDOR = 0x000b,
     PCI_EXTENDED_ATS = 0x000f, /* PCIe 10.5.1: address translation services */
 };
 

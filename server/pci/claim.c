@@ -197,11 +197,11 @@ void pci_claim_release(struct pci_claim *claim)
     const struct pci_config *config = claim->tree->config;
 
     pci_function_silence(config, function);
-    int error = pci_function_reset(config, function);
+    int error = pci_function_reset(claim->tree, function);
     if (error != 0)
         log_write(error == ENOTSUP ? LOG_INFO : LOG_ERROR, "pci " PCI_ADDRESS_FORMAT ": %s",
                   pci_address_arguments(pci_function_address(function)),
-                  error == ENOTSUP ? "has no reset of its own: only silenced"
+                  error == ENOTSUP ? "has no reset: only silenced"
                                    : "does not come back from its reset");
     /* The authority masks the MSI-X table once more. */
     pci_function_decode(claim->tree, function, true);

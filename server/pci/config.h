@@ -138,6 +138,7 @@ enum pci_register {
     PCI_BRIDGE_PREFETCH_LIMIT_HIGH = 0x2c,
     PCI_BRIDGE_IO_BASE_HIGH = 0x30,
     PCI_BRIDGE_IO_LIMIT_HIGH = 0x32,
+    PCI_BRIDGE_CONTROL = 0x3e,
 };
 
 enum pci_command {

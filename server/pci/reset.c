@@ -35,6 +35,10 @@ enum {
     POWER_NO_SOFT_RESET = 1u << 3,
 };
 
+/* Bridge 3.2.5.18: the secondary bus is in reset while the bit is set. */
+enum { BRIDGE_CONTROL_RESET = 1u << 6 };
+
+#define BUS_RESET_TIME   (2 * CLOCK_MILLISECOND)   /* PCI 4.3.2, Trst: 1 ms */
 #define RESET_TIME       (100 * CLOCK_MILLISECOND) /* PCIe 6.6.2 */
 #define POWER_TIME       (10 * CLOCK_MILLISECOND)  /* PCI Power Management 1.2, table 5-6 */
 #define PENDING_INTERVAL (10 * CLOCK_MILLISECOND)
@@ -163,8 +167,39 @@ void pci_function_wake(const struct pci_config *config, const struct pci_functio
     header_restore(config, function, &saved);
 }
 
-int pci_function_reset(const struct pci_config *config, const struct pci_function *function)
+/* The bridge to a bus on which there is nothing but this function. */
+static const struct pci_function *own_bridge_lookup(struct pci_tree *tree,
+                                                    const struct pci_function *function)
 {
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct pci_function *other = &tree->functions[i];
+        if (other != function && other->info.segment == function->info.segment &&
+            other->info.bus == function->info.bus)
+            return NULL;
+    }
+    return pci_tree_bridge(tree, function->info.segment, function->info.bus);
+}
+
+static bool reset_bus(struct pci_tree *tree, const struct pci_function *function)
+{
+    const struct pci_function *bridge = own_bridge_lookup(tree, function);
+
+    if (!bridge)
+        return false;
+    uint32_t address = pci_function_address(bridge);
+    uint16_t control = pci_read16(tree->config, address, PCI_BRIDGE_CONTROL);
+    pci_write16(tree->config, address, PCI_BRIDGE_CONTROL,
+                (uint16_t)(control | BRIDGE_CONTROL_RESET));
+    clock_sleep(BUS_RESET_TIME);
+    pci_write16(tree->config, address, PCI_BRIDGE_CONTROL,
+                (uint16_t)(control & ~BRIDGE_CONTROL_RESET));
+    clock_sleep(RESET_TIME);
+    return true;
+}
+
+int pci_function_reset(struct pci_tree *tree, const struct pci_function *function)
+{
+    const struct pci_config *config = tree->config;
     uint32_t address = pci_function_address(function);
     uint16_t vendor = function->info.vendor;
     struct saved saved;
@@ -172,7 +207,7 @@ int pci_function_reset(const struct pci_config *config, const struct pci_functio
     header_save(config, function, &saved);
     saved.command &= (uint16_t) ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     bool done = reset_express(config, function) || reset_advanced(config, function) ||
-                reset_power(config, function);
+                reset_power(config, function) || reset_bus(tree, function);
     if (done && pci_read16(config, address, PCI_VENDOR) != vendor)
         return EIO;
     header_restore(config, function, &saved);

@@ -17,6 +17,7 @@
 #include <host/mach/trap.h>
 #include <server/pci/claim.h>
 #include <server/pci/command.h>
+#include <server/pci/filter.h>
 
 /* What hangs on a function's place in the tree. */
 struct served_function {
@@ -162,6 +163,18 @@ kern_return_t serve_pci_function_describe(mach_port_t port, record_t info,
     return 0;
 }
 
+/* Whether that is a register of the function: aligned, and in the space that it has. */
+static bool register_exists(const struct pci_function *function, unsigned offset, unsigned width)
+{
+    const struct pci_config *config = server.tree->config;
+    unsigned size = config->ops->size(config->context, pci_function_address(function));
+
+    if (function->info.express_offset == 0 && size > PCI_SPACE_SIZE)
+        size = PCI_SPACE_SIZE;
+    return (width == 1 || width == 2 || width == 4) && offset % width == 0 && size >= width &&
+           offset <= size - width;
+}
+
 kern_return_t serve_pci_function_read(mach_port_t port, unsigned offset, unsigned width,
                                       unsigned *value)
 {
@@ -169,16 +182,26 @@ kern_return_t serve_pci_function_read(mach_port_t port, unsigned offset, unsigne
 
     if (!served)
         return outboard_error_make(EOPNOTSUPP);
-    const struct pci_config *config = server.tree->config;
-    uint32_t address = pci_function_address(served->claim.function);
-    unsigned size = config->ops->size(config->context, address);
-
-    if (served->claim.function->info.express_offset == 0 && size > PCI_SPACE_SIZE)
-        size = PCI_SPACE_SIZE;
-    if ((width != 1 && width != 2 && width != 4) || offset % width != 0 || size < width ||
-        offset > size - width)
+    const struct pci_function *function = served->claim.function;
+    if (!register_exists(function, offset, width))
         return outboard_error_make(EINVAL);
-    *value = pci_config_read(config, address, offset, width);
+    *value = pci_config_read(server.tree->config, pci_function_address(function), offset, width);
+    return 0;
+}
+
+kern_return_t serve_pci_function_write(mach_port_t port, unsigned offset, unsigned width,
+                                       unsigned value)
+{
+    const struct served_function *served = port_context(port, &function_type);
+
+    if (!served)
+        return outboard_error_make(EOPNOTSUPP);
+    const struct pci_function *function = served->claim.function;
+    if (!register_exists(function, offset, width))
+        return outboard_error_make(EINVAL);
+    if (!pci_filter_allows(server.tree->config, function, offset, width))
+        return outboard_error_make(EPERM);
+    pci_config_write(server.tree->config, pci_function_address(function), offset, width, value);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <server/pci/assign.h>
 #include <server/pci/capability.h>
 #include <server/pci/command.h>
+#include <server/pci/filter.h>
 #include <server/pci/message.h>
 #include <server/pci/reset.h>
 #include <test/fuzz/fuzz.h>
@@ -161,10 +162,12 @@ static void function_use(struct pci_function *function)
     else
         pci_msi_enable(&model.config, function, 0xfee00000, 0x51);
     pci_function_master(&tree, function, true);
+    for (unsigned offset = 0; offset < model.size; offset++)
+        fuzz_require(!pci_filter_allows(&model.config, function, offset, 4) || offset >= 0x40);
     pci_function_silence(&model.config, function);
     uint16_t command = pci_read16(&model.config, address, PCI_COMMAND);
     fuzz_require(command == UINT16_MAX || !(command & PCI_COMMAND_MASTER));
-    pci_function_reset(&model.config, function);
+    pci_function_reset(&tree, function);
     pci_function_decode(&tree, function, false);
 }
 

@@ -10,6 +10,7 @@
 #include <interface/io_control_user.h>
 #include <interface/io_device_user.h>
 #include <interface/memory_user.h>
+#include <interface/pci_bus_user.h>
 #include <interface/pci_function_user.h>
 #include <kernel/device_user.h>
 #include <kernel/gnumach_user.h>
@@ -191,6 +192,35 @@ static enum outcome configuration_outside(void)
                : REFUSED;
 }
 
+/* Its own function's BAR over memory, bus mastering by hand, messages by hand, and the same through
+ * interfaces that are the bus server's. */
+static enum outcome configuration_written(void)
+{
+    mach_port_t function = right_of("function"), device = right_of("device"), out = MACH_PORT_NULL;
+    static const struct {
+        unsigned offset, width, value;
+    } wanted[] = {
+        {0x10, 4, 0x100000}, {0x10, 4, 0xfebf0000}, {0x04, 2, 0x0407},
+        {0x04, 1, 7},        {0x40, 4, 0xffffffff}, {0x44, 4, 0xfee00000},
+        {0x3c, 1, 1},        {0x06, 2, 0xffff},     {0x0c, 4, 0xffffffff},
+    };
+    unsigned before, after, value;
+    uint64_t address;
+    bool any = false;
+
+    if (pci_function_read(function, 0x10, 4, &before) != KERN_SUCCESS)
+        return REFUSED;
+    for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        any |= pci_function_write(function, wanted[i].offset, wanted[i].width, wanted[i].value) ==
+               KERN_SUCCESS;
+    any |= io_bus_device_add_window(device, device, 1, 0x100000, 0x1000) == KERN_SUCCESS;
+    any |= io_bus_device_add_msi(device, device, &address, &value) == KERN_SUCCESS;
+    any |= pci_bus_claim(function, 0, "mine", 1, &out, &out) == KERN_SUCCESS;
+    any |= pci_function_enable(device, TRUE) == KERN_SUCCESS;
+    any |= pci_function_read(function, 0x10, 4, &after) != KERN_SUCCESS || after != before;
+    return any ? SUCCEEDED : REFUSED;
+}
+
 static enum outcome publish_as_another(void)
 {
     mach_port_t port = mach_reply_port();
@@ -204,9 +234,15 @@ static enum outcome publish_as_another(void)
 }
 
 const struct crime crimes_rights[] = {
-    {"privileged-names", privileged_names},     {"privileged-calls", privileged_calls},
-    {"other-interfaces", other_interfaces},     {"windows-outside", windows_outside},
-    {"ports-outside", ports_outside},           {"interrupts-of-others", interrupts_of_others},
-    {"forged-leases", forged_leases},           {"configuration-outside", configuration_outside},
-    {"publish-as-another", publish_as_another}, {0},
+    {"privileged-names", privileged_names},
+    {"privileged-calls", privileged_calls},
+    {"other-interfaces", other_interfaces},
+    {"windows-outside", windows_outside},
+    {"ports-outside", ports_outside},
+    {"interrupts-of-others", interrupts_of_others},
+    {"forged-leases", forged_leases},
+    {"configuration-outside", configuration_outside},
+    {"configuration-written", configuration_written},
+    {"publish-as-another", publish_as_another},
+    {0},
 };

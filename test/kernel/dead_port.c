@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What the kernel makes of an interrupt port that dies: the reason why the authority never lets one
- * die (server/io/interrupt.c). Started in the authority's place, with its arguments, it needs QEMU's
- * 82540EM (`e1000`), whose interrupt is a level on a line. Device number 16: the port dies with an
- * interrupt unacknowledged, and another is registered. Number 20: it dies with nothing outstanding,
- * and the device raises the line with nobody registered. The log says how far the machine came.
+ * die (server/io/interrupt.c). Started in the authority's place, with its arguments, it needs
+ * QEMU's 82540EM (`e1000`), whose interrupt is a level on a line. Device number 16: the port dies
+ * with an interrupt unacknowledged, and another is registered. Number 20: it dies with nothing
+ * outstanding, and the device raises the line with nobody registered. The log says how far the
+ * machine came.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -35,7 +36,9 @@ static uint32_t config_read(unsigned offset)
 {
     uint32_t value;
 
-    __asm__ volatile("outl %0, %1" : : "a"(0x80000000u | device << 11 | offset), "Nd"((uint16_t)0xcf8));
+    __asm__ volatile("outl %0, %1"
+                     :
+                     : "a"(0x80000000u | device << 11 | offset), "Nd"((uint16_t)0xcf8));
     __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"((uint16_t)0xcfc));
     return value;
 }
@@ -89,8 +92,9 @@ static unsigned interrupts_count(mach_port_t port, mach_msg_timeout_t wait)
     } message;
     unsigned count = 0;
 
-    while (count < 1000 && mach_msg(&message.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,
-                                    sizeof(message), port, wait, MACH_PORT_NULL) == MACH_MSG_SUCCESS)
+    while (count < 1000 &&
+           mach_msg(&message.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(message), port,
+                    wait, MACH_PORT_NULL) == MACH_MSG_SUCCESS)
         count++;
     return count;
 }

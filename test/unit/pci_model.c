@@ -153,6 +153,14 @@ static void model_write(void *context, uint32_t address, unsigned offset, unsign
         function_reset(f);
     else if (f->power_register && (power & 3) == 3 && (f->space[f->power_register] & 3) == 0)
         function_reset(f);
+    /* Bridge 3.2.5.18: everything right behind it. */
+    if ((f->space[PCI_HEADER_TYPE] & PCI_HEADER_LAYOUT) == PCI_HEADER_BRIDGE &&
+        offset == PCI_BRIDGE_CONTROL && value & 0x40) {
+        for (int i = 0; i < model->count; i++) {
+            if (model->functions[i].parent == f - model->functions)
+                function_reset(&model->functions[i]);
+        }
+    }
 }
 
 static const struct pci_config_ops model_ops = {

@@ -9,6 +9,7 @@
 #include <server/pci/assign.h>
 #include <server/pci/capability.h>
 #include <server/pci/command.h>
+#include <server/pci/filter.h>
 #include <server/pci/message.h>
 #include <server/pci/reset.h>
 #include <server/pci/tree.h>
@@ -341,7 +342,7 @@ static void function_level_reset(void **state)
     int f = resettable_make();
 
     (void)state;
-    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), 0);
+    assert_int_equal(pci_function_reset(&tree, found(0, 3)), 0);
     assert_int_equal(model.functions[f].resets, 1);
     assert_true(pci_model_slept() == 100 * CLOCK_MILLISECOND);
     assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00004);
@@ -352,14 +353,14 @@ static void function_level_reset(void **state)
     setup(NULL);
     f = resettable_make();
     pci_model_poke(&model, f, 0x8a, 2, 1 << 5); /* a transaction that never ends */
-    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), 0);
+    assert_int_equal(pci_function_reset(&tree, found(0, 3)), 0);
     assert_int_equal(model.functions[f].resets, 1);
     assert_int_equal(pci_model_warnings(), 1);
 
     setup(NULL);
     f = resettable_make();
     model.functions[f].dies_in_reset = true;
-    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), EIO);
+    assert_int_equal(pci_function_reset(&tree, found(0, 3)), EIO);
 }
 
 static void other_resets(void **state)
@@ -376,24 +377,79 @@ static void other_resets(void **state)
     model.functions[f].power_register = 0x54;
     pci_tree_scan(&tree, 0, 0, 255);
 
-    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), 0);
+    assert_int_equal(pci_function_reset(&tree, found(0, 3)), 0);
     assert_int_equal(model.functions[f].resets, 1);
     assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00000);
 
     pci_model_poke(&model, f, 0x43, 1, 0); /* no Advanced Features reset: through D3hot */
-    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), 0);
+    assert_int_equal(pci_function_reset(&tree, found(0, 3)), 0);
     assert_int_equal(model.functions[f].resets, 2);
     assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00000);
     assert_int_equal(pci_model_peek(&model, f, 0x54, 2), 0);
 
     pci_model_poke(&model, f, 0x54, 2, 8); /* which does not reset this one */
-    assert_int_equal(pci_function_reset(&model.config, found(0, 3)), ENOTSUP);
+    assert_int_equal(pci_function_reset(&tree, found(0, 3)), ENOTSUP);
     assert_int_equal(model.functions[f].resets, 2);
 
     pci_model_poke(&model, f, 0x54, 2, 3);
     pci_function_wake(&model.config, found(0, 3));
     assert_int_equal(pci_model_peek(&model, f, 0x54, 2), 0);
     assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00000);
+}
+
+static void bus_reset_where_it_is_alone(void **state)
+{
+    int bridge = pci_model_bridge(&model, PCI_MODEL_ROOT, 2, 0, 1, 1);
+    int f = pci_model_add(&model, bridge, 0, 0, 0x1b36, 0x010802);
+
+    (void)state;
+    pci_model_bar(&model, f, 0, 0xfffff000, 0, 0xfeb00000);
+    pci_tree_scan(&tree, 0, 0, 255);
+    assert_int_equal(pci_function_reset(&tree, found(1, 0)), 0);
+    assert_int_equal(model.functions[f].resets, 1);
+    assert_int_equal(pci_model_peek(&model, f, PCI_BAR, 4), 0xfeb00000);
+    assert_int_equal(pci_model_peek(&model, bridge, PCI_BRIDGE_CONTROL, 2) & 0x40, 0);
+
+    setup(NULL);
+    bridge = pci_model_bridge(&model, PCI_MODEL_ROOT, 2, 0, 1, 1);
+    f = pci_model_add(&model, bridge, 0, 0, 0x1b36, 0x010802);
+    int neighbour = pci_model_add(&model, bridge, 1, 0, 0x1b36, 0x010802);
+    pci_tree_scan(&tree, 0, 0, 255);
+    assert_int_equal(pci_function_reset(&tree, found(1, 0)), ENOTSUP);
+    assert_int_equal(model.functions[f].resets, 0);
+    assert_int_equal(model.functions[neighbour].resets, 0);
+}
+
+static bool allows(unsigned offset, unsigned width)
+{
+    return pci_filter_allows(&model.config, found(0, 3), offset, width);
+}
+
+static void what_a_driver_may_write(void **state)
+{
+    int f = pci_model_add(&model, PCI_MODEL_ROOT, 3, 0, 0x1b36, 0x010802);
+
+    (void)state;
+    pci_model_capability(&model, f, 0x40, PCI_CAPABILITY_VENDOR, 0x60);
+    pci_model_poke(&model, f, 0x42, 1, 0x10);
+    pci_model_capability(&model, f, 0x60, PCI_CAPABILITY_MSI, 0);
+    pci_tree_scan(&tree, 0, 0, 255);
+
+    unsigned allowed = 0;
+    for (unsigned offset = 0; offset < 256; offset++)
+        allowed += allows(offset, 1);
+    assert_int_equal(allowed, 2 + 0x10 - 3);
+    assert_true(allows(PCI_CACHE_LINE, 2));
+    assert_true(allows(0x44, 4));
+    assert_true(allows(0x4c, 4));
+    assert_false(allows(0x4e, 4));
+    assert_false(allows(0x40, 4));
+    assert_false(allows(PCI_COMMAND, 2));
+    assert_false(allows(PCI_CACHE_LINE, 4));
+    /* It says that it reaches over its neighbour. */
+    pci_model_poke(&model, f, 0x42, 1, 0x30);
+    assert_false(allows(0x44, 4));
+    assert_false(allows(0x62, 2));
 }
 
 static uint32_t random_next(uint32_t *seed)
@@ -440,7 +496,7 @@ static void noise(void **state)
             pci_function_decode(&tree, function, true);
             pci_function_silence(tree.config, function);
             pci_function_wake(tree.config, function);
-            pci_function_reset(tree.config, function);
+            pci_function_reset(&tree, function);
         }
     }
 }
@@ -460,6 +516,8 @@ int main(void)
         cmocka_unit_test_setup(silence_is_complete, setup),
         cmocka_unit_test_setup(function_level_reset, setup),
         cmocka_unit_test_setup(other_resets, setup),
+        cmocka_unit_test_setup(bus_reset_where_it_is_alone, setup),
+        cmocka_unit_test_setup(what_a_driver_may_write, setup),
         cmocka_unit_test_setup(noise, setup),
     };
 
