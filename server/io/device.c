@@ -14,6 +14,7 @@
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <server/io/io.h>
+#include <server/io/line.h>
 #include <server/io/msix.h>
 
 static const struct port_type device_type = {.name = "device", .serve = io_device_server};
@@ -55,8 +56,8 @@ void io_device_message(struct io_device *device, struct io_line *line, uint64_t 
 {
     io_line_message(line, address, data);
     if (device->domain && io_iommu_remaps_interrupts()) {
-        io_domain_interrupt_set(device->domain, io_line_number(line), (uint8_t)*data);
-        *address = io_iommu_message(io_line_number(line));
+        io_domain_interrupt_set(device->domain, line->number, (uint8_t)*data);
+        *address = io_iommu_message(line->number);
         *data = 0;
     }
 }
@@ -68,7 +69,7 @@ void io_device_destroy(struct io_device *device)
         if (device->vector[i].table_entry)
             io_msix_mask(device->vector[i].table_entry);
         if (line && device->vector[i].message && device->domain)
-            io_domain_interrupt_clear(device->domain, io_line_number(line));
+            io_domain_interrupt_clear(device->domain, line->number);
         if (line)
             io_line_release(line);
     }
@@ -159,7 +160,7 @@ kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned i
     struct io_device *device = io_device_from_port(port);
 
     if (device && index < IO_VECTORS && device->vector[index].line &&
-        io_line_is_lent(device->vector[index].line))
+        device->vector[index].line->lent)
         io_line_acknowledge(device->vector[index].line, count, claimed);
     return MIG_NO_REPLY;
 }
@@ -281,10 +282,10 @@ static void interrupts_describe(const struct io_device *device, struct resource_
         if (!vector->line)
             continue;
         unsigned flags = vector->message ? IO_RESOURCE_MESSAGE : IO_RESOURCE_SHARED;
-        if (io_line_is_lent(vector->line))
+        if (vector->line->lent)
             flags |= IO_RESOURCE_IN_USE;
-        resource_add(writer, IO_RESOURCE_INTERRUPT, i, io_line_number(vector->line), 1, flags,
-                     io_line_acknowledged(vector->line));
+        resource_add(writer, IO_RESOURCE_INTERRUPT, i, vector->line->number, 1, flags,
+                     vector->line->acknowledged);
     }
 }
 

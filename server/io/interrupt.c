@@ -228,21 +228,6 @@ void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed)
         ;
 }
 
-unsigned io_line_number(const struct io_line *line)
-{
-    return line->number;
-}
-
-unsigned io_line_acknowledged(const struct io_line *line)
-{
-    return line->acknowledged;
-}
-
-bool io_line_is_lent(const struct io_line *line)
-{
-    return line->lent;
-}
-
 void io_line_message(const struct io_line *line, uint64_t *address, uint32_t *data)
 {
     /* Physical destination mode, to the processor with APIC id 0, which takes all the kernel's

@@ -87,10 +87,6 @@ void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed);
 /* For a line that the authority itself uses: call `handler` for each interrupt. */
 void io_line_serve(struct io_line *line, void (*handler)(void *context), void *context);
 
-unsigned io_line_number(const struct io_line *line);
-unsigned io_line_acknowledged(const struct io_line *line);
-bool io_line_is_lent(const struct io_line *line);
-
 /* What a device must write, and where, to raise a message line (Intel SDM volume 3, 11.11). */
 void io_line_message(const struct io_line *line, uint64_t *address, uint32_t *data);
 

@@ -15,6 +15,7 @@
 #include <server/io/dmar.h>
 #include <server/io/io.h>
 #include <server/io/ioapic.h>
+#include <server/io/line.h>
 #include <server/io/madt.h>
 #include <server/io/vtd.h>
 #include <server/io/vtd_registers.h>
@@ -234,11 +235,6 @@ void io_iommu_report_line(const char *holder, unsigned number, bool stop)
         io_faults_line(fault_port, MACH_SEND_TIMEOUT, (char *)holder, number, stop);
 }
 
-bool io_iommu_is_on(void)
-{
-    return on;
-}
-
 bool io_iommu_remaps_interrupts(void)
 {
     return remapping;
@@ -369,19 +365,8 @@ void io_domain_revoke(struct io_domain *domain, uint64_t address, uint64_t size)
 
 void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size)
 {
-    translation_unmap(domain->translation, address, size);
-    vtd_unit_invalidate(domain->unit, domain->id, false);
+    io_domain_revoke(domain, address, size);
     resource_map_release_range(&domain->addresses, address);
-}
-
-bool io_domain_reaches(const struct io_domain *domain, uint64_t address, uint64_t *physical)
-{
-    return translation_reaches(domain->translation, address, physical);
-}
-
-unsigned io_domain_faults(const struct io_domain *domain)
-{
-    return domain->faults;
 }
 
 uint64_t io_iommu_message(unsigned index)

@@ -20,8 +20,6 @@ struct io_domain;
  * used) the machine runs unconfined; the log says which. */
 void io_iommu_start(void);
 
-bool io_iommu_is_on(void);
-
 /* Send reports of faults there (interface/io_faults.defs); the right is ours from now on. */
 void io_iommu_report_to(mach_port_t faults);
 void io_iommu_report_line(const char *holder, unsigned number, bool stop);
@@ -44,12 +42,6 @@ void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size);
 /* Unmap, and give the address to nothing else until io_domain_unmap. Faults there are not the
  * driver's doing. */
 void io_domain_revoke(struct io_domain *domain, uint64_t address, uint64_t size);
-
-/* May the device reach this address, and which memory is it? */
-bool io_domain_reaches(const struct io_domain *domain, uint64_t address, uint64_t *physical);
-
-/* How many faults the device has caused. */
-unsigned io_domain_faults(const struct io_domain *domain);
 
 /* The address that a device writes 0 to, to raise what remapping entry `index` says. */
 uint64_t io_iommu_message(unsigned index);

@@ -10,8 +10,6 @@
  * not his, the line is quarantined: acknowledged at a slow pace, so that the machine goes on, and
  * the drivers with it, until nobody is needlessly called for a while.
  */
-#include <stdio.h>
-
 #include <kit/clock.h>
 #include <kit/log.h>
 #include <server/io/io.h>
@@ -61,17 +59,13 @@ static void quarantine_turn(void *context)
 
 static void quarantine_begin(struct pin *pin)
 {
-    unsigned number = (unsigned)(pin - pins);
-    char names[160] = "";
-    size_t length = 0;
-
     for (struct io_line *line = NULL; (line = sharer_next(pin, line));) {
-        if (!line->holder || length >= sizeof(names))
+        if (!line->holder)
             continue;
-        length += (size_t)snprintf(names + length, sizeof(names) - length, " %s", line->holder);
-        io_iommu_report_line(line->holder, number, false);
+        log_warning("line %u storms and nobody claims it: quarantined; %s is on it", line->number,
+                    line->holder);
+        io_iommu_report_line(line->holder, line->number, false);
     }
-    log_warning("line %u storms and nobody claims it: quarantined; on it:%s", number, names);
     pin->quarantined = true;
     pin->quiet = 0;
     clock_timer_start(&pin->timer, QUARANTINE_TURN, quarantine_turn, pin);
