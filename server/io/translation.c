@@ -223,17 +223,3 @@ void translation_unmap(struct translation *translation, uint64_t address, uint64
         done += level_size(level);
     }
 }
-
-bool translation_reaches(const struct translation *translation, uint64_t address,
-                         uint64_t *physical)
-{
-    unsigned level, index;
-    struct table *table =
-        address < reach(translation) ? entry_find(translation, address, &level, &index) : NULL;
-
-    if (!table)
-        return false;
-    *physical = (table->entries[index] & ENTRY_ADDRESS & ~(level_size(level) - 1)) +
-                address % level_size(level);
-    return true;
-}

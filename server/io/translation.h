@@ -36,8 +36,4 @@ int translation_map(struct translation *translation, uint64_t address, uint64_t 
 /* Unmap what translation_map mapped, exactly. The caller invalidates the unit's caches. */
 void translation_unmap(struct translation *translation, uint64_t address, uint64_t size);
 
-/* May a device with this table reach `address`, and where is it? */
-bool translation_reaches(const struct translation *translation, uint64_t address,
-                         uint64_t *physical);
-
 #endif

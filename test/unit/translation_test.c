@@ -2,8 +2,25 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <server/io/translation.h>
 #include <test/unit/cmocka.h>
+
+/* The whole of it, to look into its tables. */
+#include <server/io/translation.c>
+
+/* Does the unit reach this address, and which memory is it? */
+static bool translation_reaches(const struct translation *translation, uint64_t address,
+                                uint64_t *physical)
+{
+    unsigned level, index;
+    struct table *table =
+        address < reach(translation) ? entry_find(translation, address, &level, &index) : NULL;
+
+    if (!table)
+        return false;
+    *physical = (table->entries[index] & ENTRY_ADDRESS & ~(level_size(level) - 1)) +
+                address % level_size(level);
+    return true;
+}
 
 #define MIB UINT64_C(0x100000)
 
