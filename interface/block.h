@@ -49,7 +49,7 @@ struct block_completion {
     uint16_t status; /* enum block_status */
     uint32_t generation;
     uint32_t length; /* bytes moved: all of the request on success, else 0 */
-    uint32_t reserved;
+    uint32_t epoch;  /* the session's, which its client chose: tells it from an older driver's */
 };
 static_assert(sizeof(struct block_completion) == 16, "four completions to a cache line");
 

@@ -18,7 +18,7 @@
 
 struct block_transport {
     /* Send completions without ever waiting; how many were taken. */
-    unsigned (*deliver)(void *link, const struct block_completion *completions, unsigned count);
+    unsigned (*deliver)(void *link, struct block_completion *completions, unsigned count);
 
     /* The device no longer uses anything of the session's: let go of its buffers. The session is
      * freed afterwards. */

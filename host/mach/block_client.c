@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A block client's transport. The completion port is not in the event loop's set: whoever submits
+ * A block client's transport. The port for wakeups is not in the event loop's set: whoever submits
  * waits for it alone.
  */
 #include <errno.h>
@@ -14,18 +14,21 @@
 #include <kernel/mach_port_user.h>
 
 #include <host/mach/error.h>
+#include <host/mach/memory.h>
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
 #include <kit/block_client_core.h>
-
-/* block_completions_deliver: the first routine of subsystem 71500. */
-enum { BLOCK_COMPLETIONS_DELIVER = 71500 };
+#include <kit/queue.h>
 
 struct block_client_link {
-    mach_port_t session;     /* send right */
-    mach_port_t completions; /* receive right */
+    mach_port_t session; /* send right */
+    mach_port_t wakeups; /* receive right; the driver's death is told there too */
+    struct queue queue;
+    struct shared_memory submissions;
+    const void *completions; /* the driver's memory */
+    uint32_t epoch;
     struct shared_memory buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
 };
@@ -41,9 +44,36 @@ static int death_request(struct block_client_link *link)
     mach_port_t previous = MACH_PORT_NULL;
     int error = error_from_kernel(
         mach_port_request_notification(mach_task_self(), link->session, MACH_NOTIFY_DEAD_NAME, 1,
-                                       link->completions, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
+                                       link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
 
     port_release(previous);
+    return error;
+}
+
+#define SUBMISSIONS_SIZE                                                                           \
+    ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
+#define COMPLETIONS_SIZE queue_memory_size(BLOCK_SLOTS, sizeof(struct block_completion))
+
+static int queue_open(struct block_client_link *link)
+{
+    static uint32_t epochs;
+    mach_port_t own, others;
+    int error = shared_memory_allocate(SUBMISSIONS_SIZE, &link->submissions);
+
+    if (error == 0)
+        error = shared_memory_lease(&link->submissions, true, &own);
+    if (error != 0)
+        return error;
+    link->epoch = ++epochs;
+    error = error_from_kernel(block_link_queue(link->session, own, link->epoch, &others));
+    port_release(own);
+    if (error != 0)
+        return error;
+    error = shared_memory_open(others, COMPLETIONS_SIZE, &link->completions);
+    port_release(others);
+    if (error == 0)
+        queue_init(&link->queue, link->submissions.address, sizeof(struct block_submission),
+                   link->completions, sizeof(struct block_completion), BLOCK_SLOTS);
     return error;
 }
 
@@ -58,10 +88,12 @@ static int session_open(const char *name, bool write, struct block_client_link *
     if (error != 0)
         return error;
     error = error_from_kernel(
-        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &link->completions));
-    if (error == 0)
+        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &link->wakeups));
+    if (error == 0) {
+        mach_port_set_qlimit(mach_task_self(), link->wakeups, 1); /* one is as good as two */
         error = error_from_kernel(
-            block_class_open(class, write, link->completions, &link->session, record, &size));
+            block_class_open(class, write, link->wakeups, &link->session, record, &size));
+    }
     port_release(class);
     if (error == 0)
         error = death_request(link);
@@ -70,14 +102,18 @@ static int session_open(const char *name, bool write, struct block_client_link *
     if (size != sizeof(*info))
         return EPROTO;
     memcpy(info, record, sizeof(*info));
-    return block_info_is_possible(info) ? 0 : EPROTO;
+    return block_info_is_possible(info) ? queue_open(link) : EPROTO;
 }
 
 static void link_close(struct block_client_link *link)
 {
     port_release(link->session);
-    if (link->completions != MACH_PORT_NULL)
-        mach_port_mod_refs(mach_task_self(), link->completions, MACH_PORT_RIGHT_RECEIVE, -1);
+    if (link->wakeups != MACH_PORT_NULL)
+        mach_port_mod_refs(mach_task_self(), link->wakeups, MACH_PORT_RIGHT_RECEIVE, -1);
+    if (link->completions)
+        memory_pages_free((void *)link->completions, COMPLETIONS_SIZE);
+    if (link->submissions.address)
+        shared_memory_free(&link->submissions);
     for (unsigned i = 0; i < link->buffer_count; i++)
         shared_memory_free(&link->buffer[i]);
 }
@@ -118,7 +154,7 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
     int error = shared_memory_allocate(size, shared);
     if (error != 0)
         return error;
-    error = shared_memory_lease(shared, &lease);
+    error = shared_memory_lease(shared, false, &lease);
     if (error == 0) {
         error = error_from_kernel(block_link_attach(link->session, lease, buffer, &attached));
         port_release(lease);
@@ -137,45 +173,56 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
 int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count)
 {
-    return error_from_kernel(
-        block_link_submit(link->session, (record_t)submissions, count * sizeof(*submissions)));
+    for (unsigned i = 0; i < count; i++)
+        queue_put(&link->queue, &submissions[i]);
+    if (!queue_publish(&link->queue))
+        return 0;
+    /* A wakeup that finds one there already is as good. */
+    kern_return_t code = block_link_wake(link->session, MACH_SEND_TIMEOUT);
+    return code == MACH_SEND_INVALID_DEST ? ENODEV : 0;
 }
 
-/* block_completions_deliver as MIG lays it out: a run of bytes behind its type. */
-struct delivery {
-    mach_msg_header_t header;
-    mach_msg_type_t type;
-    unsigned char records[2048];
-    unsigned char trailer[64]; /* room to spare */
-};
+/* Sleep until the driver wakes us; ENODEV: it is gone. */
+static int wakeup_wait(struct block_client_link *link)
+{
+    struct {
+        mach_msg_header_t header;
+        unsigned char body[256];
+    } message;
+    mach_msg_return_t code = mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message),
+                                      link->wakeups, 0, MACH_PORT_NULL);
+
+    if (code != MACH_MSG_SUCCESS)
+        return ENODEV;
+    if (message.header.msgh_id == MACH_NOTIFY_DEAD_NAME &&
+        MACH_MSGH_BITS_LOCAL(message.header.msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE) {
+        port_release(link->session); /* the reference that the notification brought */
+        return ENODEV;
+    }
+    mach_msg_destroy(&message.header); /* a wakeup, and it does not matter what is in it */
+    return 0;
+}
 
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
                               unsigned limit, unsigned *count)
 {
     for (;;) {
-        struct delivery message;
-        mach_msg_return_t code = mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message),
-                                          link->completions, 0, MACH_PORT_NULL);
-        if (code != MACH_MSG_SUCCESS)
-            return ENODEV;
-        if (message.header.msgh_id == MACH_NOTIFY_DEAD_NAME &&
-            MACH_MSGH_BITS_LOCAL(message.header.msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE) {
-            port_release(link->session); /* the reference that the notification brought */
-            return ENODEV;
+        unsigned got = 0;
+        int taken = 0;
+
+        while (got < limit && (taken = queue_take(&link->queue, &completions[got])) > 0)
+            got += completions[got].epoch == link->epoch;
+        if (taken < 0)
+            return ENODEV; /* it broke the protocol: nothing that it says counts any more */
+        if (got > 0) {
+            *count = got;
+            return 0;
         }
-        size_t header = offsetof(struct delivery, records);
-        if (message.header.msgh_id != BLOCK_COMPLETIONS_DELIVER ||
-            (message.header.msgh_bits & MACH_MSGH_BITS_COMPLEX) ||
-            message.header.msgh_size < header || message.type.msgt_name != MACH_MSG_TYPE_CHAR ||
-            message.type.msgt_number > message.header.msgh_size - header ||
-            message.type.msgt_number > sizeof(message.records)) {
-            mach_msg_destroy(&message.header);
-            continue;
+        if (queue_sleep(&link->queue)) {
+            int error = wakeup_wait(link);
+            queue_awake(&link->queue);
+            if (error != 0)
+                return error;
         }
-        *count = message.type.msgt_number / sizeof(*completions);
-        if (*count > limit)
-            *count = limit;
-        memcpy(completions, message.records, *count * sizeof(*completions));
-        return 0;
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The block class's transport in a driver: sessions are ports, submissions and completions
- * messages.
+ * The block class's transport in a driver: sessions are ports, requests and completions go through
+ * queues in shared memory, messages only wake.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,15 +13,20 @@
 #include <interface/block_session_server.h>
 #include <interface/io_device_user.h>
 #include <interface/types.h>
+#include <kernel/mach_port_user.h>
 
 #include <host/mach/device.h>
 #include <host/mach/error.h>
+#include <host/mach/memory.h>
 #include <host/mach/port.h>
+#include <host/mach/shared.h>
 #include <host/mach/startup.h>
+#include <host/mach/trap.h>
 #include <kit/block_core.h>
 #include <kit/clock.h>
 #include <kit/device.h>
 #include <kit/log.h>
+#include <kit/queue.h>
 
 /* A device as it is published. */
 struct offer {
@@ -34,8 +39,19 @@ struct link {
     struct offer *offer;
     struct block_session *session; /* null once it is ending */
     mach_port_t port;              /* the session's */
-    mach_port_t client;            /* where completions go */
+    mach_port_t client;            /* who is woken */
+    struct queue queue;
+    const void *submissions; /* the client's memory, null: no queue yet */
+    struct shared_memory completions;
+    uint32_t epoch;
+    struct link *next;
 };
+
+static struct link *links; /* with a queue and a session */
+
+#define SUBMISSIONS_SIZE                                                                           \
+    ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
+#define COMPLETIONS_SIZE queue_memory_size(BLOCK_SLOTS, sizeof(struct block_completion))
 
 static void session_no_senders(void *context);
 
@@ -46,20 +62,19 @@ static const struct port_type session_type = {
     .no_senders = session_no_senders,
 };
 
-static unsigned link_deliver(void *context, const struct block_completion *completions,
-                             unsigned count)
+/* There is always room: no more can be undelivered than there are slots. */
+static unsigned link_deliver(void *context, struct block_completion *completions, unsigned count)
 {
-    enum { MESSAGE_MAX = 2048 / sizeof(struct block_completion) };
     struct link *link = context;
-    struct block_completion copy[MESSAGE_MAX];
 
-    if (count > MESSAGE_MAX)
-        count = MESSAGE_MAX;
-    memcpy(copy, completions, count * sizeof(copy[0]));
-    kern_return_t code = block_completions_deliver(link->client, MACH_SEND_TIMEOUT, (record_t)copy,
-                                                   count * sizeof(copy[0]));
-    /* A dead client's completions go nowhere; its death is told separately. */
-    return code == MACH_SEND_TIMED_OUT ? 0 : count;
+    for (unsigned i = 0; i < count; i++) {
+        completions[i].epoch = link->epoch;
+        queue_put(&link->queue, &completions[i]);
+    }
+    /* A dead client's wakeup goes nowhere; its death is told separately. */
+    if (queue_publish(&link->queue))
+        block_completions_wake(link->client, MACH_SEND_TIMEOUT);
+    return count;
 }
 
 static void link_ended(void *context, struct block_session *session)
@@ -69,6 +84,10 @@ static void link_ended(void *context, struct block_session *session)
     for (unsigned i = 0; i < BLOCK_BUFFERS; i++) {
         if (session->buffer[i].size != 0)
             io_device_dma_unmap(device_io_port(link->offer->device), session->buffer[i].address);
+    }
+    if (link->submissions) {
+        memory_pages_free((void *)link->submissions, SUBMISSIONS_SIZE);
+        shared_memory_free(&link->completions);
     }
     free(link);
 }
@@ -83,6 +102,12 @@ static void link_end(struct link *link)
     if (!session)
         return;
     link->session = NULL;
+    for (struct link **at = &links; *at; at = &(*at)->next) {
+        if (*at == link) {
+            *at = link->next;
+            break;
+        }
+    }
     port_unwatch(link->client);
     port_release(link->client);
     port_destroy(link->port);
@@ -100,14 +125,41 @@ static void client_died(void *context, mach_port_t name)
     link_end(context);
 }
 
-/* Completions that a client had no room for are offered again soon. */
-static void turn(void *context)
+/* Give the core what the client submitted. */
+static void link_take(struct link *link)
 {
-    static struct clock_timer again;
+    struct block_submission submission;
+    const char *problem = NULL;
+    int taken;
+
+    while (!problem && (taken = queue_take(&link->queue, &submission)) != 0) {
+        if (taken < 0)
+            problem = "more submissions than there is room for";
+        else if (block_session_submit(link->session, &submission, 1) != 0)
+            problem = "a slot that is out of range or in flight already";
+    }
+    if (problem) {
+        log_warning("%s: a client broke the protocol and is cut off: %s", link->offer->suffix,
+                    problem);
+        link_end(link);
+    }
+}
+
+/* After each turn of the loop: carry what there is in both directions, and sleep when all clients'
+ * queues are dry. */
+static bool turn(void *context)
+{
+    bool more = false;
 
     (void)context;
-    if (block_turn() && !again.running)
-        clock_timer_start(&again, CLOCK_MILLISECOND, (void (*)(void *))turn, NULL);
+    for (struct link *link = links, *next; link; link = next) {
+        next = link->next;
+        link_take(link);
+    }
+    block_turn();
+    for (struct link *link = links; link; link = link->next)
+        more |= !queue_sleep(&link->queue);
+    return more;
 }
 
 int block_device_publish(struct device *device, const char *suffix,
@@ -151,6 +203,7 @@ kern_return_t serve_block_class_open(mach_port_t class, boolean_t write, mach_po
         return outboard_error_make(error);
     }
     error = port_create(&session_type, link, &link->port);
+    mach_port_set_qlimit(mach_task_self(), link->port, 1); /* one wakeup is as good as two */
     if (error == 0)
         error = port_watch(link->client, client_died, link);
     if (error == 0)
@@ -187,27 +240,48 @@ kern_return_t serve_block_link_attach(mach_port_t port, mach_port_t lease, unsig
     return 0;
 }
 
-kern_return_t serve_block_link_submit(mach_port_t port, record_t submissions,
-                                      mach_msg_type_number_t size)
+static int link_queue_open(struct link *link, mach_port_t lease, mach_port_t *completions)
+{
+    int error = shared_memory_open(lease, SUBMISSIONS_SIZE, &link->submissions);
+
+    if (error != 0)
+        return error;
+    error = shared_memory_allocate(COMPLETIONS_SIZE, &link->completions);
+    if (error == 0) {
+        error = shared_memory_lease(&link->completions, true, completions);
+        if (error != 0)
+            shared_memory_free(&link->completions);
+    }
+    if (error != 0) {
+        memory_pages_free((void *)link->submissions, SUBMISSIONS_SIZE);
+        link->submissions = NULL;
+    }
+    return error;
+}
+
+kern_return_t serve_block_link_queue(mach_port_t port, mach_port_t lease, unsigned epoch,
+                                     mach_port_t *completions)
 {
     struct link *link = port_context(port, &session_type);
-    enum { MESSAGE_MAX = 2048 / sizeof(struct block_submission) };
-    struct block_submission copies[MESSAGE_MAX];
 
     if (!link || !link->session)
-        return MIG_NO_REPLY;
-    const char *problem = size % sizeof(copies[0]) != 0 || size > sizeof(copies)
-                              ? "a submission of odd length"
-                              : NULL;
-    if (!problem) {
-        memcpy(copies, submissions, size);
-        if (block_session_submit(link->session, copies, size / sizeof(copies[0])) != 0)
-            problem = "a slot that is out of range or in flight already";
-    }
-    if (problem) {
-        log_warning("%s: a client broke the protocol and is cut off: %s", link->offer->suffix,
-                    problem);
-        link_end(link);
-    }
+        return outboard_error_make(EOPNOTSUPP);
+    if (link->submissions)
+        return outboard_error_make(EBUSY);
+    int error = link_queue_open(link, lease, completions);
+    if (error != 0)
+        return outboard_error_make(error);
+    port_release(lease);
+    queue_init(&link->queue, link->completions.address, sizeof(struct block_completion),
+               link->submissions, sizeof(struct block_submission), BLOCK_SLOTS);
+    link->epoch = epoch;
+    link->next = links;
+    links = link;
+    return 0;
+}
+
+kern_return_t serve_block_link_wake(mach_port_t port)
+{
+    (void)port; /* the turn's end looks at every queue */
     return MIG_NO_REPLY;
 }

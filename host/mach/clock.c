@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <kit/clock.h>
 
-#include <time.h>
-
+#include <host/mach/monotonic.h>
 #include <host/mach/trap.h>
 
 uint64_t clock_now(void)
 {
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * CLOCK_SECOND + (uint64_t)now.tv_nsec;
+    return monotonic_now();
 }
 
 void clock_sleep(uint64_t nanoseconds)

@@ -20,6 +20,7 @@
 #include <kernel/mach_user.h>
 
 #include <host/mach/memory.h>
+#include <host/mach/monotonic.h>
 #include <host/mach/trap.h>
 
 _Noreturn void _Exit(int status)
@@ -113,10 +114,14 @@ int posix_memalign(void **memory, size_t alignment, size_t size)
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     time_value64_t value;
-    kern_return_t code = clock == CLOCK_REALTIME ? host_get_time64(mach_host_self(), &value)
-                                                 : host_get_uptime64(mach_host_self(), &value);
 
-    if (code != KERN_SUCCESS)
+    if (clock == CLOCK_MONOTONIC) {
+        uint64_t now = monotonic_now();
+        time->tv_sec = (time_t)(now / 1000000000);
+        time->tv_nsec = (long)(now % 1000000000);
+        return 0;
+    }
+    if (host_get_time64(mach_host_self(), &value) != KERN_SUCCESS)
         return -1;
     time->tv_sec = value.seconds;
     time->tv_nsec = value.nanoseconds;

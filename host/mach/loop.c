@@ -15,10 +15,11 @@ static bool stopped;
 
 enum { TURN_HOOKS_MAX = 4 };
 static struct {
-    void (*run)(void *context);
+    bool (*run)(void *context);
     void *context;
 } turn_hooks[TURN_HOOKS_MAX];
 static unsigned turn_hook_count;
+static bool again; /* a hook wants to run without waiting */
 
 void clock_timer_cancel(struct clock_timer *timer)
 {
@@ -50,7 +51,7 @@ void clock_timer_start(struct clock_timer *timer, uint64_t after, void (*expired
     *link = timer;
 }
 
-bool loop_at_turn_end(void (*run)(void *context), void *context)
+bool loop_at_turn_end(bool (*run)(void *context), void *context)
 {
     if (turn_hook_count == TURN_HOOKS_MAX)
         return false;
@@ -62,8 +63,9 @@ bool loop_at_turn_end(void (*run)(void *context), void *context)
 
 static void turn_end(void)
 {
+    again = false;
     for (unsigned i = 0; i < turn_hook_count; i++)
-        turn_hooks[i].run(turn_hooks[i].context);
+        again |= turn_hooks[i].run(turn_hooks[i].context);
 }
 
 static bool timer_expire(void)
@@ -100,16 +102,16 @@ void loop_once(uint64_t deadline)
     }
     if (timers && timers->due < deadline)
         deadline = timers->due;
-    if (deadline != UINT64_MAX) {
+    if (again || deadline != UINT64_MAX) {
         option |= MACH_RCV_TIMEOUT;
-        timeout = wait_milliseconds(deadline);
+        timeout = again ? 0 : wait_milliseconds(deadline);
     }
 
     mach_msg_return_t code = mach_msg(&request.header, option, 0, sizeof(request),
                                       port_internal_set(), timeout, MACH_PORT_NULL);
     if (code == MACH_MSG_SUCCESS)
         port_internal_dispatch(&request, &reply);
-    else if (!timer_expire())
+    else if (!again && !timer_expire())
         return;
     turn_end();
 }

@@ -65,8 +65,9 @@ void loop_stop(void);
  * UINT64_MAX: wait for ever); returns after one message or timer. */
 void loop_once(uint64_t deadline);
 
-/* Call `run` after each message or timer that was handled, to send what was gathered meanwhile.
- * False: too many of them. */
-bool loop_at_turn_end(void (*run)(void *context), void *context);
+/* Call `run` after each message or timer that was handled, to send what was gathered meanwhile. It
+ * returns whether it wants to run again without waiting: then the loop only looks whether there is
+ * a message or a timer due. False: too many of them. */
+bool loop_at_turn_end(bool (*run)(void *context), void *context);
 
 #endif

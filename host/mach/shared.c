@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <host/mach/shared.h>
 
+#include <errno.h>
 #include <stdint.h>
 
 #include <interface/memory_user.h>
@@ -54,7 +55,25 @@ void shared_memory_free(struct shared_memory *memory)
     *memory = (struct shared_memory){NULL, 0, MACH_PORT_NULL};
 }
 
-int shared_memory_lease(const struct shared_memory *memory, mach_port_t *lease)
+int shared_memory_lease(const struct shared_memory *memory, bool readable, mach_port_t *lease)
 {
-    return error_from_kernel(memory_lease(memory->memory, lease));
+    return error_from_kernel(memory_lease(memory->memory, readable, lease));
+}
+
+int shared_memory_open(mach_port_t lease, size_t size, const void **address)
+{
+    mach_port_t pool, pager;
+    uint64_t length = 0;
+    void *mapped;
+    int error = pool_get(&pool);
+
+    if (error == 0)
+        error = error_from_kernel(memory_open(pool, lease, &pager, &length));
+    if (error != 0)
+        return error;
+    error = length < size ? EPROTO : memory_map_object(pager, size, false, &mapped);
+    port_release(pager);
+    if (error == 0)
+        *address = mapped;
+    return error;
 }

@@ -5,6 +5,7 @@
 #ifndef HOST_MACH_SHARED_H
 #define HOST_MACH_SHARED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <mach/port.h>
@@ -19,7 +20,12 @@ struct shared_memory {
 int shared_memory_allocate(size_t size, struct shared_memory *memory);
 void shared_memory_free(struct shared_memory *memory);
 
-/* A send right that lets its holder map the memory for a device; the caller releases it. */
-int shared_memory_lease(const struct shared_memory *memory, mach_port_t *lease);
+/* A send right that lets its holder map the memory for a device, and, if `readable`, look at it;
+ * the caller releases it. */
+int shared_memory_lease(const struct shared_memory *memory, bool readable, mach_port_t *lease);
+
+/* Map the first `size` bytes (whole pages) of another task's memory, of which it sent a readable
+ * lease. EPROTO: there is less; EOPNOTSUPP: it is no such lease. Unmap with memory_pages_free. */
+int shared_memory_open(mach_port_t lease, size_t size, const void **address);
 
 #endif

@@ -84,8 +84,7 @@ static void link_free(struct block_client_link *link)
     free(link);
 }
 
-static unsigned link_deliver(void *context, const struct block_completion *completions,
-                             unsigned count)
+static unsigned link_deliver(void *context, struct block_completion *completions, unsigned count)
 {
     struct block_client_link *link = context;
     unsigned room = BLOCK_SLOTS - link->completion_count;

@@ -47,11 +47,6 @@ static struct io_domain *domains;
 static struct clock_timer fault_timer;
 static mach_port_t fault_port; /* who wants to know; null: nobody yet */
 
-static uint16_t source_of(io_requester requester)
-{
-    return (uint16_t)requester;
-}
-
 static struct dmar_function function_of(io_requester requester)
 {
     return (struct dmar_function){(uint16_t)(requester >> 16), (uint8_t)(requester >> 8),
@@ -76,7 +71,7 @@ static void fault_quiet(void *context)
     for (struct io_domain *domain = domains; domain; domain = domain->next) {
         if (domain->recent >= FAULTS_STORM) {
             log_warning("%s: %u DMA faults in the last second", domain->name, domain->recent);
-            vtd_unit_silence(domain->unit, source_of(domain->requester), false);
+            vtd_unit_silence(domain->unit, (uint16_t)domain->requester, false);
         }
         domain->recent = 0;
     }
@@ -91,7 +86,7 @@ static void fault_handle(struct vtd_unit *unit, const struct vtd_fault *fault)
     const char *what = fault->reason >= 0x20 ? "interrupt request" : fault->read ? "read" : "write";
     struct io_domain *domain = domains;
 
-    while (domain && (domain->unit != unit || source_of(domain->requester) != fault->source))
+    while (domain && (domain->unit != unit || (uint16_t)domain->requester != fault->source))
         domain = domain->next;
     if (!domain) {
         log_warning("DMA fault: %02x:%02x.%x has no driver: %s at %llx blocked (reason %x)",
@@ -294,8 +289,7 @@ int io_domain_create(io_requester requester, io_requester ancestor, const char *
                 : translation_create(vtd_unit_memory(domain->unit), vtd_unit_levels(domain->unit),
                                      vtd_unit_large_pages(domain->unit), &domain->translation);
     if (error == 0) {
-        error =
-            vtd_unit_attach(domain->unit, source_of(requester), domain->id, domain->translation);
+        error = vtd_unit_attach(domain->unit, (uint16_t)requester, domain->id, domain->translation);
         if (error != 0)
             translation_destroy(domain->translation);
     }
@@ -311,7 +305,7 @@ int io_domain_create(io_requester requester, io_requester ancestor, const char *
 
 void io_domain_destroy(struct io_domain *domain)
 {
-    vtd_unit_detach(domain->unit, source_of(domain->requester), domain->id);
+    vtd_unit_detach(domain->unit, (uint16_t)domain->requester, domain->id);
     translation_destroy(domain->translation);
     resource_map_release(&domain->addresses, domain);
     for (struct io_domain **link = &domains; *link; link = &(*link)->next) {
@@ -376,7 +370,7 @@ uint64_t io_iommu_message(unsigned index)
 
 void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint8_t vector)
 {
-    vtd_unit_remap_set(domain->unit, index, vector, false, 0, source_of(domain->requester));
+    vtd_unit_remap_set(domain->unit, index, vector, false, 0, (uint16_t)domain->requester);
 }
 
 void io_domain_interrupt_clear(struct io_domain *domain, unsigned index)

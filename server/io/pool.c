@@ -40,6 +40,7 @@ struct io_memory {
 
 struct io_lease {
     struct io_memory *memory; /* null: revoked */
+    bool readable;
     mach_port_t port;
     struct io_lease *next;
 };
@@ -303,20 +304,37 @@ kern_return_t serve_memory_allocate(mach_port_t port, uint64_t size, mach_port_t
     return outboard_error_make(error);
 }
 
-kern_return_t serve_memory_map(mach_port_t port, boolean_t read_only, mach_port_t *pager,
-                               uint64_t *size)
+static kern_return_t memory_share(const struct io_memory *memory, vm_prot_t protection,
+                                  mach_port_t *pager, uint64_t *size)
 {
-    struct io_memory *memory = port_context(port, &memory_type);
-
     if (!memory)
         return outboard_error_make(EOPNOTSUPP);
     *size = memory->size;
-    return vm_region_create_proxy(mach_task_self(), (vm_address_t)memory->address,
-                                  VM_PROT_READ | (read_only ? 0 : VM_PROT_WRITE), memory->size,
-                                  pager);
+    return vm_region_create_proxy(mach_task_self(), (vm_address_t)memory->address, protection,
+                                  memory->size, pager);
 }
 
-kern_return_t serve_memory_lease(mach_port_t port, mach_port_t *result)
+kern_return_t serve_memory_map(mach_port_t port, boolean_t read_only, mach_port_t *pager,
+                               uint64_t *size)
+{
+    return memory_share(port_context(port, &memory_type),
+                        VM_PROT_READ | (read_only ? 0 : VM_PROT_WRITE), pager, size);
+}
+
+kern_return_t serve_memory_open(mach_port_t port, mach_port_t lease_port, mach_port_t *pager,
+                                uint64_t *size)
+{
+    struct io_lease *lease = port_context(lease_port, &lease_type);
+    kern_return_t code = memory_share(
+        lease && lease->readable && port_context(port, &pool_type) ? lease->memory : NULL,
+        VM_PROT_READ, pager, size);
+
+    if (code == KERN_SUCCESS)
+        port_release(lease_port);
+    return code;
+}
+
+kern_return_t serve_memory_lease(mach_port_t port, boolean_t readable, mach_port_t *result)
 {
     struct io_memory *memory = port_context(port, &memory_type);
 
@@ -329,6 +347,7 @@ kern_return_t serve_memory_lease(mach_port_t port, mach_port_t *result)
         return outboard_error_make(error);
     }
     lease->memory = memory;
+    lease->readable = readable;
     lease->next = memory->leases;
     memory->leases = lease;
     memory->references++;

@@ -48,8 +48,6 @@ static_assert(offsetof(struct vtd_registers, remap_table) == 0xb8, "11.4.9.12");
 #define VTD_CAP_FAULT_OFFSET(cap) (((cap) >> 24 & 0x3ff) * 16)
 #define VTD_CAP_LARGE(cap)        ((cap) >> 34 & 1) /* 2 MiB pages */
 #define VTD_CAP_FAULT_COUNT(cap)  (((cap) >> 40 & 0xff) + 1)
-#define VTD_CAP_DRAIN_WRITE       (UINT64_C(1) << 54)
-#define VTD_CAP_DRAIN_READ        (UINT64_C(1) << 55)
 
 /* 11.4.3: extended capabilities */
 #define VTD_ECAP_COHERENT(ecap)     ((ecap)&1)
@@ -103,11 +101,10 @@ static_assert(sizeof(struct vtd_entry) == 16, "9.1, 9.3");
 #define VTD_REMAP_MESSAGE_ADDRESS(i) (UINT64_C(0xfee00010) | ((uint64_t)(i)&0x7fff) << 5)
 
 /* 11.4.14: fault records */
-#define VTD_FAULT_PRESENT      (UINT64_C(1) << 63) /* in the high half; written back to clear */
-#define VTD_FAULT_IS_READ(h)   ((h) >> 62 & 1)
-#define VTD_FAULT_REASON(h)    ((h) >> 32 & 0xff)
-#define VTD_FAULT_SOURCE(h)    ((h)&0xffff)
-#define VTD_FAULT_OVERFLOW     1u /* fault status */
-#define VTD_FAULT_CONTROL_MASK (1u << 31)
+#define VTD_FAULT_PRESENT    (UINT64_C(1) << 63) /* in the high half; written back to clear */
+#define VTD_FAULT_IS_READ(h) ((h) >> 62 & 1)
+#define VTD_FAULT_REASON(h)  ((h) >> 32 & 0xff)
+#define VTD_FAULT_SOURCE(h)  ((h)&0xffff)
+#define VTD_FAULT_OVERFLOW   1u /* fault status */
 
 #endif

@@ -110,8 +110,7 @@ static void driver_kick(void *context)
 
 static const struct block_device_ops ops = {driver_start, driver_kick};
 
-static unsigned client_deliver(void *link, const struct block_completion *completions,
-                               unsigned count)
+static unsigned client_deliver(void *link, struct block_completion *completions, unsigned count)
 {
     struct client *client = link;
     unsigned taken = client->deaf ? count / 2 : count;

@@ -23,7 +23,8 @@ class Kernel(MachineTest):
         """The next registration unmasks the line, which then is never masked again: it storms."""
         ran, after = self.dead_port(16)
         self.assertRegex(after, r"still \d{2,} unacked irqs", str(ran))
-        self.assertNotIn("second port: interrupts", after)
+        # It may take all of the processor's time; if not, far more come than the one that is right.
+        self.assertNotRegex(after, r"second port: interrupts [01]$")
 
     def test_a_port_that_dies_idle(self):
         """Its entry takes one more interrupt; then nobody masks the line. QEMU slows such a line down (its

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <kit/queue.h>
+
+#include <errno.h>
+
+void queue_init(struct queue *queue, void *own, size_t out_size, const void *others, size_t in_size,
+                uint32_t entries)
+{
+    *queue = (struct queue){
+        .own = own,
+        .others = others,
+        .out = (unsigned char *)own + QUEUE_ENTRIES_OFFSET,
+        .in = (const unsigned char *)others + QUEUE_ENTRIES_OFFSET,
+        .mask = entries - 1,
+        .out_size = (uint16_t)out_size,
+        .in_size = (uint16_t)in_size,
+    };
+}
+
+int queue_look(struct queue *queue)
+{
+    /* Acquire: the entries are read after it. */
+    uint32_t published = __atomic_load_n(&queue->others->published, __ATOMIC_ACQUIRE);
+    uint32_t ready = published - queue->taken;
+
+    if (ready > queue->mask + 1)
+        return -EPROTO;
+    queue->seen = published;
+    return (int)ready;
+}
+
+bool queue_sleep(struct queue *queue)
+{
+    __atomic_store_n(&queue->own->asleep, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&queue->others->published, __ATOMIC_SEQ_CST) == queue->taken)
+        return true;
+    queue_awake(queue);
+    return false;
+}
+
+void queue_awake(struct queue *queue)
+{
+    __atomic_store_n(&queue->own->asleep, 0, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One end of a queue in shared memory (interface/queue.h): it puts entries into the ring that is
+ * its own, and takes entries from the ring of the other end, whom it does not trust.
+ *
+ * An end is used by one thread. A wakeup is sent only to a side that sleeps:
+ *
+ *     who puts                              who takes
+ *     queue_put ... queue_put               queue_take until it returns 0
+ *     if (queue_publish) send a wakeup      if (queue_sleep) wait for a wakeup; queue_awake
+ *
+ * The two `if`s are the whole protocol. queue_publish makes the entries visible and then looks
+ * whether the other side sleeps; queue_sleep says that this side sleeps and then looks whether there
+ * are entries. Each is a store followed by a load of what the other one stores, so both need a full
+ * fence in between: were they only a release and an acquire, the processor might do the load first
+ * on both sides, and the last entry would lie there with its reader asleep. A wakeup that comes
+ * without need does no harm; wakeups may be lost only if a later one is sent.
+ *
+ * Whoever takes copies an entry once and checks the copy. What the other side says of itself (how
+ * much it published) is checked here: more than the ring holds is EPROTO, and the queue is of no
+ * further use. test/model/queue.pml has the protocol as a model, test/unit/queue_stress.c runs this
+ * code between two processes.
+ */
+#ifndef KIT_QUEUE_H
+#define KIT_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <interface/queue.h>
+
+struct queue {
+    struct queue_side *own;          /* mapped read-write */
+    const struct queue_side *others; /* mapped read-only; may change at any moment */
+    unsigned char *out;
+    const unsigned char *in;
+    uint32_t mask; /* entries in each ring, less one */
+    uint16_t out_size, in_size;
+    uint32_t put, taken;
+    uint32_t seen; /* what the other side had published when we last looked */
+};
+
+/* Bytes of memory for one side with `entries` entries of `entry_size` bytes. */
+static inline size_t queue_memory_size(uint32_t entries, size_t entry_size)
+{
+    return QUEUE_ENTRIES_OFFSET + entries * entry_size;
+}
+
+/* `own` and `others` are zeroed memory of queue_memory_size(entries, out_size) and (..., in_size)
+ * bytes; `entries` is a power of two. */
+void queue_init(struct queue *queue, void *own, size_t out_size, const void *others, size_t in_size,
+                uint32_t entries);
+
+/* Put an entry into the ring, not yet to be seen. The caller makes sure that there is room: it has
+ * fewer than `entries` put that were not answered. */
+static inline void queue_put(struct queue *queue, const void *entry)
+{
+    memcpy(queue->out + (size_t)(queue->put++ & queue->mask) * queue->out_size, entry,
+           queue->out_size);
+}
+
+/* Where the next entry goes, for who would rather build it in place; then queue_put_done. */
+static inline void *queue_put_place(struct queue *queue)
+{
+    return queue->out + (size_t)(queue->put & queue->mask) * queue->out_size;
+}
+
+static inline void queue_put_done(struct queue *queue)
+{
+    queue->put++;
+}
+
+/* Make everything put so far visible. True: the other side sleeps and has to be woken. */
+static inline bool queue_publish(struct queue *queue)
+{
+    if (__atomic_load_n(&queue->own->published, __ATOMIC_RELAXED) == queue->put)
+        return false;
+    /* Sequentially consistent: the entries before it, and the load below after it. */
+    __atomic_store_n(&queue->own->published, queue->put, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&queue->others->asleep, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* Entries that can be taken now: at most the ring's length, or EPROTO's negative. */
+int queue_look(struct queue *queue);
+
+/* Copy the next entry. 1: there was one; 0: there is none; -EPROTO. */
+static inline int queue_take(struct queue *queue, void *entry)
+{
+    if (queue->taken == queue->seen) {
+        int ready = queue_look(queue);
+        if (ready <= 0)
+            return ready;
+    }
+    memcpy(entry, queue->in + (size_t)(queue->taken++ & queue->mask) * queue->in_size,
+           queue->in_size);
+    return 1;
+}
+
+/* Say that this side is about to sleep. True: nothing has come, so it may. False: something is
+ * there, and this side is awake again. */
+bool queue_sleep(struct queue *queue);
+void queue_awake(struct queue *queue);
+
+#endif
