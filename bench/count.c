@@ -2,10 +2,12 @@
  *
  * A plugin for QEMU's TCG that counts executed guest instructions between two marks, by address:
  * every program of ours has a base of its own, and the kernel is in the upper half. Idle time does
- * not count.
+ * not count. The marks may be passed several times: each passage from begin to end is an interval.
  *
  * Arguments: out=FILE, begin=ADDRESS, end=ADDRESS, and NAME=FIRST for each program in ascending
- * order. Declarations are those of QEMU's documented plugin interface, whose header Debian does not
+ * order. FILE gets a line for each program: its name, and its count in each interval.
+ *
+ * Declarations are those of QEMU's documented plugin interface, whose header Debian does not
  * ship.
  */
 #include <inttypes.h>
@@ -37,13 +39,14 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 int qemu_plugin_version = PLUGIN_VERSION;
 int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv);
 
-enum { PROGRAMS_MAX = 32 };
+enum { PROGRAMS_MAX = 32, INTERVALS_MAX = 256 };
 
 static struct {
     char name[32];
     uint64_t first, count;
+    uint64_t intervals[INTERVALS_MAX];
 } programs[PROGRAMS_MAX];
-static unsigned program_count;
+static unsigned program_count, interval_count;
 static uint64_t begin, end;
 static const char *out;
 static bool counting;
@@ -63,10 +66,25 @@ static void block_executed(unsigned cpu, void *context)
         *block->count += block->instructions;
 }
 
+static void interval_end(void)
+{
+    if (!counting || interval_count == INTERVALS_MAX)
+        return;
+    for (unsigned i = 0; i < program_count; i++) {
+        programs[i].intervals[interval_count] = programs[i].count;
+        programs[i].count = 0;
+    }
+    interval_count++;
+    counting = false;
+}
+
 static void mark_executed(unsigned cpu, void *context)
 {
     (void)cpu;
-    counting = context != NULL;
+    if (context)
+        counting = true;
+    else
+        interval_end();
 }
 
 static uint64_t *count_for(uint64_t address)
@@ -107,8 +125,13 @@ static void finish(qemu_plugin_id_t id, void *context)
     (void)id, (void)context;
     if (!file)
         return;
-    for (unsigned i = 0; i < program_count; i++)
-        fprintf(file, "%s %" PRIu64 "\n", programs[i].name, programs[i].count);
+    interval_end();
+    for (unsigned i = 0; i < program_count; i++) {
+        fprintf(file, "%s", programs[i].name);
+        for (unsigned k = 0; k < interval_count; k++)
+            fprintf(file, " %" PRIu64, programs[i].intervals[k]);
+        fputc('\n', file);
+    }
     fclose(file);
 }
 
