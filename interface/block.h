@@ -18,6 +18,13 @@ enum block_operation {
     BLOCK_FLUSH = 3, /* every write completed before this was submitted becomes durable */
 };
 
+/* How the client would have the driver learn that the request is done; neither: by interrupt while
+ * there is little to do, by polling while there is much. */
+enum block_flags {
+    BLOCK_POLLED = 1u << 0,
+    BLOCK_INTERRUPT = 1u << 1,
+};
+
 /* What became of a request. */
 enum block_status {
     BLOCK_STATUS_OK = 0,
@@ -33,7 +40,7 @@ enum block_status {
 /* A request. The client chooses `slot` and `generation`; they come back in the completion. */
 struct block_submission {
     uint8_t operation; /* enum block_operation */
-    uint8_t flags;     /* none defined: zero */
+    uint8_t flags;     /* enum block_flags, one or none */
     uint16_t slot;     /* client's: below BLOCK_SLOTS */
     uint32_t generation;
     uint64_t block;  /* first block, in the device's blocks from the session's start; flush: 0 */

@@ -22,7 +22,8 @@
 struct queue_side {
     uint32_t published; /* how many entries this side has made visible since the beginning */
     uint32_t reserved0[15];
-    uint32_t asleep; /* 1: this side waits for a wakeup, or is about to; 0: it will look by itself */
+    uint32_t
+        asleep; /* 1: this side waits for a wakeup, or is about to; 0: it will look by itself */
     uint32_t reserved1[15];
 };
 static_assert(offsetof(struct queue_side, asleep) == 64, "a cache line of its own");

@@ -4,12 +4,21 @@
 #include <string.h>
 
 #include <kit/block_core.h>
+#include <kit/clock.h>
 
 static struct block_device *devices; /* the first is the next to be served */
 
 /* Requests done so far, over all devices: those of one driver may share the hardware's queue, so
  * that one device's completion makes room for another. */
 static uint64_t done_count = 1;
+
+/* From how many requests on a device is polled, and how long at a time. A device that has so many
+ * will complete several while an interrupt is on its way. */
+enum { BUSY = 4, SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
+
+/* When to look again after a device has kept silent for long, or a client has not taken its
+ * completions. */
+#define LATER CLOCK_MILLISECOND
 
 static bool is_full(const struct block_device *device)
 {
@@ -117,18 +126,19 @@ static enum block_status request_check(const struct block_session *session,
     request->operation = (enum block_operation)submission->operation;
     request->block = submission->block;
     request->count = submission->count;
-    if (submission->flags != 0)
+    request->flags = submission->flags;
+    if (submission->flags > BLOCK_INTERRUPT || /* both, or one that is unknown */
+        (submission->reserved[0] | submission->reserved[1] | submission->reserved[2] |
+         submission->reserved[3]) != 0)
         return BLOCK_STATUS_INVALID;
-    for (unsigned i = 0; i < 4; i++) {
-        if (submission->reserved[i] != 0)
-            return BLOCK_STATUS_INVALID;
-    }
 
-    if (submission->operation == BLOCK_FLUSH)
-        return submission->block == 0 && submission->count == 0 && submission->offset == 0 &&
-                       submission->buffer == 0
+    if (submission->operation == BLOCK_FLUSH) {
+        request->address = request->length = 0;
+        return (submission->block | submission->count | submission->offset | submission->buffer) ==
+                       0
                    ? BLOCK_STATUS_OK
                    : BLOCK_STATUS_INVALID;
+    }
     if (submission->operation != BLOCK_READ && submission->operation != BLOCK_WRITE)
         return BLOCK_STATUS_INVALID;
     if (submission->operation == BLOCK_WRITE && !session->write)
@@ -150,30 +160,24 @@ static enum block_status request_check(const struct block_session *session,
     return BLOCK_STATUS_OK;
 }
 
-int block_session_submit(struct block_session *session, const struct block_submission *submissions,
-                         size_t count)
+int block_session_submit(struct block_session *session, const struct block_submission *submission)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct block_submission *submission = &submissions[i];
+    if (submission->slot >= BLOCK_SLOTS || session->busy[submission->slot])
+        return EPROTO;
+    session->busy[submission->slot] = true;
 
-        if (submission->slot >= BLOCK_SLOTS || session->busy[submission->slot])
-            return EPROTO;
-        session->busy[submission->slot] = true;
-
-        struct block_request *request = &session->request[submission->slot];
-        *request = (struct block_request){
-            .session = session,
-            .slot = submission->slot,
-            .generation = submission->generation,
-        };
-        enum block_status status = request_check(session, submission, request);
-        if (status != BLOCK_STATUS_OK) {
-            completion_add(session, request, status);
-            continue;
-        }
-        *session->waiting_end = request;
-        session->waiting_end = &request->next;
+    struct block_request *request = &session->request[submission->slot];
+    request->session = session;
+    request->slot = submission->slot;
+    request->generation = submission->generation;
+    request->next = NULL;
+    enum block_status status = request_check(session, submission, request);
+    if (status != BLOCK_STATUS_OK) {
+        completion_add(session, request, status);
+        return 0;
     }
+    *session->waiting_end = request;
+    session->waiting_end = &request->next;
     return 0;
 }
 
@@ -204,11 +208,19 @@ void block_request_done(struct block_request *request, enum block_status status)
 
     session->owned--;
     session->device->pending--;
+    session->device->silent -= request->silent;
     done_count++;
     if (!session->ending)
         completion_add(session, request, status);
     else if (session->owned == 0)
         session_free(session);
+}
+
+static bool wants_silence(const struct block_device *device, const struct block_request *request)
+{
+    if (!device->ops->poll || request->flags == BLOCK_INTERRUPT)
+        return false;
+    return request->flags == BLOCK_POLLED || device->pending > BUSY;
 }
 
 /* Give the driver the session's oldest request. False: none, or no room. */
@@ -224,11 +236,14 @@ static bool session_start_one(struct block_device *device, struct block_session 
     request->next = NULL;
     session->owned++;
     device->pending++;
+    request->silent = wants_silence(device, request);
+    device->silent += request->silent;
     if (device->ops->start(device->context, request))
         return true;
 
     session->owned--;
     device->pending--;
+    device->silent -= request->silent;
     request->next = session->waiting;
     if (!session->waiting)
         session->waiting_end = &request->next;
@@ -284,6 +299,42 @@ static bool device_start(struct block_device *device)
     return started_any;
 }
 
+/* Wait for the device, with nothing else. Not inlined: measurements tell waiting from work by it.
+ */
+bool block_spin(const struct block_device *device);
+
+__attribute__((noinline)) bool block_spin(const struct block_device *device)
+{
+    for (unsigned i = 0; i < SPIN_LIMIT; i++) {
+        if (device->ops->ready(device->context))
+            return true;
+        __builtin_ia32_pause();
+    }
+    return false;
+}
+
+/* Wait until half of what is polled for is done, so that completions go to the clients, and new
+ * requests to the device, in batches, and the device is not idle meanwhile. A device that takes its
+ * time is not waited for, only looked at. */
+static uint64_t device_poll(struct block_device *device)
+{
+    unsigned target = device->silent / 2;
+
+    if (device->silent == 0)
+        return BLOCK_TURN_NEVER;
+    if (device->fruitless >= FRUITLESS_MAX && !device->ops->ready(device->context))
+        return LATER;
+    device->fruitless++;
+    while (device->silent > target && block_spin(device)) {
+        unsigned before = device->silent;
+        device->ops->poll(device->context);
+        if (device->silent == before)
+            break; /* it says that it is ready and is not */
+        device->fruitless = 0;
+    }
+    return device->silent > 0 ? 0 : BLOCK_TURN_NEVER;
+}
+
 /* False: some could not be delivered. */
 static bool session_deliver(struct block_session *session)
 {
@@ -301,17 +352,23 @@ static bool session_deliver(struct block_session *session)
     return true;
 }
 
-bool block_turn(void)
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t block_turn(void)
 {
     struct block_device *served = NULL;
-    bool again = false;
+    uint64_t again = BLOCK_TURN_NEVER;
 
     for (struct block_device *device = devices; device; device = device->next) {
         if (device_start(device) && !served)
             served = device;
+        again = sooner(again, device_poll(device));
         for (struct block_session *session = device->sessions; session; session = session->next) {
             if (!session->ending && !session_deliver(session))
-                again = true;
+                again = sooner(again, LATER);
         }
     }
     if (served)

@@ -25,11 +25,13 @@ struct block_request {
     uint32_t count;   /* blocks; 0 for a flush */
     uint64_t address; /* device address of the data: contiguous, a multiple of 4 */
     uint64_t length;  /* bytes: count * block size */
+    bool silent;      /* need raise no interrupt: the kit calls `poll` until it is done */
     void *driver;     /* the driver's to use while it owns the request */
 
     /* The kit's. */
     struct block_session *session;
     uint16_t slot;
+    uint8_t flags;
     uint32_t generation;
     struct block_request *next;
 };
@@ -42,6 +44,12 @@ struct block_device_ops {
 
     /* Called once after a batch of starts: ring the doorbell. May be null. */
     void (*kick)(void *context);
+
+    /* For a device that can complete a request without an interrupt; null: it cannot, and no
+     * request is silent. `poll` ends what the device has completed. `ready` says whether there is
+     * any, in a few instructions: it is called in a loop. */
+    void (*poll)(void *context);
+    bool (*ready)(void *context);
 };
 
 /* What the driver knows of its device; copied. See interface/block.h for the fields. */

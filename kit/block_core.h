@@ -52,6 +52,8 @@ struct block_device {
     void *context;
     struct block_session *sessions; /* the first is the next to be served */
     unsigned pending;               /* requests that the driver has, over all sessions */
+    unsigned silent;                /* those of them that nobody but `poll` will see */
+    unsigned fruitless;             /* polls in a row that found nothing */
     uint64_t refused_at; /* how many requests were done when the driver refused one; 0: never */
     struct block_device *next;
 };
@@ -71,17 +73,18 @@ void block_session_info(const struct block_session *session, struct block_info *
 int block_session_attach(struct block_session *session, uint64_t address, uint64_t size,
                          uint32_t *buffer);
 
-/* Take submissions, already copied. A bad one gets a completion that says so; EPROTO if the client
+/* Take a submission, already copied. A bad one gets a completion that says so; EPROTO if the client
  * broke the protocol (a slot out of range, or in flight already): end the session. */
-int block_session_submit(struct block_session *session, const struct block_submission *submissions,
-                         size_t count);
+int block_session_submit(struct block_session *session, const struct block_submission *submission);
 
 /* Nothing more is started or delivered; the session goes when the driver has given back what it
  * has. */
 void block_session_end(struct block_session *session);
 
-/* Start what waits, ring doorbells, deliver completions, over all devices. True: some completions
- * could not be delivered yet, try again soon. */
-bool block_turn(void);
+/* Start what waits, ring doorbells, poll, deliver completions, over all devices. In how many
+ * nanoseconds to call it again, if nothing else happens: 0 while a busy device is polled,
+ * BLOCK_TURN_NEVER if nothing is to be polled and everything was delivered. */
+#define BLOCK_TURN_NEVER UINT64_MAX
+uint64_t block_turn(void);
 
 #endif

@@ -3,8 +3,7 @@
 
 #include <errno.h>
 
-void queue_init(struct queue *queue, void *own, size_t out_size, const void *others, size_t in_size,
-                uint32_t entries)
+void queue_init(struct queue *queue, void *own, const void *others, uint32_t entries)
 {
     *queue = (struct queue){
         .own = own,
@@ -12,8 +11,6 @@ void queue_init(struct queue *queue, void *own, size_t out_size, const void *oth
         .out = (unsigned char *)own + QUEUE_ENTRIES_OFFSET,
         .in = (const unsigned char *)others + QUEUE_ENTRIES_OFFSET,
         .mask = entries - 1,
-        .out_size = (uint16_t)out_size,
-        .in_size = (uint16_t)in_size,
     };
 }
 

@@ -10,11 +10,11 @@
  *     if (queue_publish) send a wakeup      if (queue_sleep) wait for a wakeup; queue_awake
  *
  * The two `if`s are the whole protocol. queue_publish makes the entries visible and then looks
- * whether the other side sleeps; queue_sleep says that this side sleeps and then looks whether there
- * are entries. Each is a store followed by a load of what the other one stores, so both need a full
- * fence in between: were they only a release and an acquire, the processor might do the load first
- * on both sides, and the last entry would lie there with its reader asleep. A wakeup that comes
- * without need does no harm; wakeups may be lost only if a later one is sent.
+ * whether the other side sleeps; queue_sleep says that this side sleeps and then looks whether
+ * there are entries. Each is a store followed by a load of what the other one stores, so both need
+ * a full fence in between: were they only a release and an acquire, the processor might do the load
+ * first on both sides, and the last entry would lie there with its reader asleep. A wakeup that
+ * comes without need does no harm; wakeups may be lost only if a later one is sent.
  *
  * Whoever takes copies an entry once and checks the copy. What the other side says of itself (how
  * much it published) is checked here: more than the ring holds is EPROTO, and the queue is of no
@@ -27,7 +27,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <interface/queue.h>
 
@@ -37,7 +36,6 @@ struct queue {
     unsigned char *out;
     const unsigned char *in;
     uint32_t mask; /* entries in each ring, less one */
-    uint16_t out_size, in_size;
     uint32_t put, taken;
     uint32_t seen; /* what the other side had published when we last looked */
 };
@@ -48,28 +46,18 @@ static inline size_t queue_memory_size(uint32_t entries, size_t entry_size)
     return QUEUE_ENTRIES_OFFSET + entries * entry_size;
 }
 
-/* `own` and `others` are zeroed memory of queue_memory_size(entries, out_size) and (..., in_size)
- * bytes; `entries` is a power of two. */
-void queue_init(struct queue *queue, void *own, size_t out_size, const void *others, size_t in_size,
-                uint32_t entries);
+/* `own` and `others` are zeroed memory of queue_memory_size(entries, ...) bytes for the size of the
+ * entries that each side writes; `entries` is a power of two. */
+void queue_init(struct queue *queue, void *own, const void *others, uint32_t entries);
 
 /* Put an entry into the ring, not yet to be seen. The caller makes sure that there is room: it has
- * fewer than `entries` put that were not answered. */
-static inline void queue_put(struct queue *queue, const void *entry)
+ * fewer than `entries` put that were not answered. `size` is always that of this side's entries; a
+ * constant, it makes the copy a few moves (freestanding code has no memcpy that the compiler
+ * knows).
+ */
+static inline void queue_put(struct queue *queue, const void *entry, size_t size)
 {
-    memcpy(queue->out + (size_t)(queue->put++ & queue->mask) * queue->out_size, entry,
-           queue->out_size);
-}
-
-/* Where the next entry goes, for who would rather build it in place; then queue_put_done. */
-static inline void *queue_put_place(struct queue *queue)
-{
-    return queue->out + (size_t)(queue->put & queue->mask) * queue->out_size;
-}
-
-static inline void queue_put_done(struct queue *queue)
-{
-    queue->put++;
+    __builtin_memcpy(queue->out + (queue->put++ & queue->mask) * size, entry, size);
 }
 
 /* Make everything put so far visible. True: the other side sleeps and has to be woken. */
@@ -85,17 +73,22 @@ static inline bool queue_publish(struct queue *queue)
 /* Entries that can be taken now: at most the ring's length, or EPROTO's negative. */
 int queue_look(struct queue *queue);
 
-/* Copy the next entry. 1: there was one; 0: there is none; -EPROTO. */
-static inline int queue_take(struct queue *queue, void *entry)
+/* Copy the next entry, of the other side's `size`. 1: there was one; 0: there is none; -EPROTO. */
+static inline int queue_take(struct queue *queue, void *entry, size_t size)
 {
     if (queue->taken == queue->seen) {
         int ready = queue_look(queue);
         if (ready <= 0)
             return ready;
     }
-    memcpy(entry, queue->in + (size_t)(queue->taken++ & queue->mask) * queue->in_size,
-           queue->in_size);
+    __builtin_memcpy(entry, queue->in + (queue->taken++ & queue->mask) * size, size);
     return 1;
+}
+
+/* For who puts off a wakeup: whether it is still needed. */
+static inline bool queue_other_sleeps(const struct queue *queue)
+{
+    return __atomic_load_n(&queue->others->asleep, __ATOMIC_SEQ_CST) != 0;
 }
 
 /* Say that this side is about to sleep. True: nothing has come, so it may. False: something is

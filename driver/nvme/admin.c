@@ -131,7 +131,8 @@ int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, uns
         .opcode = NVME_ADMIN_CREATE_CQ,
         .prp1 = queue->completions.address,
         .cdw10 = size,
-        .cdw11 = vector << 16 | NVME_QUEUE_INTERRUPTS | NVME_QUEUE_CONTIGUOUS,
+        .cdw11 = NVME_QUEUE_CONTIGUOUS |
+                 (vector == NVME_SILENT ? 0 : vector << 16 | NVME_QUEUE_INTERRUPTS),
     };
     struct nvme_command submissions = {
         .opcode = NVME_ADMIN_CREATE_SQ,

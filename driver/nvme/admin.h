@@ -23,7 +23,8 @@ int nvme_admin_log(struct nvme_controller *controller, unsigned log, uint32_t na
 int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wanted,
                               unsigned *granted);
 
-/* 5.3, 5.4. Make an I/O queue pair whose completions raise `vector`. */
+/* 5.3, 5.4. Make an I/O queue pair whose completions raise `vector`, or NVME_SILENT: nothing. */
+enum { NVME_SILENT = 0xffff };
 int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,
                             unsigned vector, struct nvme_queue *queue);
 

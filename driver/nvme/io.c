@@ -11,9 +11,10 @@
 #include "admin.h"
 #include "registers.h"
 
-#define COMMAND_LIMIT (30 * CLOCK_SECOND)
-#define WATCH_PERIOD  (5 * CLOCK_SECOND)
-#define STOP_PERIOD   (10 * CLOCK_MILLISECOND)
+#define WATCH_PERIOD (5 * CLOCK_SECOND)
+#define STOP_PERIOD  (10 * CLOCK_MILLISECOND)
+
+enum { COMMAND_ROUNDS = 7 }; /* of the watch: a command may take 30 s, and 35 s at most */
 
 static enum block_status status_translate(unsigned status)
 {
@@ -101,6 +102,16 @@ static bool interrupt(void *context)
     return io->state == NVME_IO_OPEN && completions_take(io);
 }
 
+void nvme_io_poll(struct nvme_io *io)
+{
+    interrupt(io);
+}
+
+bool nvme_io_is_ready(const struct nvme_io *io)
+{
+    return io->state == NVME_IO_OPEN && nvme_queue_is_ready(&io->queue);
+}
+
 void nvme_io_abandon(struct nvme_io *io, enum block_status status)
 {
     for (unsigned id = 0; id < io->commands; id++) {
@@ -133,15 +144,22 @@ static void stop_watch(void *context)
     }
 }
 
+static void stop_begin(struct nvme_io *io, enum block_status verdict)
+{
+    io->state = NVME_IO_STOPPING;
+    io->verdict = verdict;
+    io->stop_due = clock_now() + io->controller->ready_limit;
+    stop_watch(io);
+}
+
 /* The controller cannot be relied on any more. */
 static void give_up(struct nvme_io *io, enum block_status verdict, const char *why)
 {
     log_error("the controller is given up: %s", why);
-    io->state = NVME_IO_STOPPING;
-    io->verdict = verdict;
-    io->stop_due = clock_now() + io->controller->ready_limit;
     nvme_controller_disable(io->controller);
-    stop_watch(io);
+    stop_begin(io, verdict);
+    if (io->sibling && io->sibling->state == NVME_IO_OPEN)
+        stop_begin(io->sibling, verdict);
 }
 
 static bool is_idle(const struct nvme_io *io)
@@ -151,10 +169,8 @@ static bool is_idle(const struct nvme_io *io)
 
 static bool is_any_late(const struct nvme_io *io)
 {
-    uint64_t now = clock_now();
-
     for (unsigned id = 0; id < io->commands; id++) {
-        if (io->command[id].in_flight && now - io->command[id].started >= COMMAND_LIMIT)
+        if (io->command[id].in_flight && io->round - io->command[id].round >= COMMAND_ROUNDS)
             return true;
     }
     return false;
@@ -164,6 +180,7 @@ static void watch(void *context)
 {
     struct nvme_io *io = context;
 
+    io->round++;
     completions_take(io); /* should an interrupt have been lost */
     if (is_idle(io))
         return;
@@ -183,7 +200,7 @@ int nvme_io_open(struct nvme_controller *controller, unsigned id, unsigned vecto
     if (entries > NVME_IO_ENTRIES)
         entries = NVME_IO_ENTRIES;
     *io = (struct nvme_io){.controller = controller, .commands = entries - 1}; /* 4.1.2 */
-    int error = irq_attach(controller->device, vector, interrupt, io);
+    int error = vector == NVME_SILENT ? 0 : irq_attach(controller->device, vector, interrupt, io);
     if (error != 0) {
         log_error("interrupt vector %u cannot be attached: %s", vector, strerror(error));
         return error;
@@ -235,7 +252,7 @@ static bool command_start(struct nvme_io *io, struct nvme_command *command,
     if (!nvme_queue_submit(&io->queue, command))
         return false;
     io->free_count--;
-    io->command[command->id] = (struct nvme_io_command){true, request, clock_now()};
+    io->command[command->id] = (struct nvme_io_command){true, request, io->round};
     if (!io->watch.running)
         clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
     return true;

@@ -25,11 +25,12 @@ enum nvme_io_state {
 struct nvme_io_command {
     bool in_flight;
     struct block_request *request; /* null: a command of the driver's own */
-    uint64_t started;
+    unsigned round;                /* of the watch, when it was started */
 };
 
 struct nvme_io {
     struct nvme_controller *controller;
+    struct nvme_io *sibling; /* another queue pair of the controller, given up with it; or null */
     enum nvme_io_state state;
     struct nvme_queue queue;
     struct dma_buffer lists; /* a page of PRP entries for each command id */
@@ -43,17 +44,23 @@ struct nvme_io {
     unsigned errors; /* commands that the controller failed */
 
     struct clock_timer watch;  /* runs while commands are in flight */
+    unsigned round;            /* how often it did: the time, as far as a command's age goes */
     enum block_status verdict; /* what those get that were in flight when it was given up */
     uint64_t stop_due;
 };
 
-/* Make queue pair `id`, its interrupt `vector`. 0 or an errno value with a line in the log. */
+/* Make queue pair `id`, its interrupt `vector` or NVME_SILENT. 0 or an errno value with a line in
+ * the log. */
 int nvme_io_open(struct nvme_controller *controller, unsigned id, unsigned vector,
                  struct nvme_io *io);
 
 /* As in struct block_device_ops; several namespaces share a queue. */
 bool nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request);
 void nvme_io_kick(struct nvme_io *io);
+
+/* Take what is completed, as the interrupt would; whether there is something to take. */
+void nvme_io_poll(struct nvme_io *io);
+bool nvme_io_is_ready(const struct nvme_io *io);
 
 /* Wait until nothing is in flight. 0 or ETIMEDOUT. */
 int nvme_io_drain(struct nvme_io *io, uint64_t limit);

@@ -14,7 +14,8 @@ static bool namespace_submit(void *context, struct block_request *request)
 {
     struct nvme_namespace *namespace = context;
 
-    return nvme_io_submit(namespace->io, namespace->id, request);
+    return nvme_io_submit(request->silent ? namespace->silent : namespace->io, namespace->id,
+                          request);
 }
 
 static void namespace_kick(void *context)
@@ -22,11 +23,34 @@ static void namespace_kick(void *context)
     struct nvme_namespace *namespace = context;
 
     nvme_io_kick(namespace->io);
+    if (namespace->silent)
+        nvme_io_kick(namespace->silent);
 }
 
-static const struct block_device_ops namespace_ops = {
+static void namespace_poll(void *context)
+{
+    struct nvme_namespace *namespace = context;
+
+    nvme_io_poll(namespace->silent);
+}
+
+static bool namespace_is_ready(void *context)
+{
+    struct nvme_namespace *namespace = context;
+
+    return nvme_io_is_ready(namespace->silent);
+}
+
+static const struct block_device_ops interrupt_ops = {
     .start = namespace_submit,
     .kick = namespace_kick,
+};
+
+static const struct block_device_ops silent_ops = {
+    .start = namespace_submit,
+    .kick = namespace_kick,
+    .poll = namespace_poll,
+    .ready = namespace_is_ready,
 };
 
 /* Which format is in use: see struct nvme_identify_namespace. */
@@ -81,7 +105,9 @@ static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
     struct nvme_namespace *namespace = &namespaces->list[namespaces->count];
     namespace->id = id;
     namespace->io = namespaces->io;
-    int error = block_device_publish(controller->device, suffix, &limits, &namespace_ops, namespace,
+    namespace->silent = namespaces->silent;
+    int error = block_device_publish(controller->device, suffix, &limits,
+                                     namespace->silent ? &silent_ops : &interrupt_ops, namespace,
                                      &namespace->block);
     if (error != 0) {
         log_error("%s%s is not offered: %s", name, suffix, strerror(error));
@@ -168,10 +194,11 @@ static int active_offer(struct nvme_namespaces *namespaces)
 }
 
 int nvme_namespaces_offer(struct nvme_controller *controller, struct nvme_io *io,
-                          struct nvme_namespaces *namespaces)
+                          struct nvme_io *silent, struct nvme_namespaces *namespaces)
 {
     namespaces->controller = controller;
     namespaces->io = io;
+    namespaces->silent = silent;
     namespaces->looked_at = namespaces->count = 0;
     int error =
         controller->version < NVME_VS_1_1 ? every_id_offer(namespaces) : active_offer(namespaces);

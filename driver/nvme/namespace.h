@@ -12,13 +12,13 @@ enum { NVME_NAMESPACES_MAX = 2048 };
 
 struct nvme_namespace {
     uint32_t id;
-    struct nvme_io *io;
+    struct nvme_io *io, *silent;
     struct block_device *block;
 };
 
 struct nvme_namespaces {
     struct nvme_controller *controller;
-    struct nvme_io *io;
+    struct nvme_io *io, *silent; /* silent: null if the controller has one queue only */
     unsigned looked_at;
     unsigned count;
     struct nvme_namespace list[NVME_NAMESPACES_MAX];
@@ -27,7 +27,7 @@ struct nvme_namespaces {
 /* Find and publish them. A namespace that cannot be used is left out with a line in the log. 0, or
  * an errno value if the controller does not answer. */
 int nvme_namespaces_offer(struct nvme_controller *controller, struct nvme_io *io,
-                          struct nvme_namespaces *namespaces);
+                          struct nvme_io *silent, struct nvme_namespaces *namespaces);
 
 /* Flush them all, in `limit` together. 0 or an errno value with a line in the log. */
 int nvme_namespaces_flush(struct nvme_namespaces *namespaces, uint64_t limit);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "queue.h"
 
-#include <string.h>
-
 #include "registers.h"
 
 int nvme_queue_create(struct device *device, const struct regs *regs, unsigned id, unsigned entries,
@@ -26,12 +24,11 @@ int nvme_queue_create(struct device *device, const struct regs *regs, unsigned i
 
 bool nvme_queue_submit(struct nvme_queue *queue, const struct nvme_command *command)
 {
-    unsigned next = (queue->tail + 1) % queue->entries;
+    unsigned next = queue->tail + 1 == queue->entries ? 0 : queue->tail + 1;
 
     if (next == queue->taken) /* 4.1.2: full with one entry left empty */
         return false;
-    memcpy((struct nvme_command *)queue->submissions.memory + queue->tail, command,
-           sizeof(*command));
+    ((struct nvme_command *)queue->submissions.memory)[queue->tail] = *command;
     queue->tail = next;
     return true;
 }
@@ -75,9 +72,10 @@ bool nvme_queue_complete(struct nvme_queue *queue, struct nvme_completion *compl
         .status = status,
     };
     head_take(queue, completion->sq_head);
-    queue->head = (queue->head + 1) % queue->entries;
-    if (queue->head == 0)
+    if (++queue->head == queue->entries) {
+        queue->head = 0;
         queue->phase ^= 1;
+    }
     return true;
 }
 

@@ -35,6 +35,15 @@ bool nvme_queue_submit(struct nvme_queue *queue, const struct nvme_command *comm
 /* Ring the doorbell for everything submitted since the last time. */
 void nvme_queue_kick(struct nvme_queue *queue);
 
+/* Whether there is a completion to take (4.6). */
+static inline bool nvme_queue_is_ready(const struct nvme_queue *queue)
+{
+    const volatile struct nvme_completion *entry =
+        (const volatile struct nvme_completion *)queue->completions.memory + queue->head;
+
+    return (entry->status & 1) == queue->phase;
+}
+
 /* Take the next completion; false if there is none. */
 bool nvme_queue_complete(struct nvme_queue *queue, struct nvme_completion *completion);
 

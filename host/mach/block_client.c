@@ -31,6 +31,7 @@ struct block_client_link {
     uint32_t epoch;
     struct shared_memory buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
+    bool wake_driver; /* it slept when there was something for it */
 };
 
 struct opened {
@@ -72,8 +73,7 @@ static int queue_open(struct block_client_link *link)
     error = shared_memory_open(others, COMPLETIONS_SIZE, &link->completions);
     port_release(others);
     if (error == 0)
-        queue_init(&link->queue, link->submissions.address, sizeof(struct block_submission),
-                   link->completions, sizeof(struct block_completion), BLOCK_SLOTS);
+        queue_init(&link->queue, link->submissions.address, link->completions, BLOCK_SLOTS);
     return error;
 }
 
@@ -174,23 +174,35 @@ int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        queue_put(&link->queue, &submissions[i]);
-    if (!queue_publish(&link->queue))
-        return 0;
-    /* A wakeup that finds one there already is as good. */
-    kern_return_t code = block_link_wake(link->session, MACH_SEND_TIMEOUT);
-    return code == MACH_SEND_INVALID_DEST ? ENODEV : 0;
+        queue_put(&link->queue, &submissions[i], sizeof(submissions[i]));
+    link->wake_driver |= queue_publish(&link->queue);
+    return 0;
 }
 
-/* Sleep until the driver wakes us; ENODEV: it is gone. */
+/* Wake the driver if it has to be, and sleep until it wakes us; ENODEV: it is gone. */
 static int wakeup_wait(struct block_client_link *link)
 {
+    enum { BLOCK_LINK_WAKE = 71452 }; /* the third routine of subsystem 71450 */
     struct {
         mach_msg_header_t header;
         unsigned char body[256];
     } message;
-    mach_msg_return_t code = mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message),
-                                      link->wakeups, 0, MACH_PORT_NULL);
+    mach_msg_option_t option = MACH_RCV_MSG;
+
+    /* Should it have woken meanwhile, it will look before it sleeps again. */
+    if (link->wake_driver && queue_other_sleeps(&link->queue)) {
+        option |= MACH_SEND_MSG;
+        message.header = (mach_msg_header_t){
+            .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+            .msgh_size = sizeof(message.header),
+            .msgh_remote_port = link->session,
+            .msgh_local_port = link->wakeups,
+            .msgh_id = BLOCK_LINK_WAKE,
+        };
+    }
+    link->wake_driver = false;
+    mach_msg_return_t code = mach_msg(&message.header, option, sizeof(message.header),
+                                      sizeof(message), link->wakeups, 0, MACH_PORT_NULL);
 
     if (code != MACH_MSG_SUCCESS)
         return ENODEV;
@@ -210,7 +222,8 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
         unsigned got = 0;
         int taken = 0;
 
-        while (got < limit && (taken = queue_take(&link->queue, &completions[got])) > 0)
+        while (got < limit &&
+               (taken = queue_take(&link->queue, &completions[got], sizeof(completions[got]))) > 0)
             got += completions[got].epoch == link->epoch;
         if (taken < 0)
             return ENODEV; /* it broke the protocol: nothing that it says counts any more */

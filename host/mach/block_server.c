@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include <interface/block_class_server.h>
-#include <interface/block_completions_user.h>
 #include <interface/block_session_server.h>
 #include <interface/io_device_user.h>
 #include <interface/types.h>
@@ -40,6 +39,7 @@ struct link {
     struct block_session *session; /* null once it is ending */
     mach_port_t port;              /* the session's */
     mach_port_t client;            /* who is woken */
+    mach_port_t waiter;            /* the send-once right to use for that, or null */
     struct queue queue;
     const void *submissions; /* the client's memory, null: no queue yet */
     struct shared_memory completions;
@@ -62,6 +62,23 @@ static const struct port_type session_type = {
     .no_senders = session_no_senders,
 };
 
+/* The first routine of subsystem 71500. A dead client's wakeup goes nowhere; its death is told
+ * separately. */
+static void link_wake(struct link *link)
+{
+    enum { BLOCK_COMPLETIONS_WAKE = 71500 };
+    mach_msg_header_t message = {
+        .msgh_bits = MACH_MSGH_BITS(
+            link->waiter ? MACH_MSG_TYPE_MOVE_SEND_ONCE : MACH_MSG_TYPE_COPY_SEND, 0),
+        .msgh_size = sizeof(message),
+        .msgh_remote_port = link->waiter ? link->waiter : link->client,
+        .msgh_id = BLOCK_COMPLETIONS_WAKE,
+    };
+
+    link->waiter = MACH_PORT_NULL;
+    loop_send(&message);
+}
+
 /* There is always room: no more can be undelivered than there are slots. */
 static unsigned link_deliver(void *context, struct block_completion *completions, unsigned count)
 {
@@ -69,11 +86,10 @@ static unsigned link_deliver(void *context, struct block_completion *completions
 
     for (unsigned i = 0; i < count; i++) {
         completions[i].epoch = link->epoch;
-        queue_put(&link->queue, &completions[i]);
+        queue_put(&link->queue, &completions[i], sizeof(completions[i]));
     }
-    /* A dead client's wakeup goes nowhere; its death is told separately. */
     if (queue_publish(&link->queue))
-        block_completions_wake(link->client, MACH_SEND_TIMEOUT);
+        link_wake(link);
     return count;
 }
 
@@ -110,6 +126,8 @@ static void link_end(struct link *link)
     }
     port_unwatch(link->client);
     port_release(link->client);
+    port_release(link->waiter);
+    link->waiter = MACH_PORT_NULL;
     port_destroy(link->port);
     block_session_end(session); /* frees the link, now or later */
 }
@@ -132,10 +150,10 @@ static void link_take(struct link *link)
     const char *problem = NULL;
     int taken;
 
-    while (!problem && (taken = queue_take(&link->queue, &submission)) != 0) {
+    while (!problem && (taken = queue_take(&link->queue, &submission, sizeof(submission))) != 0) {
         if (taken < 0)
             problem = "more submissions than there is room for";
-        else if (block_session_submit(link->session, &submission, 1) != 0)
+        else if (block_session_submit(link->session, &submission) != 0)
             problem = "a slot that is out of range or in flight already";
     }
     if (problem) {
@@ -145,18 +163,31 @@ static void link_take(struct link *link)
     }
 }
 
+static void looked_again(void *context)
+{
+    (void)context; /* the turn's end does */
+}
+
 /* After each turn of the loop: carry what there is in both directions, and sleep when all clients'
  * queues are dry. */
 static bool turn(void *context)
 {
+    static struct clock_timer later;
+    static uint64_t again = BLOCK_TURN_NEVER;
     bool more = false;
 
     (void)context;
+    if (again == 0)
+        swtch(); /* polling must not keep the clients from what they were woken for */
     for (struct link *link = links, *next; link; link = next) {
         next = link->next;
         link_take(link);
     }
-    block_turn();
+    again = block_turn();
+    if (again == 0)
+        return true;
+    if (again != BLOCK_TURN_NEVER && !later.running)
+        clock_timer_start(&later, again, looked_again, NULL);
     for (struct link *link = links; link; link = link->next)
         more |= !queue_sleep(&link->queue);
     return more;
@@ -272,16 +303,23 @@ kern_return_t serve_block_link_queue(mach_port_t port, mach_port_t lease, unsign
     if (error != 0)
         return outboard_error_make(error);
     port_release(lease);
-    queue_init(&link->queue, link->completions.address, sizeof(struct block_completion),
-               link->submissions, sizeof(struct block_submission), BLOCK_SLOTS);
+    queue_init(&link->queue, link->completions.address, link->submissions, BLOCK_SLOTS);
     link->epoch = epoch;
     link->next = links;
     links = link;
     return 0;
 }
 
-kern_return_t serve_block_link_wake(mach_port_t port)
+kern_return_t serve_block_link_wake(mach_port_t port, mach_port_t waiter)
 {
-    (void)port; /* the turn's end looks at every queue */
+    struct link *link = port_context(port, &session_type);
+
+    /* The turn's end looks at every queue: what matters here is only who waits. */
+    if (!link || !link->session) {
+        port_release(waiter);
+        return MIG_NO_REPLY;
+    }
+    port_release(link->waiter);
+    link->waiter = waiter;
     return MIG_NO_REPLY;
 }

@@ -19,7 +19,8 @@ static struct {
     void *context;
 } turn_hooks[TURN_HOOKS_MAX];
 static unsigned turn_hook_count;
-static bool again; /* a hook wants to run without waiting */
+static mach_msg_header_t unsent; /* size 0: none */
+static bool again;               /* a hook wants to run without waiting */
 
 void clock_timer_cancel(struct clock_timer *timer)
 {
@@ -90,6 +91,19 @@ static mach_msg_timeout_t wait_milliseconds(uint64_t deadline)
     return wait > INT32_MAX ? INT32_MAX : (mach_msg_timeout_t)wait;
 }
 
+void loop_send(const mach_msg_header_t *message)
+{
+    mach_msg_header_t now = *message;
+
+    /* Only by a send-once right is there always room, so that the wait's timeout is the wait's. */
+    if (unsent.msgh_size == 0 &&
+        MACH_MSGH_BITS_REMOTE(now.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND_ONCE)
+        unsent = now;
+    else if (mach_msg(&now, MACH_SEND_MSG | MACH_SEND_TIMEOUT, now.msgh_size, 0, MACH_PORT_NULL, 0,
+                      MACH_PORT_NULL) != MACH_MSG_SUCCESS)
+        mach_msg_destroy(&now);
+}
+
 void loop_once(uint64_t deadline)
 {
     union port_message request, reply; /* not static: a routine may serve others while it waits */
@@ -107,8 +121,18 @@ void loop_once(uint64_t deadline)
         timeout = again ? 0 : wait_milliseconds(deadline);
     }
 
-    mach_msg_return_t code = mach_msg(&request.header, option, 0, sizeof(request),
+    mach_msg_size_t send_size = unsent.msgh_size;
+    if (send_size != 0) {
+        request.header = unsent;
+        unsent.msgh_size = 0;
+        option |= MACH_SEND_MSG;
+    }
+    mach_msg_return_t code = mach_msg(&request.header, option, send_size, sizeof(request),
                                       port_internal_set(), timeout, MACH_PORT_NULL);
+    if (send_size != 0 && code >= MACH_SEND_IN_PROGRESS && code < MACH_RCV_IN_PROGRESS) {
+        mach_msg_destroy(&request.header);
+        return;
+    }
     if (code == MACH_MSG_SUCCESS)
         port_internal_dispatch(&request, &reply);
     else if (!again && !timer_expire())

@@ -15,7 +15,7 @@
 #define KERNEL_AFTER (NANOSECONDS / 10)
 
 static struct {
-    uint64_t time, counter;             /* the kernel's last answer, and what the counter was then */
+    uint64_t time, counter; /* the kernel's last answer, and what the counter was then */
     uint64_t first_time, first_counter; /* the first */
     uint64_t rate;                      /* nanoseconds in 2^32 steps of the counter; 0: not known */
     uint64_t steps;                     /* as many as KERNEL_AFTER takes */

@@ -65,6 +65,10 @@ void loop_stop(void);
  * UINT64_MAX: wait for ever); returns after one message or timer. */
 void loop_once(uint64_t deadline);
 
+/* Send a message that is a header only, together with the next wait if possible, and never wait for
+ * room: it is dropped then. */
+void loop_send(const mach_msg_header_t *message);
+
 /* Call `run` after each message or timer that was handled, to send what was gathered meanwhile. It
  * returns whether it wants to run again without waiting: then the loop only looks whether there is
  * a message or a timer due. False: too many of them. */

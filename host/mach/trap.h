@@ -21,6 +21,8 @@ mach_port_t mach_reply_port(void);
 mach_port_t mach_task_self(void);
 mach_port_t mach_thread_self(void);
 mach_port_t mach_host_self(void);
+/* Let another thread of this processor run, if there is one. */
+boolean_t swtch(void);
 void mach_print(const char *text);
 kern_return_t thread_set_self_state(int flavor, const void *state, unsigned count);
 

@@ -171,10 +171,13 @@ int block_client_link_send(struct block_client_link *link,
 {
     if (!link->session)
         return ENODEV;
-    if (block_session_submit(link->session, submissions, count) == 0)
-        return 0;
-    block_session_end(link->session); /* it broke the protocol */
-    return ENODEV;
+    for (unsigned i = 0; i < count; i++) {
+        if (block_session_submit(link->session, &submissions[i]) != 0) {
+            block_session_end(link->session); /* it broke the protocol */
+            return ENODEV;
+        }
+    }
+    return 0;
 }
 
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,

@@ -13,6 +13,7 @@
 #include <device/notify.h>
 #include <mach/notify.h>
 
+#include <interface/kernel_interrupt_user.h>
 #include <kernel/device_user.h>
 #include <kernel/mach_port_user.h>
 
@@ -100,7 +101,11 @@ static void home_message(void *context, mach_msg_header_t *message)
         line->holder = NULL;
         /* A line has one outstanding at most, as it was masked. Of messages a device can have
          * raised any number: what is left of them does no harm, as a message is never masked. */
-        io_line_acknowledge(line, ACKNOWLEDGED_TOGETHER, false);
+        unsigned left = line->message ? ACKNOWLEDGED_TOGETHER : 0;
+        while (left > 0 && io_line_kernel_acknowledge(line))
+            left--;
+        if (!line->message)
+            io_sharing_acknowledge(line, false);
         port_adopt(&line_type, line, line->port);
         return;
     }
@@ -221,11 +226,13 @@ void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed)
         io_sharing_acknowledge(line, claimed); /* masked since the last one: there can be no more */
         return;
     }
-    /* The kernel says when nothing is outstanding; a driver's number cannot keep us here either. */
+    /* A driver's number cannot keep us here, nor does the kernel count more than is outstanding. */
     if (count > ACKNOWLEDGED_TOGETHER)
         count = ACKNOWLEDGED_TOGETHER;
-    while (count-- > 0 && io_line_kernel_acknowledge(line))
-        ;
+    for (; count > 0; count--) {
+        kernel_interrupt_acknowledge(io_privilege.interrupt_device, line->port);
+        line->acknowledged++;
+    }
 }
 
 void io_line_message(const struct io_line *line, uint64_t *address, uint32_t *data)

@@ -108,7 +108,7 @@ static void driver_kick(void *context)
     unkicked = 0;
 }
 
-static const struct block_device_ops ops = {driver_start, driver_kick};
+static const struct block_device_ops ops = {.start = driver_start, .kick = driver_kick};
 
 static unsigned client_deliver(void *link, struct block_completion *completions, unsigned count)
 {
@@ -208,7 +208,7 @@ static void client_submit(struct client *client, struct fuzz_input *input, bool 
     if (!breach)
         client->slot[submission.slot] =
             (struct expectation){.open = true, .submission = submission};
-    int error = block_session_submit(client->session, &submission, 1);
+    int error = block_session_submit(client->session, &submission);
     fuzz_require(error == (breach ? EPROTO : 0));
     if (breach)
         client_end(client);
