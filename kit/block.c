@@ -59,16 +59,36 @@ unsigned block_device_pending(const struct block_device *device)
     return device->pending;
 }
 
-int block_session_create(struct block_device *device, bool write,
+struct block_range block_device_range(const struct block_device *device)
+{
+    return (struct block_range){0, device->limits.blocks,
+                                !(device->limits.flags & BLOCK_INFO_READ_ONLY)};
+}
+
+int block_range_bound(const struct block_range *whole, uint64_t first, uint64_t count, bool write,
+                      struct block_range *part)
+{
+    if (count == 0)
+        return EINVAL;
+    if (first > whole->count || count > whole->count - first)
+        return ERANGE;
+    if (write && !whole->write)
+        return EROFS;
+    *part = (struct block_range){whole->first + first, count, write};
+    return 0;
+}
+
+int block_session_create(struct block_device *device, const struct block_range *range, bool write,
                          const struct block_transport *transport, void *link,
                          struct block_session **result)
 {
-    if (write && (device->limits.flags & BLOCK_INFO_READ_ONLY))
+    if (write && !range->write)
         return EROFS;
     struct block_session *session = calloc(1, sizeof(*session));
     if (!session)
         return ENOMEM;
     session->device = device;
+    session->range = *range;
     session->transport = transport;
     session->link = link;
     session->write = write;
@@ -84,7 +104,7 @@ void block_session_info(const struct block_session *session, struct block_info *
     const struct block_device_limits *limits = &session->device->limits;
 
     memset(info, 0, sizeof(*info));
-    info->blocks = limits->blocks;
+    info->blocks = session->range.count;
     info->block_size = limits->block_size;
     info->max_transfer = limits->max_transfer;
     info->flags = limits->flags | (session->write ? 0 : BLOCK_INFO_READ_ONLY);
@@ -151,10 +171,11 @@ static enum block_status request_check(const struct block_session *session,
     if (length > limits->max_transfer || submission->offset % 4 != 0 ||
         submission->offset > buffer->size || length > buffer->size - submission->offset)
         return BLOCK_STATUS_INVALID;
-    if (submission->block > limits->blocks ||
-        submission->count > limits->blocks - submission->block)
+    if (submission->block > session->range.count ||
+        submission->count > session->range.count - submission->block)
         return BLOCK_STATUS_RANGE;
 
+    request->block += session->range.first;
     request->length = length;
     request->address = buffer->address + submission->offset;
     return BLOCK_STATUS_OK;

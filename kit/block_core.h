@@ -30,8 +30,15 @@ struct block_buffer {
     uint64_t size;    /* 0: this id is free */
 };
 
+/* What of a device somebody may see, and whether it may be written. */
+struct block_range {
+    uint64_t first, count; /* in the device's blocks: the session's 0 to count - 1 */
+    bool write;
+};
+
 struct block_session {
     struct block_device *device;
+    struct block_range range;
     const struct block_transport *transport;
     void *link; /* the transport's */
     bool write;
@@ -63,8 +70,16 @@ int block_device_create(const struct block_device_limits *limits,
                         const struct block_device_ops *ops, void *context,
                         struct block_device **device);
 
-/* EROFS, ENOMEM. */
-int block_session_create(struct block_device *device, bool write,
+/* All of the device. */
+struct block_range block_device_range(const struct block_device *device);
+
+/* A part of a range, counted from its start. EINVAL: no blocks; ERANGE: it reaches past the end;
+ * EROFS: it is to be written and the whole may not. */
+int block_range_bound(const struct block_range *whole, uint64_t first, uint64_t count, bool write,
+                      struct block_range *part);
+
+/* The range is block_device_range's or a part of it. EROFS, ENOMEM. */
+int block_session_create(struct block_device *device, const struct block_range *range, bool write,
                          const struct block_transport *transport, void *link,
                          struct block_session **session);
 void block_session_info(const struct block_session *session, struct block_info *info);

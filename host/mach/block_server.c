@@ -27,11 +27,23 @@
 #include <kit/log.h>
 #include <kit/queue.h>
 
+/* A port at which sessions with a device, or with a part of it, are opened. */
+struct class
+{
+    struct offer *offer;
+    struct block_range range;
+    mach_port_t port;
+};
+
+enum { BOUNDED_MAX = 512 };
+
 /* A device as it is published. */
 struct offer {
     struct device *device;
     struct block_device *block;
     char suffix[32];
+    struct class whole;
+    unsigned bounded_count;
 };
 
 struct link {
@@ -54,8 +66,14 @@ static struct link *links; /* with a queue and a session */
 #define COMPLETIONS_SIZE queue_memory_size(BLOCK_SLOTS, sizeof(struct block_completion))
 
 static void session_no_senders(void *context);
+static void bounded_no_senders(void *context);
 
 static const struct port_type class_type = {.name = "block class", .serve = block_class_server};
+static const struct port_type bounded_type = {
+    .name = "bounded block class",
+    .serve = block_class_server,
+    .no_senders = bounded_no_senders,
+};
 static const struct port_type session_type = {
     .name = "block session",
     .serve = block_session_server,
@@ -200,7 +218,6 @@ int block_device_publish(struct device *device, const char *suffix,
 {
     static bool hooked;
     struct offer *offer = calloc(1, sizeof(*offer));
-    mach_port_t port;
     int error = offer ? block_device_create(limits, ops, context, result) : ENOMEM;
 
     if (error != 0) {
@@ -210,25 +227,82 @@ int block_device_publish(struct device *device, const char *suffix,
     offer->device = device;
     offer->block = *result;
     snprintf(offer->suffix, sizeof(offer->suffix), "%s", suffix);
+    offer->whole = (struct class){.offer = offer, .range = block_device_range(offer->block)};
     if (!hooked)
         hooked = loop_at_turn_end(turn, NULL);
-    error = port_create(&class_type, offer, &port);
-    return error == 0 ? startup_offer(suffix, "block", port) : error;
+    error = port_create(&class_type, &offer->whole, &offer->whole.port);
+    return error == 0 ? startup_offer(suffix, "block", offer->whole.port) : error;
 }
 
-kern_return_t serve_block_class_open(mach_port_t class, boolean_t write, mach_port_t completions,
+static struct class *class_lookup(mach_port_t port)
+{
+    struct class *class = port_context(port, &class_type);
+
+    return class ? class : port_context(port, &bounded_type);
+}
+
+/* Sessions go on: they have a copy of its range. */
+static void bounded_no_senders(void *context)
+{
+    struct class *bounded = context;
+
+    bounded->offer->bounded_count--;
+    port_destroy(bounded->port);
+    free(bounded);
+}
+
+static int bounded_create(const struct class *class, const struct block_range *range,
+                          mach_port_t *right)
+{
+    struct offer *offer = class->offer;
+
+    if (offer->bounded_count == BOUNDED_MAX)
+        return ENOSPC;
+    struct class *bounded = calloc(1, sizeof(*bounded));
+    if (!bounded)
+        return ENOMEM;
+    *bounded = (struct class){.offer = offer, .range = *range};
+    int error = port_create(&bounded_type, bounded, &bounded->port);
+    if (error == 0) {
+        *right = port_make_send(bounded->port);
+        error = *right == MACH_PORT_NULL ? ENOMEM : 0;
+        if (error != 0)
+            port_destroy(bounded->port);
+    }
+    if (error != 0) {
+        free(bounded);
+        return error;
+    }
+    offer->bounded_count++;
+    return 0;
+}
+
+kern_return_t serve_block_class_bound(mach_port_t port, uint64_t first, uint64_t count,
+                                      boolean_t write, mach_port_t *right)
+{
+    const struct class *class = class_lookup(port);
+    struct block_range range;
+    int error = class ? block_range_bound(&class->range, first, count, write, &range) : EOPNOTSUPP;
+
+    if (error == 0)
+        error = bounded_create(class, &range, right);
+    return outboard_error_make(error);
+}
+
+kern_return_t serve_block_class_open(mach_port_t port, boolean_t write, mach_port_t completions,
                                      mach_port_t *session_right, record_t record,
                                      mach_msg_type_number_t *size)
 {
-    struct offer *offer = port_context(class, &class_type);
-    struct link *link = offer ? calloc(1, sizeof(*link)) : NULL;
+    const struct class *class = class_lookup(port);
+    struct link *link = class ? calloc(1, sizeof(*link)) : NULL;
     struct block_info info;
 
     if (!link)
-        return outboard_error_make(offer ? ENOMEM : EOPNOTSUPP);
-    link->offer = offer;
+        return outboard_error_make(class ? ENOMEM : EOPNOTSUPP);
+    link->offer = class->offer;
     link->client = completions;
-    int error = block_session_create(offer->block, write, &transport, link, &link->session);
+    int error = block_session_create(link->offer->block, &class->range, write, &transport, link,
+                                     &link->session);
     if (error != 0) {
         free(link);
         return outboard_error_make(error);

@@ -120,8 +120,9 @@ int block_client_open(const char *name, bool write, struct block_client **result
     struct block_client *client = calloc(1, sizeof(*client));
     struct block_client_link *link = calloc(1, sizeof(*link));
     int error = ENOMEM;
+    struct block_range range = block_device_range(offer->block);
     if (client && link)
-        error = block_session_create(offer->block, write, &transport, link, &link->session);
+        error = block_session_create(offer->block, &range, write, &transport, link, &link->session);
     if (error != 0) {
         free(client);
         free(link);

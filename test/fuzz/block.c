@@ -29,6 +29,7 @@ struct client {
     struct block_session *session; /* null: not connected */
     unsigned device, buffers;
     bool write, deaf, ended;
+    struct block_range range;
     struct block_buffer buffer[BLOCK_BUFFERS];
     struct expectation slot[BLOCK_SLOTS];
 };
@@ -61,8 +62,10 @@ static void request_check(const struct block_request *request, const struct clie
     }
     fuzz_require(request->operation == BLOCK_READ ||
                  (request->operation == BLOCK_WRITE && client->write));
-    fuzz_require(request->count > 0 && request->block <= device->blocks);
-    fuzz_require(request->count <= device->blocks - request->block);
+    const struct block_range *range = &client->range;
+    fuzz_require(request->count > 0 && request->block >= range->first);
+    fuzz_require(request->block - range->first == asked->block && asked->block <= range->count);
+    fuzz_require(request->count <= range->count - asked->block);
     fuzz_require(request->length == (uint64_t)request->count * device->block_size);
     fuzz_require(request->length <= device->max_transfer && asked->buffer < client->buffers);
 
@@ -155,6 +158,24 @@ static void client_end(struct client *client)
     block_session_end(client->session);
 }
 
+/* Half of the clients see a part; what becomes of theirs is a part of a part. */
+static struct block_range range_choose(struct client *client, uint8_t choice)
+{
+    struct block_range range = block_device_range(devices[client->device]), part;
+
+    for (unsigned depth = 0; depth < (choice >> 6); depth++) {
+        uint64_t first = choice & 4 ? UINT64_MAX - choice : choice * UINT64_C(3);
+        uint64_t count = choice & 8 ? UINT64_MAX - first : range.count / 2 + (choice & 16);
+        if (block_range_bound(&range, first, count, choice & 32, &part) != 0)
+            continue;
+        fuzz_require(part.count > 0 && part.first >= range.first && part.count <= range.count);
+        fuzz_require(part.first - range.first <= range.count - part.count);
+        fuzz_require(range.write || !part.write);
+        range = part;
+    }
+    return range;
+}
+
 static void client_connect(struct client *client, uint8_t choice)
 {
     struct block_info info;
@@ -162,11 +183,15 @@ static void client_connect(struct client *client, uint8_t choice)
     if (client->session)
         return;
     client->device = choice % DEVICES;
+    client->range = range_choose(client, choice);
     client->write = choice & 2;
-    fuzz_require(block_session_create(devices[client->device], client->write, &transport, client,
-                                      &client->session) == 0);
+    int error = block_session_create(devices[client->device], &client->range, client->write,
+                                     &transport, client, &client->session);
+    fuzz_require(error == (client->write && !client->range.write ? EROFS : 0));
+    if (error != 0)
+        return;
     block_session_info(client->session, &info);
-    fuzz_require(info.blocks == limits[client->device].blocks);
+    fuzz_require(info.blocks == client->range.count);
     fuzz_require(!!(info.flags & BLOCK_INFO_READ_ONLY) == !client->write);
 }
 

@@ -76,8 +76,9 @@ static int setup(void **state)
     if (!device)
         assert_int_equal(block_device_create(&limits, &ops, NULL, &device), 0);
     for (uintptr_t who = 0; who < 2; who++) {
-        assert_int_equal(block_session_create(device, true, &transport, (void *)who, &session[who]),
-                         0);
+        struct block_range range = block_device_range(device);
+        assert_int_equal(
+            block_session_create(device, &range, true, &transport, (void *)who, &session[who]), 0);
         assert_int_equal(block_session_attach(session[who], ADDRESS, BUFFER, &buffer), 0);
     }
     return 0;
@@ -209,10 +210,12 @@ static void slots_are_the_clients_to_keep_apart(void **state)
 static void read_only_sessions_do_not_write(void **state)
 {
     struct block_session *reader;
+    struct block_range range = block_device_range(device);
     struct block_submission s = request(0, 0, 1);
 
     (void)state;
-    assert_int_equal(block_session_create(device, false, &transport, (void *)1, &reader), 0);
+    assert_int_equal(block_session_create(device, &range, false, &transport, (void *)1, &reader),
+                     0);
     assert_int_equal(block_session_attach(reader, ADDRESS, BUFFER, &buffer), 0);
     s.operation = BLOCK_WRITE;
     assert_int_equal(block_session_submit(reader, &s), 0);
@@ -262,6 +265,86 @@ static void a_session_ends_when_the_driver_has_let_go(void **state)
     assert_int_equal(client[0].count, 0);
 }
 
+static enum block_status status_in(struct block_session *which, struct block_submission submission)
+{
+    unsigned before = client[1].count;
+
+    assert_int_equal(block_session_submit(which, &submission, 1), 0);
+    block_turn();
+    driver_finish_all(BLOCK_STATUS_OK);
+    block_turn();
+    assert_int_equal(client[1].count, before + 1);
+    return (enum block_status)client[1].completion[before].status;
+}
+
+static void a_bounded_session_sees_its_part(void **state)
+{
+    struct block_range whole = block_device_range(device), part;
+    struct block_session *bounded;
+    struct block_info info;
+
+    (void)state;
+    assert_int_equal(block_range_bound(&whole, 100, 50, true, &part), 0);
+    assert_int_equal(block_session_create(device, &part, true, &transport, (void *)1, &bounded), 0);
+    assert_int_equal(block_session_attach(bounded, ADDRESS, BUFFER, &buffer), 0);
+    block_session_info(bounded, &info);
+    assert_int_equal(info.blocks, 50);
+    assert_int_equal(info.flags & BLOCK_INFO_READ_ONLY, 0);
+
+    assert_int_equal(status_in(bounded, request(0, 0, 1)), BLOCK_STATUS_OK);
+    assert_int_equal(driver.started[0]->block, 100);
+    assert_int_equal(status_in(bounded, request(0, 47, 3)), BLOCK_STATUS_OK);
+    assert_int_equal(driver.started[0]->block, 147);
+    assert_int_equal(status_in(bounded, request(0, 48, 3)), BLOCK_STATUS_RANGE);
+    assert_int_equal(status_in(bounded, request(0, 50, 1)), BLOCK_STATUS_RANGE);
+    assert_int_equal(status_in(bounded, request(0, UINT64_MAX, 1)), BLOCK_STATUS_RANGE);
+    assert_int_equal(status_in(bounded, request(0, UINT64_MAX - 99, 8)), BLOCK_STATUS_RANGE);
+    struct block_submission flush = {.operation = BLOCK_FLUSH};
+    assert_int_equal(status_in(bounded, flush), BLOCK_STATUS_OK);
+    assert_int_equal(driver.started[0]->block, 0);
+    block_session_end(bounded);
+}
+
+static void bounds_nest(void **state)
+{
+    struct block_range whole = block_device_range(device), outer, inner, none;
+
+    (void)state;
+    assert_int_equal(block_range_bound(&whole, 100, 900, false, &outer), 0);
+    assert_int_equal(block_range_bound(&outer, 10, 20, false, &inner), 0);
+    assert_int_equal(inner.first, 110);
+    assert_int_equal(inner.count, 20);
+    assert_int_equal(block_range_bound(&inner, 0, 20, false, &none), 0);
+    assert_int_equal(block_range_bound(&inner, 0, 20, true, &none), EROFS);
+    assert_int_equal(block_range_bound(&inner, 1, 20, false, &none), ERANGE);
+    assert_int_equal(block_range_bound(&inner, 20, 1, false, &none), ERANGE);
+    assert_int_equal(block_range_bound(&inner, 0, 0, false, &none), EINVAL);
+    assert_int_equal(block_range_bound(&inner, UINT64_MAX, 2, false, &none), ERANGE);
+    assert_int_equal(block_range_bound(&inner, 2, UINT64_MAX, false, &none), ERANGE);
+    assert_int_equal(block_range_bound(&inner, UINT64_MAX - 109, 110, false, &none), ERANGE);
+}
+
+static void a_read_only_part_is_not_written(void **state)
+{
+    struct block_range whole = block_device_range(device), part;
+    struct block_session *bounded;
+    struct block_submission s = request(0, 0, 1);
+    struct block_info info;
+
+    (void)state;
+    assert_int_equal(block_range_bound(&whole, 0, BLOCKS, false, &part), 0);
+    assert_int_equal(block_session_create(device, &part, true, &transport, (void *)1, &bounded),
+                     EROFS);
+    assert_int_equal(block_session_create(device, &part, false, &transport, (void *)1, &bounded),
+                     0);
+    assert_int_equal(block_session_attach(bounded, ADDRESS, BUFFER, &buffer), 0);
+    block_session_info(bounded, &info);
+    assert_int_equal(info.flags & BLOCK_INFO_READ_ONLY, BLOCK_INFO_READ_ONLY);
+    s.operation = BLOCK_WRITE;
+    assert_int_equal(status_in(bounded, s), BLOCK_STATUS_READ_ONLY);
+    block_session_end(bounded);
+}
+
 static void impossible_devices_are_refused(void **state)
 {
     struct block_device_limits limits = {.blocks = 1, .block_size = 512, .max_transfer = 512};
@@ -285,6 +368,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(read_only_sessions_do_not_write, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_driver_is_shared_fairly, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_ends_when_the_driver_has_let_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_bounded_session_sees_its_part, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_read_only_part_is_not_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(bounds_nest, setup, teardown),
         cmocka_unit_test(impossible_devices_are_refused),
     };
     int failed = cmocka_run_group_tests_name("block class", tests, NULL, NULL);
