@@ -32,10 +32,16 @@ enum { ERRNO_MAX = 4095, LOG_LINES_PER_SECOND = 100 };
 
 static struct child *children;
 static child_ended ended_hook;
+static child_offered offered_hook;
 
 void child_on_end(child_ended ended)
 {
     ended_hook = ended;
+}
+
+void child_on_offer(child_offered offered)
+{
+    offered_hook = offered;
 }
 
 struct child *child_first(void)
@@ -51,6 +57,7 @@ struct child *child_create(const char *name, const char *program, enum child_kin
         return NULL;
     snprintf(child->name, sizeof(child->name), "%s", name);
     snprintf(child->program, sizeof(child->program), "%s", program);
+    snprintf(child->offers, sizeof(child->offers), "%s", name);
     child->kind = kind;
     child->state = CHILD_FAILED;
     snprintf(child->cause, sizeof(child->cause), "not started");
@@ -267,7 +274,7 @@ kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, 
 
     if (!child || child->offer_count == CHILD_OFFERS_MAX)
         return outboard_error_make(child ? ENOSPC : EPERM);
-    int length = snprintf(name, sizeof(name), "%s%s", child->name, suffix);
+    int length = snprintf(name, sizeof(name), "%s%s", child->offers, suffix);
     if (length < 0 || (size_t)length >= sizeof(name) || !name_is_plain(name) ||
         !name_is_plain(class) || !MACH_PORT_VALID(capability))
         return outboard_error_make(EINVAL);
@@ -278,7 +285,16 @@ kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, 
     snprintf(offer->name, sizeof(offer->name), "%s", name);
     snprintf(offer->class, sizeof(offer->class), "%s", class);
     offer->right = capability;
+    if (offered_hook)
+        offered_hook(child, offer);
     return 0;
+}
+
+/* Whose port it is we cannot tell, nor need to. */
+kern_return_t serve_startup_pass(mach_port_t bootstrap, const_name_t suffix, const_name_t class,
+                                 mach_port_t capability)
+{
+    return serve_startup_publish(bootstrap, suffix, class, capability);
 }
 
 /* One that talks without end must not keep us busy, nor push the others' lines out of the journal.

@@ -17,11 +17,12 @@
 enum child_kind { CHILD_SERVER, CHILD_DRIVER, CHILD_SERVICE };
 enum child_state { CHILD_STARTING, CHILD_RUNNING, CHILD_FAILED, CHILD_STOPPED, CHILD_DIED };
 
-enum { CHILD_GRANTS_MAX = 8, CHILD_OFFERS_MAX = 64, CHILD_ARGUMENTS_MAX = 4 };
+enum { CHILD_GRANTS_MAX = 8, CHILD_OFFERS_MAX = 128, CHILD_ARGUMENTS_MAX = 4 };
 
 struct child {
     char name[OUTBOARD_NAME_SIZE]; /* "nvme0" */
     char program[OUTBOARD_NAME_SIZE];
+    char offers[OUTBOARD_NAME_SIZE]; /* what its offers' names begin with: its own, or its disk's */
     enum child_kind kind;
     enum child_state state;
     int status;     /* errno of a start that failed */
@@ -33,8 +34,9 @@ struct child {
     uint64_t log_second;      /* when the present second of its log began */
     unsigned log_lines;       /* how many lines it sent since */
     unsigned restarts;
-    unsigned address;  /* a driver's PCI function */
-    bool sees_devices; /* may look up every published device by its name */
+    unsigned address;           /* a driver's PCI function */
+    bool sees_devices;          /* may look up every published device by its name */
+    const struct child *source; /* whose device it divides; null: of none */
 
     unsigned grant_count;
     struct {
@@ -44,7 +46,7 @@ struct child {
 
     unsigned offer_count;
     struct child_offer {
-        char name[OUTBOARD_NAME_SIZE]; /* the instance's and the suffix: "nvme0n1" */
+        char name[OUTBOARD_NAME_SIZE]; /* its first part and the suffix: "nvme0n1" */
         char class[OUTBOARD_NAME_SIZE];
         mach_port_t right;
     } offer[CHILD_OFFERS_MAX];
@@ -55,6 +57,10 @@ struct child {
 /* Who wants to know when a child is no longer there. */
 typedef void (*child_ended)(struct child *child);
 void child_on_end(child_ended ended);
+
+/* Who wants to know what a child offers. */
+typedef void (*child_offered)(struct child *child, const struct child_offer *offer);
+void child_on_offer(child_offered offered);
 
 /* A record for a task that is not running yet; at the end of the list. Null: no memory. */
 struct child *child_create(const char *name, const char *program, enum child_kind kind);

@@ -65,6 +65,34 @@ static void resource_print(struct text *text, const struct io_resource *resource
     }
 }
 
+/* What a driver offers, and what others make of that. */
+static void offers_visit(const struct child *driver,
+                         void (*visit)(struct text *text, const struct child_offer *offer,
+                                       unsigned depth),
+                         struct text *text, unsigned depth)
+{
+    for (const struct child *child = child_first(); child; child = child->next) {
+        if (child != driver && child->source != driver)
+            continue;
+        for (unsigned i = 0; i < child->offer_count; i++) {
+            if (strcmp(child->offer[i].class, "control") != 0)
+                visit(text, &child->offer[i], depth);
+        }
+    }
+}
+
+static void port_print(struct text *text, const struct child_offer *offer, unsigned depth)
+{
+    detail_indent(text, depth);
+    text_print(text, "port         %s (%s)\n", offer->name, offer->class);
+}
+
+static void name_print(struct text *text, const struct child_offer *offer, unsigned depth)
+{
+    (void)depth;
+    text_print(text, ", %s", offer->name);
+}
+
 static void authority_print(struct text *text, const struct child *driver, unsigned depth)
 {
     char record[sizeof(struct io_resource) * IO_RESOURCES_MAX];
@@ -81,12 +109,7 @@ static void authority_print(struct text *text, const struct child *driver, unsig
             resource_print(text, &resource, depth);
         }
     }
-    for (unsigned i = 0; i < driver->offer_count; i++) {
-        if (strcmp(driver->offer[i].class, "control") == 0)
-            continue;
-        detail_indent(text, depth);
-        text_print(text, "port         %s (%s)\n", driver->offer[i].name, driver->offer[i].class);
-    }
+    offers_visit(driver, port_print, text, depth);
 }
 
 static void bars_print(struct text *text, const struct pci_function_info *function, unsigned depth)
@@ -118,10 +141,7 @@ static void function_print(struct text *text, const struct pci_function_info *fu
         detail_indent(text, depth);
         text_print(text, "driver %s (%s)", driver->name,
                    driver->state == CHILD_RUNNING ? "running" : driver->cause);
-        for (unsigned i = 0; i < driver->offer_count; i++) {
-            if (strcmp(driver->offer[i].class, "control") != 0)
-                text_print(text, ", %s", driver->offer[i].name);
-        }
+        offers_visit(driver, name_print, text, depth);
         text_print(text, "\n");
     }
     if (verbose && driver && driver->state == CHILD_RUNNING)

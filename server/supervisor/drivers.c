@@ -91,6 +91,7 @@ static void driver_ended(struct child *child)
 {
     if (child->kind != CHILD_DRIVER)
         return;
+    partitions_stop(child);
     int error = error_from_kernel(pci_bus_release(supervisor_pci_bus, child->address));
     /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. */
     if (error != 0 && error != ENODEV)
@@ -134,6 +135,7 @@ void drivers_start(void)
 
     archive_each(&supervisor_archive, manifest_visit, NULL);
     child_on_end(driver_ended);
+    child_on_offer(partitions_start);
     int error = drivers_functions(&functions, &count);
     if (error != 0) {
         journal_note(LOG_ERROR, "no devices: the PCI server does not list them: %s",

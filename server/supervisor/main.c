@@ -55,16 +55,23 @@ static void pci_start(void)
         supervisor_pci_bus = child_right_copy(offer->right);
 }
 
-/* Until every driver has said how it is, or long enough. */
+static bool somebody_starts(void)
+{
+    const struct child *child = child_first();
+
+    while (child && child->state != CHILD_STARTING)
+        child = child->next;
+    return child != NULL;
+}
+
+/* Until every driver has said how it is, and who looks for partitions on its disks, or long enough.
+ */
 static void drivers_wait(void)
 {
     uint64_t deadline = clock_now() + DRIVERS_WAIT;
 
-    for (struct child *child = child_first(); child; child = child->next) {
-        while (child->kind == CHILD_DRIVER && child->state == CHILD_STARTING &&
-               clock_now() < deadline)
-            loop_once(deadline);
-    }
+    while (somebody_starts() && clock_now() < deadline)
+        loop_once(deadline);
 }
 
 static void shell_start(void)

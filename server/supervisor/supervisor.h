@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The supervisor's parts: main.c starts what is always there; child.c keeps the tasks and stop.c
- * stops them; drivers.c matches manifests (manifest.c) and starts drivers; mount.c runs file
- * systems; operator.c serves an operator, with reports from devices.c, drivers.c and journal.c.
+ * stops them; drivers.c matches manifests (manifest.c) and starts drivers; partitions.c has their
+ * disks divided; mount.c runs file systems; operator.c serves an operator, with reports from
+ * devices.c, drivers.c and journal.c.
  */
 #ifndef SERVER_SUPERVISOR_SUPERVISOR_H
 #define SERVER_SUPERVISOR_SUPERVISOR_H
@@ -29,6 +30,10 @@ void drivers_report(struct text *text);
 int drivers_functions(struct pci_function_info **functions, size_t *count);
 unsigned drivers_address(const struct pci_function_info *function);
 const struct child *drivers_find(unsigned address);
+
+/* partitions.c */
+void partitions_start(struct child *driver, const struct child_offer *disk);
+void partitions_stop(const struct child *driver);
 
 /* faults.c */
 void faults_start(void);

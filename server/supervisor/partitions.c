@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A partition service per disk. What it offers has the disk's name, a p and a number.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <server/supervisor/journal.h>
+#include <server/supervisor/supervisor.h>
+
+#define SERVICE_QUOTA (UINT64_C(1) << 20)
+
+/* A driver that offers disks without end does not get a task for each. */
+enum { DISKS_MAX = 16 };
+
+static bool divides(const struct child *child, const struct child *driver)
+{
+    return child->source == driver && child->task.task != MACH_PORT_NULL;
+}
+
+static unsigned disks_count(const struct child *driver)
+{
+    unsigned count = 0;
+
+    for (const struct child *child = child_first(); child; child = child->next)
+        count += divides(child, driver);
+    return count;
+}
+
+/* Both names are longer than the disk's, and a prefix of a name is another name. */
+static bool names_make(const char *disk, char name[OUTBOARD_NAME_SIZE],
+                       char offers[OUTBOARD_NAME_SIZE])
+{
+    return snprintf(name, OUTBOARD_NAME_SIZE, "part:%s", disk) < OUTBOARD_NAME_SIZE &&
+           snprintf(offers, OUTBOARD_NAME_SIZE, "%sp", disk) < OUTBOARD_NAME_SIZE;
+}
+
+/* What is left of the service that an earlier driver's disk of that name had. */
+static void remains_remove(const char *name)
+{
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (child->source && child->task.task == MACH_PORT_NULL && strcmp(child->name, name) == 0) {
+            child_remove(child);
+            return;
+        }
+    }
+}
+
+void partitions_start(struct child *driver, const struct child_offer *disk)
+{
+    char name[OUTBOARD_NAME_SIZE], offers[OUTBOARD_NAME_SIZE];
+
+    if (driver->kind != CHILD_DRIVER || strcmp(disk->class, "block") != 0)
+        return;
+    if (disks_count(driver) == DISKS_MAX) {
+        journal_note(LOG_WARNING, "%s: not looked at for partitions: %s has more than %d disks",
+                     disk->name, driver->name, DISKS_MAX);
+        return;
+    }
+    if (!names_make(disk->name, name, offers)) {
+        journal_note(LOG_WARNING, "%s: not looked at for partitions: its name is too long",
+                     disk->name);
+        return;
+    }
+    remains_remove(name);
+    struct child *child = child_create(name, "partition", CHILD_SERVICE);
+    if (!child)
+        return;
+    child->source = driver;
+    strcpy(child->offers, offers);
+    int error = child_grant(child, "block", child_right_copy(disk->right));
+    if (error == 0)
+        error = supervisor_grant_pool(child, SERVICE_QUOTA);
+    if (error == 0)
+        child_start(child, disk->name);
+    else
+        child_end(child, CHILD_FAILED, strerror(error));
+}
+
+void partitions_stop(const struct child *driver)
+{
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (divides(child, driver))
+            child_end(child, CHILD_STOPPED, "its disk is gone");
+    }
+}
