@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Partitions: tables of both kinds, their limits, and what is wrong with them."""
+import hashlib
 import os
+import random
 import struct
 import subprocess
 import zlib
 
-from machine.vm import SBIN, MachineTest
+from machine.vm import BUILD, ROOT, SBIN, MachineTest
 
 MIB = 1 << 20
 GPT_SCRIPT = 'label: gpt\nsize=8MiB, name="small"\nsize=32MiB, name="files"\nsize=8MiB\n'
@@ -57,10 +59,15 @@ class PartitionTest(MachineTest):
         return image
 
     def make_files(self, image, first, count, block_size=512):
-        """An ext4 of all of a partition."""
+        """An ext4 of all of a partition, with a file in it; its hash."""
+        data = random.Random(first).randbytes(3 * MIB + 5)
+        os.makedirs(self.path("tree"), exist_ok=True)
+        with open(self.path("tree/big"), "wb") as file:
+            file.write(data)
         subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", f"offset={first * block_size}",
-                        image, f"{count * block_size // 1024}k"], check=True, env=SBIN,
+                        "-d", self.path("tree"), image, f"{count * block_size // 1024}k"], check=True, env=SBIN,
                        capture_output=True)
+        return hashlib.sha256(data).hexdigest()
 
     def extract(self, image, first, count, block_size=512):
         with open(image, "rb") as file, open(self.path("part.img"), "wb") as out:
@@ -75,14 +82,14 @@ class PartitionTest(MachineTest):
 
     def files_in(self, image, number, first, count, block_size=512):
         """A file system in a partition is mounted, written, unmounted, and e2fsck is content."""
-        self.make_files(image, first, count, block_size)
+        digest = self.make_files(image, first, count, block_size)
         disk = f"nvme:{image},bs={block_size}"
         ran = self.run_machine(
-            f"mount nvme0n1p{number} /a; mkdir /a/d; mkdir /a/d/e; mount; umount /a;"
-            f"mount nvme0n1p{number} / ro; ls -l /d", "--disk", disk)
+            f"mount nvme0n1p{number} /a; mkdir /a/d; cp /a/big /a/d/copy; mount; umount /a;"
+            f"mount nvme0n1p{number} / ro; sha256sum /big /d/copy", "--disk", disk)
         self.assert_status(ran)
         self.assert_says(ran, f"^nvme0n1p{number} on /a$")
-        self.assert_says(ran, " e$")
+        self.assertEqual(ran.output.count(digest), 2, str(ran))
         self.assert_clean(self.extract(image, first, count, block_size))
 
 
@@ -160,8 +167,33 @@ class Bounds(PartitionTest):
         ran = self.run_machine("mount nvme0n1p2 / ro; ls; umount /; write-pattern nvme0n1p1 0 8 1",
                                "--disk", f"nvme:{image},ro")
         self.assert_status(ran, 1)
-        self.assertEqual(ran.output, "lost+found\nwrite-pattern: nvme0n1p1: Read-only file system\n",
+        self.assertEqual(ran.output, "lost+found\nbig\nwrite-pattern: nvme0n1p1: Read-only file system\n",
                          str(ran))
+
+
+class Gone(PartitionTest):
+    def test_with_the_driver_go_the_partitions(self):
+        programs = {}
+        for name, path in (("vanishing", os.path.join(BUILD, "boot")),
+                           ("vanishing.manifest", os.path.join(ROOT, "test", "hostile"))):
+            with open(os.path.join(path, name), "rb") as file:
+                programs[name] = file.read()
+        image, _ = self.divided_image(GPT_SCRIPT)
+        ran = self.run_machine(
+            "hexdump vanishing0n1p2 510 2; devices; sleep 3500; devices; drivers;"
+            "hexdump vanishing0n1p2 510 2; write-pattern nvme0n1p1 0 16384 1;"
+            "verify-pattern nvme0n1p1 0 16384 1",
+            "--disk", f"nvme:{image}", "--image", self.make_image("a.iso", programs),
+            "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "^000001fe  55 aa ")
+        before, _, after = ran.output.rpartition("PCI bus")
+        self.assertRegex(before, r"\(running\), vanishing0n1, vanishing0n1p1, vanishing0n1p2\n")
+        self.assertRegex(after, r"driver vanishing0 \(bad instruction .*\)\n")
+        self.assertRegex(after, r"part:vanishing0n1 service +stopped .* its disk is gone")
+        self.assertIn("hexdump: vanishing0n1p2: No such file or directory", after)
+        self.assertRegex(after, r"part:nvme0n1 service +running")
+        self.assertIn("16384 of 16384 blocks as written", after)
 
 
 class Broken(PartitionTest):
