@@ -26,7 +26,7 @@ static struct nvme_namespaces namespaces;
 
 static int attach(struct device *device)
 {
-    unsigned queues;
+    unsigned queues = 0;
     int error = nvme_controller_start(device, &controller);
 
     if (error == 0)

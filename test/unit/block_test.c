@@ -269,7 +269,7 @@ static enum block_status status_in(struct block_session *which, struct block_sub
 {
     unsigned before = client[1].count;
 
-    assert_int_equal(block_session_submit(which, &submission, 1), 0);
+    assert_int_equal(block_session_submit(which, &submission), 0);
     block_turn();
     driver_finish_all(BLOCK_STATUS_OK);
     block_turn();
