@@ -5,7 +5,7 @@
  * not count. The marks may be passed several times: each passage from begin to end is an interval.
  *
  * Arguments: out=FILE, begin=ADDRESS, end=ADDRESS, and NAME=FIRST for each program in ascending
- * order. FILE gets a line for each program: its name, and its count in each interval.
+ * order; @NAME=ADDRESS counts how often that instruction is executed. FILE gets a line for each program: its name, and its count in each interval.
  *
  * Declarations are those of QEMU's documented plugin interface, whose header Debian does not
  * ship.
@@ -43,6 +43,7 @@ enum { PROGRAMS_MAX = 32, INTERVALS_MAX = 256 };
 
 static struct {
     char name[32];
+    bool event; /* count how often its first instruction is executed, not all of its own */
     uint64_t first, count;
     uint64_t intervals[INTERVALS_MAX];
 } programs[PROGRAMS_MAX];
@@ -87,12 +88,19 @@ static void mark_executed(unsigned cpu, void *context)
         interval_end();
 }
 
+static void event_executed(unsigned cpu, void *context)
+{
+    (void)cpu;
+    if (counting)
+        ++*(uint64_t *)context;
+}
+
 static uint64_t *count_for(uint64_t address)
 {
     unsigned at = 0;
 
     for (unsigned i = 0; i < program_count; i++) {
-        if (address >= programs[i].first)
+        if (!programs[i].event && address >= programs[i].first)
             at = i;
     }
     return &programs[at].count;
@@ -115,6 +123,11 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         if (address == begin || address == end)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, mark_executed, NO_REGISTERS,
                                                    address == begin ? &begin : NULL);
+        for (unsigned k = 0; k < program_count; k++) {
+            if (programs[k].event && programs[k].first == address)
+                qemu_plugin_register_vcpu_insn_exec_cb(insn, event_executed, NO_REGISTERS,
+                                                       &programs[k].count);
+        }
     }
 }
 
@@ -150,6 +163,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
         } else if (strcmp(argv[i], "end") == 0) {
             end = strtoull(value, NULL, 0);
         } else if (program_count < PROGRAMS_MAX) {
+            programs[program_count].event = argv[i][0] == '@';
             snprintf(programs[program_count].name, sizeof(programs[0].name), "%s", argv[i]);
             programs[program_count++].first = strtoull(value, NULL, 0);
         }

@@ -29,6 +29,11 @@ const struct block_info *block_client_info(const struct block_client *client)
     return &client->info;
 }
 
+void block_client_flags(struct block_client *client, uint8_t flags)
+{
+    client->flags = flags;
+}
+
 int block_status_error(enum block_status status)
 {
     switch (status) {
@@ -56,6 +61,7 @@ static void slot_finish(struct block_client *client, uint16_t slot, enum block_s
     client->table[slot].in_flight = false;
     client->free_slot[client->free_count++] = slot;
     client->in_flight--;
+    client->finished++;
     if (client->table[slot].done)
         client->table[slot].done(client->table[slot].context, status);
 }
@@ -97,6 +103,7 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     uint16_t slot = client->free_slot[--client->free_count];
     struct block_submission submission = {
         .operation = (uint8_t)operation,
+        .flags = client->flags,
         .slot = slot,
         .generation = ++client->table[slot].generation,
         .block = block,
@@ -140,10 +147,10 @@ int block_client_wait(struct block_client *client, bool all)
     struct block_completion completions[BLOCK_SLOTS];
 
     do {
-        unsigned before = client->in_flight, count = 0;
+        unsigned before = client->finished, count = 0;
         if (batch_send(client) != 0 || client->gone)
             return ENODEV;
-        if (before == 0)
+        if (client->in_flight == 0)
             return 0;
         if (block_client_link_receive(client->link, completions, BLOCK_SLOTS, &count) != 0) {
             client_fail(client);
@@ -151,7 +158,7 @@ int block_client_wait(struct block_client *client, bool all)
         }
         for (unsigned i = 0; i < count; i++)
             completion_take(client, &completions[i]);
-        if (!all && client->in_flight < before)
+        if (!all && client->finished != before) /* `done` may have submitted others */
             return 0;
     } while (client->in_flight > 0 || client->batched > 0);
     return 0;

@@ -27,6 +27,10 @@ const struct block_info *block_client_info(const struct block_client *client);
  * client. */
 int block_client_buffer(struct block_client *client, size_t size, void **memory, uint32_t *buffer);
 
+/* How the driver shall learn that requests submitted from now on are done (interface/block.h): an
+ * enum block_flags, or 0 for as the driver sees fit, which is so from the start. */
+void block_client_flags(struct block_client *client, uint8_t flags);
+
 /* Submit without waiting; `done` is called from block_client_wait. EAGAIN: no free slot. */
 typedef void (*block_client_done)(void *context, enum block_status status);
 int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,

@@ -18,7 +18,9 @@ struct block_client {
     struct block_info info;
     struct block_client_link *link;
     bool gone; /* the driver is */
+    uint8_t flags;
     unsigned in_flight;
+    unsigned finished; /* so far; wraps */
     unsigned rejected; /* completions for nothing that was asked */
     unsigned batched;
     struct block_submission batch[BLOCK_CLIENT_BATCH];

@@ -31,7 +31,9 @@ static void namespace_poll(void *context)
 {
     struct nvme_namespace *namespace = context;
 
+    /* The other queue as well: its interrupt may be long in coming while we are busy. */
     nvme_io_poll(namespace->silent);
+    nvme_io_poll(namespace->io);
 }
 
 static bool namespace_is_ready(void *context)

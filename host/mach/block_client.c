@@ -179,30 +179,55 @@ int block_client_link_send(struct block_client_link *link,
     return 0;
 }
 
-/* Wake the driver if it has to be, and sleep until it wakes us; ENODEV: it is gone. */
-static int wakeup_wait(struct block_client_link *link)
+/* The driver slept when there was something for it, and sleeps still: had it woken meanwhile, it would
+ * look before it sleeps again. */
+static bool driver_waits(struct block_client_link *link)
+{
+    bool waits = link->wake_driver && queue_other_sleeps(&link->queue);
+
+    link->wake_driver = false;
+    return waits;
+}
+
+static mach_msg_header_t wakeup_make(const struct block_client_link *link, mach_port_t waiter)
 {
     enum { BLOCK_LINK_WAKE = 71452 }; /* the third routine of subsystem 71450 */
+
+    return (mach_msg_header_t){
+        .msgh_bits =
+            MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, waiter ? MACH_MSG_TYPE_MAKE_SEND_ONCE : 0),
+        .msgh_size = sizeof(mach_msg_header_t),
+        .msgh_remote_port = link->session,
+        .msgh_local_port = waiter,
+        .msgh_id = BLOCK_LINK_WAKE,
+    };
+}
+
+static void driver_wake(struct block_client_link *link)
+{
+    mach_msg_header_t message = wakeup_make(link, MACH_PORT_NULL);
+
+    /* A wakeup that finds one there already is as good; of a driver that is gone we hear later. */
+    mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(message), 0, MACH_PORT_NULL, 0,
+             MACH_PORT_NULL);
+}
+
+/* Sleep until the driver wakes us, and wake it first if it has to be; ENODEV: it is gone. */
+static int wakeup_wait(struct block_client_link *link)
+{
     struct {
         mach_msg_header_t header;
         unsigned char body[256];
     } message;
     mach_msg_option_t option = MACH_RCV_MSG;
 
-    /* Should it have woken meanwhile, it will look before it sleeps again. */
-    if (link->wake_driver && queue_other_sleeps(&link->queue)) {
+    if (driver_waits(link)) {
         option |= MACH_SEND_MSG;
-        message.header = (mach_msg_header_t){
-            .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
-            .msgh_size = sizeof(message.header),
-            .msgh_remote_port = link->session,
-            .msgh_local_port = link->wakeups,
-            .msgh_id = BLOCK_LINK_WAKE,
-        };
+        message.header = wakeup_make(link, link->wakeups);
     }
-    link->wake_driver = false;
-    mach_msg_return_t code = mach_msg(&message.header, option, sizeof(message.header),
-                                      sizeof(message), link->wakeups, 0, MACH_PORT_NULL);
+    mach_msg_return_t code =
+        mach_msg(&message.header, option, sizeof(message.header), sizeof(message), link->wakeups, 0,
+                 MACH_PORT_NULL);
 
     if (code != MACH_MSG_SUCCESS)
         return ENODEV;
@@ -228,6 +253,8 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
         if (taken < 0)
             return ENODEV; /* it broke the protocol: nothing that it says counts any more */
         if (got > 0) {
+            if (driver_waits(link))
+                driver_wake(link);
             *count = got;
             return 0;
         }

@@ -199,6 +199,7 @@ static bool turn(void *context)
         swtch(); /* polling must not keep the clients from what they were woken for */
     for (struct link *link = links, *next; link; link = next) {
         next = link->next;
+        queue_awake(&link->queue);
         link_take(link);
     }
     again = block_turn();

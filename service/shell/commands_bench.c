@@ -3,6 +3,7 @@
  * Load for measurements. bench/count.c counts the instructions between the two marks.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <kit/block_client.h>
@@ -11,7 +12,7 @@
 #include "console.h"
 #include "shell.h"
 
-enum { SIZE_MAX_BYTES = 1 << 20, DEPTH_MAX = 256 };
+enum { SIZE_MAX_BYTES = 1 << 20, DEPTH_MAX = 256, CLIENTS_MAX = 8, OPERATIONS_MAX = 1 << 20 };
 
 /* Found by name in the executable; what they do is be executed. */
 void bench_mark_begin(void);
@@ -27,31 +28,32 @@ __attribute__((noinline)) void bench_mark_end(void)
     __asm__ volatile("" ::: "memory");
 }
 
-struct load {
-    struct block_client *client;
-    uint32_t buffer, blocks;
-    uint64_t positions, random;
-    uint64_t left;
-    unsigned depth;
-    enum block_status failed;
-};
+struct load;
+struct slot;
+static void slot_done(void *context, enum block_status status);
 
 /* Where in the buffer a slot's data goes comes with its completion, so nothing is allocated. */
 struct slot {
     struct load *load;
     uint64_t offset;
+    uint64_t started;
 };
 
-static void slot_start(struct slot *slot);
+/* One client: a session of its own, with `depth` requests in flight. */
+struct load {
+    struct block_client *client;
+    enum block_operation operation;
+    bool random;
+    uint32_t buffer, blocks;
+    uint64_t positions, position;
+    uint64_t left;
+    enum block_status failed;
+    struct slot slot[DEPTH_MAX];
+};
 
-static void slot_done(void *context, enum block_status status)
-{
-    struct slot *slot = context;
-
-    if (status != BLOCK_STATUS_OK)
-        slot->load->failed = status;
-    slot_start(slot);
-}
+static struct load loads[CLIENTS_MAX];
+static uint32_t *latencies; /* microseconds; null: nobody asks */
+static uint64_t latency_count;
 
 static void slot_start(struct slot *slot)
 {
@@ -60,62 +62,164 @@ static void slot_start(struct slot *slot)
     if (load->left == 0 || load->failed != BLOCK_STATUS_OK)
         return;
     load->left--;
-    load->random = load->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    uint64_t position = (load->random >> 33) % load->positions;
-    block_client_submit(load->client, BLOCK_READ, position * load->blocks, load->blocks,
-                        load->buffer, slot->offset, slot_done, slot);
+    uint64_t position = load->position;
+    if (load->random) {
+        load->position =
+            load->position * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        position = load->position >> 33;
+    } else {
+        load->position++;
+    }
+    if (latencies)
+        slot->started = clock_now();
+    block_client_submit(load->client, load->operation, position % load->positions * load->blocks,
+                        load->blocks, load->buffer, slot->offset, slot_done, slot);
 }
 
-static void load_run(struct load *load, struct slot *slots)
+static void slot_done(void *context, enum block_status status)
 {
-    for (unsigned i = 0; i < load->depth; i++)
-        slot_start(&slots[i]);
-    block_client_wait(load->client, true);
+    struct slot *slot = context;
+
+    if (status != BLOCK_STATUS_OK)
+        slot->load->failed = status;
+    if (latencies)
+        latencies[latency_count++] = (uint32_t)((clock_now() - slot->started) / 1000);
+    slot_start(slot);
 }
 
-static int bench_read_run(unsigned count, char **words)
+struct bench {
+    uint64_t operations, depth, size, clients;
+    enum block_operation operation;
+    bool random;
+    uint8_t flags;
+};
+
+static int load_open(const char *device, const struct bench *bench, unsigned number)
 {
-    static struct slot slots[DEPTH_MAX];
-    uint64_t operations, depth, size = 4096;
-    struct load load = {.random = 1};
+    struct load *load = &loads[number];
     void *memory;
 
-    if (count < 4 || count > 5 || !shell_number(words[2], &operations) ||
-        !shell_number(words[3], &depth) || (count == 5 && !shell_number(words[4], &size)) ||
-        operations == 0 || depth == 0 || depth > DEPTH_MAX || size < 512 || size > SIZE_MAX_BYTES)
-        return SHELL_USAGE;
-    int error = block_client_open(words[1], false, &load.client);
+    *load = (struct load){
+        .operation = bench->operation, .random = bench->random, .position = number + 1};
+    int error = block_client_open(device, bench->operation == BLOCK_WRITE, &load->client);
     if (error != 0)
-        return shell_complain("bench-read", words[1], error);
-    const struct block_info *info = block_client_info(load.client);
-    load.blocks = (uint32_t)size / info->block_size;
-    load.depth = (unsigned)depth;
-    load.positions = load.blocks ? info->blocks / load.blocks : 0;
-    error = load.positions ? block_client_buffer(load.client, size * depth, &memory, &load.buffer)
-                           : EINVAL;
-    if (error == 0) {
-        for (unsigned i = 0; i < depth; i++)
-            slots[i] = (struct slot){&load, i * size};
-        load.left = depth * 4; /* first touches are not what is measured */
-        load_run(&load, slots);
-        load.left = operations;
-        uint64_t start = clock_now();
-        bench_mark_begin();
-        load_run(&load, slots);
-        bench_mark_end();
-        uint64_t took = clock_now() - start;
-        error = block_status_error(load.failed);
-        if (error == 0)
-            console_print("%llu reads of %llu bytes at depth %llu in %llu us\n",
-                          (unsigned long long)operations, (unsigned long long)size,
-                          (unsigned long long)depth, (unsigned long long)(took / 1000));
+        return error;
+    const struct block_info *info = block_client_info(load->client);
+    load->blocks = (uint32_t)bench->size / info->block_size;
+    load->positions = load->blocks ? info->blocks / load->blocks : 0;
+    block_client_flags(load->client, bench->flags);
+    for (unsigned i = 0; i < bench->depth; i++)
+        load->slot[i] = (struct slot){.load = load, .offset = i * bench->size};
+    return load->positions == 0 ? EINVAL
+                                : block_client_buffer(load->client, bench->size * bench->depth,
+                                                      &memory, &load->buffer);
+}
+
+/* Every client does its part; who has completions is served in turn. */
+static int loads_run(const struct bench *bench, uint64_t operations)
+{
+    bool busy = true;
+
+    for (unsigned i = 0; i < bench->clients; i++) {
+        loads[i].left = operations / bench->clients;
+        for (unsigned slot = 0; slot < bench->depth; slot++)
+            slot_start(&loads[i].slot[slot]);
     }
-    block_client_close(load.client);
-    return error ? shell_complain("bench-read", words[1], error) : 0;
+    while (busy) {
+        busy = false;
+        for (unsigned i = 0; i < bench->clients; i++)
+            busy |= block_client_wait(loads[i].client, bench->clients == 1) == 0 &&
+                    (loads[i].left > 0 || bench->clients == 1);
+        busy &= bench->clients > 1;
+    }
+    for (unsigned i = 0; i < bench->clients; i++) {
+        block_client_wait(loads[i].client, true);
+        if (loads[i].failed != BLOCK_STATUS_OK)
+            return block_status_error(loads[i].failed);
+    }
+    return 0;
+}
+
+static int smaller(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Once without the clock, for the cost; once with it, for the times. */
+static int bench_measure(const struct bench *bench)
+{
+    latencies = NULL;
+    int error = loads_run(bench, bench->depth * bench->clients * 4); /* first touches */
+    if (error != 0)
+        return error;
+    uint64_t start = clock_now();
+    bench_mark_begin();
+    error = loads_run(bench, bench->operations);
+    bench_mark_end();
+    uint64_t took = clock_now() - start;
+    latencies = calloc(bench->operations + 1, sizeof(latencies[0]));
+    latency_count = 0;
+    if (error == 0)
+        error = latencies ? loads_run(bench, bench->operations) : ENOMEM;
+    if (error == 0) {
+        qsort(latencies, latency_count, sizeof(latencies[0]), smaller);
+        console_print("%llu operations in %llu us, p50 %u us, p99 %u us\n",
+                      (unsigned long long)bench->operations, (unsigned long long)(took / 1000),
+                      latencies[latency_count / 2], latencies[latency_count * 99 / 100]);
+    }
+    free(latencies);
+    latencies = NULL;
+    return error;
+}
+
+static bool pattern_parse(const char *word, struct bench *bench)
+{
+    bool read = strcmp(word, "randread") == 0 || strcmp(word, "seqread") == 0;
+
+    bench->random = strncmp(word, "rand", 4) == 0;
+    bench->operation = read ? BLOCK_READ : BLOCK_WRITE;
+    return read || strcmp(word, "randwrite") == 0 || strcmp(word, "seqwrite") == 0;
+}
+
+static bool mode_parse(const char *word, struct bench *bench)
+{
+    bench->flags = strcmp(word, "polled") == 0      ? BLOCK_POLLED
+                   : strcmp(word, "interrupt") == 0 ? BLOCK_INTERRUPT
+                                                    : 0;
+    return bench->flags != 0 || strcmp(word, "hybrid") == 0;
+}
+
+static int bench_run(unsigned count, char **words)
+{
+    struct bench bench = {.size = 4096, .clients = 1};
+    unsigned opened = 0;
+    int error = 0;
+
+    if (count < 5 || count > 8 || !pattern_parse(words[2], &bench) ||
+        !shell_number(words[3], &bench.operations) || !shell_number(words[4], &bench.depth) ||
+        (count > 5 && !shell_number(words[5], &bench.size)) ||
+        (count > 6 && !mode_parse(words[6], &bench)) ||
+        (count > 7 && !shell_number(words[7], &bench.clients)) || bench.operations == 0 ||
+        bench.operations > OPERATIONS_MAX || bench.depth == 0 || bench.depth > DEPTH_MAX ||
+        bench.size < 512 || bench.size > SIZE_MAX_BYTES || bench.clients == 0 ||
+        bench.clients > CLIENTS_MAX)
+        return SHELL_USAGE;
+    while (error == 0 && opened < bench.clients)
+        error = load_open(words[1], &bench, opened++);
+    if (error == 0)
+        error = bench_measure(&bench);
+    while (opened-- > 0) {
+        if (loads[opened].client)
+            block_client_close(loads[opened].client);
+        loads[opened].client = NULL;
+    }
+    return error ? shell_complain("bench", words[1], error) : 0;
 }
 
 const struct command commands_bench[] = {
-    {"bench-read", "DEVICE OPERATIONS DEPTH [BYTES]", "random reads, for bench/run",
-     bench_read_run},
+    {"bench", "DEVICE PATTERN OPERATIONS DEPTH [BYTES [MODE [CLIENTS]]]",
+     "rand|seq + read|write; hybrid, polled or interrupt", bench_run},
     {0},
 };

@@ -127,7 +127,7 @@ class Tables(PartitionTest):
         ran = self.run_machine(
             "write-pattern nvme0n1p3 0 16384 1; write-pattern nvme1n1p5 0 16384 2;"
             "verify-pattern nvme0n1p3 0 16384 1; verify-pattern nvme1n1p5 0 16384 2;"
-            "bench-read nvme1n1p6 200 8",
+            "bench nvme1n1p6 randread 200 8",
             "--disk", f"nvme:{self.path('gpt.img')}", "--disk", f"nvme:{other}")
         self.assert_status(ran)
 
@@ -209,7 +209,7 @@ class Broken(PartitionTest):
         image, _ = self.divided_image(GPT_SCRIPT)
         self.corrupt(image, 512 + 24)
         self.corrupt(image, 64 * MIB - 512 + 24)
-        ran = self.run_machine("devices; bench-read nvme0n1 100 4", "--disk", f"nvme:{image}")
+        ran = self.run_machine("devices; bench nvme0n1 randread 100 4", "--disk", f"nvme:{image}")
         self.assert_status(ran)
         self.assert_says(ran, r"driver nvme0 \(running\), nvme0n1$")
         self.assert_says(ran, "nvme0n1: both copies of its GPT are bad", "log")

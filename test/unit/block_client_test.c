@@ -167,7 +167,7 @@ static void what_was_not_sent_has_no_answer(void **state)
     driver.forged[1] =
         (struct block_completion){.slot = slot, .generation = generation + 1, .length = 512};
     driver.forged_count = 2;
-    assert_int_equal(block_client_wait(&client, false), 0);
+    assert_int_equal(block_client_wait(&client, true), 0);
     assert_int_equal(client.table[slot].generation, generation + 1); /* the slot is used again */
     assert_int_equal(client.rejected, 2); /* the guess, and the first answer once more */
     assert_int_equal(driver.count, 2);

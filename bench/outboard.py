@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""outboard - our own figures for bench/run: the shell's `bench` command on QEMU's NVMe, and the floor.
+
+All measurements of one machine are made in one boot; bench/count.c keeps them apart. Waiting in a
+loop for the device (kit/block.c, block_spin) is counted apart from work, as `spin`.
+"""
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+BUILD = os.path.join(ROOT, "build")
+KERNEL = 1 << 63
+PROGRAMS = ("root", "io", "pci", "supervisor", "nvme", "fs", "partition", "shell")
+SPINNING = ("block_spin", "namespace_is_ready", "nvme_io_is_ready")
+EVENTS = {"@interrupts": ("nvme", "interrupt_message"), "@wake_client": ("shell", "wakeup_wait"),
+          "@wake_driver": ("nvme", "serve_block_link_wake")}
+# Pattern, bytes, operations, depths, modes, clients.
+SETS = (("randread", 4096, 4000, (1, 2, 4, 8, 16, 32, 64, 128, 256), ("hybrid",), (1,)),
+        ("randread", 4096, 4000, (1, 32), ("interrupt", "polled"), (1,)),
+        ("randread", 4096, 4000, (32,), ("hybrid",), (2, 4, 8)),
+        ("randwrite", 4096, 4000, (1, 4, 32, 128), ("hybrid",), (1,)),
+        ("seqread", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)),
+        ("seqwrite", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)))
+
+
+def symbols(program):
+    """Name: (address, size), for the functions of a linked program."""
+    text = subprocess.run(["nm", "-S", os.path.join(BUILD, "boot", program)], check=True,
+                          capture_output=True, text=True).stdout
+    found = re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [tT] (\S+)$", text, re.M)
+    return {name: (int(address, 16), int(size, 16)) for address, size, name in found}
+
+
+def base(program):
+    text = subprocess.run(["readelf", "-lW", os.path.join(BUILD, "boot", program)], check=True,
+                          capture_output=True, text=True).stdout
+    return min(int(line.split()[2], 16) for line in text.splitlines() if line.split()[:1] == ["LOAD"])
+
+
+def places(driver):
+    """Where each program begins; the driver's waiting is a program of its own inside it."""
+    found = [(base(name), name) for name in PROGRAMS if name != "nvme"]
+    found += [(KERNEL, "kernel"), (base(driver), "nvme")]
+    for name, (address, size) in symbols(driver).items():
+        if name in SPINNING:
+            found += [(address, "spin"), (address + size, "nvme")]
+    return sorted(found)
+
+
+def plugin_arguments(library, counts, marks, driver, events):
+    where = symbols(marks)
+    words = [library, f"out={counts}", f"begin={where['bench_mark_begin'][0]:#x}",
+             f"end={where['bench_mark_end'][0]:#x}"]
+    words += [f"{name}={address:#x}" for address, name in places(driver)]
+    words += [f"{event}={symbols(program)[name][0]:#x}" for event, (program, name) in events.items()]
+    return ",".join(words)
+
+
+def counts_read(path):
+    """For each interval, name: count; a program that is in several places is added up."""
+    intervals = []
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            name, *values = line.split()
+            intervals += [{} for _ in range(len(values) - len(intervals))]
+            for interval, value in zip(intervals, values):
+                interval[name] = interval.get(name, 0) + int(value)
+    return intervals
+
+
+def configurations():
+    return [(pattern, size, operations, depth, mode, clients)
+            for pattern, size, operations, depths, modes, many in SETS
+            for mode in modes for clients in many for depth in depths]
+
+
+def boot(folder, arguments, iommu, disk, command, image=None):
+    log = os.path.join(folder, "log")
+    run = subprocess.run([os.path.join(ROOT, "obvm"), "--disk", f"nvme:{disk}", "--iommu", iommu,
+                          "--timeout", "300", "--log", log,
+                          *(["--image", image] if image else []), "--qemu-arg=-plugin",
+                          f"--qemu-arg={arguments}", "-c", command],
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    with open(log, encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    if run.returncode:
+        sys.exit(f"bench: the machine did not answer (status {run.returncode}): {run.stdout}"
+                 f"{run.stderr}{text}")
+    return run.stdout, text
+
+
+def result_make(configuration, iommu, counts, times):
+    pattern, size, operations, depth, mode, clients = configuration
+    per = {name: count / operations for name, count in counts.items()}
+    spin = per.get("spin", 0)
+    split = {"client": per["shell"], "driver": per["nvme"], "io": per["io"], "kernel": per["kernel"],
+             "other": sum(per[name] for name in ("root", "pci", "supervisor", "fs", "partition"))}
+    return {
+        "system": "outboard", "driver": "nvme", "pattern": pattern, "size": size, "depth": depth,
+        "clients": clients, "iommu": iommu, "completion": mode,
+        "instructions_per_op": round(sum(split.values()), 1), "spin_per_op": round(spin, 1),
+        "ops_per_second": round(operations / (times[0] / 1e6)), "p50_us": times[1],
+        "p99_us": times[2], "interrupts_per_op": round(per["@interrupts"], 3),
+        "wakeups_per_op": round(per["@wake_client"] + per["@wake_driver"], 3),
+        "split": {name: round(value, 1) for name, value in split.items()},
+    }
+
+
+def report(result):
+    split = result["split"]
+    print(f"{result['pattern']:9} {result['size']:6} {result['depth']:5} {result['completion']:9} "
+          f"{result['clients']:7} {result['iommu']:5} {result['instructions_per_op']:12.0f} "
+          f"{split['client']:7.0f} {split['driver']:7.0f} {split['io']:5.0f} {split['kernel']:8.0f} "
+          f"{result['spin_per_op']:6.0f} {result['interrupts_per_op']:6.2f} "
+          f"{result['wakeups_per_op']:6.2f} {result['ops_per_second']:7} {result['p50_us']:6} "
+          f"{result['p99_us']:7}", flush=True)
+
+
+def results(folder, library, disk):
+    print("pattern    bytes depth mode      clients iommu instructions  client  driver    io   "
+          "kernel   spin  intr.  wakes   ops/s p50/us  p99/us")
+    found = []
+    for iommu in ("vtd", "none"):
+        counts = os.path.join(folder, "counts")
+        chosen = configurations()
+        command = "; ".join(f"bench nvme0n1 {pattern} {operations} {depth} {size} {mode} {clients}"
+                            for pattern, size, operations, depth, mode, clients in chosen)
+        out, _ = boot(folder, plugin_arguments(library, counts, "shell", "nvme", EVENTS), iommu, disk,
+                      command)
+        times = [tuple(map(int, match)) for match in
+                 re.findall(r"operations in (\d+) us, p50 (\d+) us, p99 (\d+) us", out)]
+        for configuration, interval, time in zip(chosen, counts_read(counts), times, strict=True):
+            found.append(result_make(configuration, iommu, interval, time))
+            report(found[-1])
+    return found
