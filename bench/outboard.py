@@ -15,7 +15,8 @@ KERNEL = 1 << 63
 PROGRAMS = ("root", "io", "pci", "supervisor", "nvme", "fs", "partition", "shell")
 SPINNING = ("block_spin", "namespace_is_ready", "nvme_io_is_ready")
 EVENTS = {"@interrupts": ("nvme", "interrupt_message"), "@wake_client": ("shell", "wakeup_wait"),
-          "@wake_driver": ("nvme", "serve_block_link_wake")}
+          "@wake_driver": ("nvme", "serve_block_link_wake"),
+          "@commands": ("nvme", "nvme_queue_submit")}
 # Pattern, bytes, operations, depths, modes, clients.
 SETS = (("randread", 4096, 4000, (1, 2, 4, 8, 16, 32, 64, 128, 256), ("hybrid",), (1,)),
         ("randread", 4096, 4000, (1, 32), ("interrupt", "polled"), (1,)),
@@ -104,6 +105,7 @@ def result_make(configuration, iommu, counts, times):
         "ops_per_second": round(operations / (times[0] / 1e6)), "p50_us": times[1],
         "p99_us": times[2], "interrupts_per_op": round(per["@interrupts"], 3),
         "wakeups_per_op": round(per["@wake_client"] + per["@wake_driver"], 3),
+        "commands_per_op": round(per["@commands"], 3),
         "split": {name: round(value, 1) for name, value in split.items()},
     }
 
@@ -116,6 +118,31 @@ def report(result):
           f"{result['spin_per_op']:6.0f} {result['interrupts_per_op']:6.2f} "
           f"{result['wakeups_per_op']:6.2f} {result['ops_per_second']:7} {result['p50_us']:6} "
           f"{result['p99_us']:7}", flush=True)
+
+
+def floor(folder, library, disk):
+    """The driver's hot path and its client in one task (bench/floor.c)."""
+    sys.path.insert(0, os.path.join(ROOT, "test"))
+    from machine import image as images
+    with open(os.path.join(BUILD, "boot", "floor"), "rb") as file:
+        image = images.make(os.path.join(folder, "floor.iso"), {"nvme": file.read()}, (), None)
+    counts = os.path.join(folder, "counts")
+    _, log = boot(folder, plugin_arguments(library, counts, "floor", "floor", {}), "vtd", disk,
+                  "sleep 6000", image)
+    found = []
+    lines = re.findall(r"floor: depth (\d+): (\d+) operations in (\d+) us, 0 failed", log)
+    for (depth, operations, time), interval in zip(lines, counts_read(counts), strict=True):
+        per = {name: count / int(operations) for name, count in interval.items()}
+        spin = per.pop("spin")
+        found.append({
+            "system": "floor", "driver": "nvme", "pattern": "randread", "size": 4096,
+            "depth": int(depth), "clients": 1, "iommu": "vtd", "completion": "polled",
+            "instructions_per_op": round(per["nvme"], 1), "spin_per_op": round(spin, 1),
+            "ops_per_second": round(int(operations) / (int(time) / 1e6)),
+            "split": {"client": 0, "driver": round(per["nvme"], 1), "io": 0, "kernel": 0}})
+        print(f"floor: depth {depth}: {per['nvme']:.0f} instructions, and {per['kernel']:.0f} of the "
+              f"kernel's clock; spin {spin:.0f}", flush=True)
+    return found
 
 
 def results(folder, library, disk):
@@ -134,4 +161,4 @@ def results(folder, library, disk):
         for configuration, interval, time in zip(chosen, counts_read(counts), times, strict=True):
             found.append(result_make(configuration, iommu, interval, time))
             report(found[-1])
-    return found
+    return found + floor(folder, library, disk)

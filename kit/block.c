@@ -14,7 +14,7 @@ static uint64_t done_count = 1;
 
 /* From how many requests on a device is polled, and how long at a time. A device that has so many
  * will complete several while an interrupt is on its way. */
-enum { BUSY = 4, SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
+enum { BUSY = 3, SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
 
 /* When to look again after a device has kept silent for long, or a client has not taken its
  * completions. */
@@ -199,6 +199,7 @@ int block_session_submit(struct block_session *session, const struct block_submi
     }
     *session->waiting_end = request;
     session->waiting_end = &request->next;
+    session->device->waiting++;
     return 0;
 }
 
@@ -217,6 +218,8 @@ static void session_free(struct block_session *session)
 void block_session_end(struct block_session *session)
 {
     session->ending = true;
+    for (const struct block_request *request = session->waiting; request; request = request->next)
+        session->device->waiting--;
     session->waiting = NULL;
     session->waiting_end = &session->waiting;
     if (session->owned == 0)
@@ -241,7 +244,7 @@ static bool wants_silence(const struct block_device *device, const struct block_
 {
     if (!device->ops->poll || request->flags == BLOCK_INTERRUPT)
         return false;
-    return request->flags == BLOCK_POLLED || device->pending > BUSY;
+    return request->flags == BLOCK_POLLED || device->pending + device->waiting > BUSY;
 }
 
 /* Give the driver the session's oldest request. False: none, or no room. */
@@ -257,6 +260,7 @@ static bool session_start_one(struct block_device *device, struct block_session 
     request->next = NULL;
     session->owned++;
     device->pending++;
+    device->waiting--;
     request->silent = wants_silence(device, request);
     device->silent += request->silent;
     if (device->ops->start(device->context, request))
@@ -264,6 +268,7 @@ static bool session_start_one(struct block_device *device, struct block_session 
 
     session->owned--;
     device->pending--;
+    device->waiting++;
     device->silent -= request->silent;
     request->next = session->waiting;
     if (!session->waiting)
@@ -334,12 +339,12 @@ __attribute__((noinline)) bool block_spin(const struct block_device *device)
     return false;
 }
 
-/* Wait until half of what is polled for is done, so that completions go to the clients, and new
+/* Wait until most of what is polled for is done, so that completions go to the clients, and new
  * requests to the device, in batches, and the device is not idle meanwhile. A device that takes its
  * time is not waited for, only looked at. */
 static uint64_t device_poll(struct block_device *device)
 {
-    unsigned target = device->silent / 2;
+    unsigned target = device->silent / 4;
 
     if (device->silent == 0)
         return BLOCK_TURN_NEVER;

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The floor for bench/run: the NVMe driver's hot path alone, with its client in the same task, no
+ * block class, no queue in shared memory, no kernel: 4 KiB random reads, polled. It takes the place
+ * of the driver in an image of its own.
+ */
+#include <stdint.h>
+
+#include <driver/nvme/admin.h>
+#include <driver/nvme/io.h>
+#include <kit/dma.h>
+#include <kit/driver.h>
+#include <kit/log.h>
+
+enum { SIZE = 4096, BLOCKS = SIZE / 512, DEPTH_MAX = 32, OPERATIONS = 8000, NAMESPACE = 1 };
+enum { POSITIONS = (1 << 30) / SIZE }; /* of the disk that bench/run makes */
+
+void bench_mark_begin(void);
+void bench_mark_end(void);
+bool block_spin(const struct nvme_io *io);
+
+__attribute__((noinline)) void bench_mark_begin(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+__attribute__((noinline)) void bench_mark_end(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+static struct nvme_controller controller;
+static struct nvme_io io;
+static struct block_request request[DEPTH_MAX];
+static unsigned left, in_flight, failed;
+static uint64_t position = 1;
+
+static void request_start(struct block_request *next)
+{
+    left--;
+    in_flight++;
+    position = position * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    next->block = (position >> 33) % POSITIONS * BLOCKS;
+    nvme_io_submit(&io, NAMESPACE, next);
+}
+
+/* What the block class is to the driver elsewhere. */
+void block_request_done(struct block_request *done, enum block_status status)
+{
+    in_flight--;
+    failed += status != BLOCK_STATUS_OK;
+    if (left > 0)
+        request_start(done);
+}
+
+__attribute__((noinline)) bool block_spin(const struct nvme_io *queue)
+{
+    while (!nvme_io_is_ready(queue))
+        __builtin_ia32_pause();
+    return true;
+}
+
+static void reads_run(unsigned operations, unsigned depth)
+{
+    left = operations;
+    for (unsigned i = 0; i < depth; i++)
+        request_start(&request[i]);
+    while (in_flight > 0) {
+        nvme_io_kick(&io);
+        block_spin(&io);
+        nvme_io_poll(&io);
+    }
+}
+
+static void measure(void *context)
+{
+    static const unsigned depths[] = {1, 32};
+
+    (void)context;
+    for (unsigned i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
+        reads_run(depths[i] * 4, depths[i]);
+        uint64_t start = clock_now();
+        bench_mark_begin();
+        reads_run(OPERATIONS, depths[i]);
+        bench_mark_end();
+        log_info("floor: depth %u: %u operations in %llu us, %u failed", depths[i], OPERATIONS,
+                 (unsigned long long)(clock_now() - start) / 1000, failed);
+    }
+}
+
+static int attach(struct device *device)
+{
+    static struct clock_timer timer;
+    struct dma_buffer buffer;
+    unsigned queues;
+    int error = nvme_controller_start(device, &controller);
+
+    if (error == 0)
+        error = nvme_admin_queues_request(&controller, 1, &queues);
+    if (error == 0)
+        error = nvme_io_open(&controller, 1, NVME_SILENT, &io);
+    if (error == 0)
+        error = dma_buffer_create(device, (size_t)SIZE * DEPTH_MAX, &buffer);
+    for (unsigned i = 0; error == 0 && i < DEPTH_MAX; i++)
+        request[i] = (struct block_request){.operation = BLOCK_READ,
+                                            .count = BLOCKS,
+                                            .address = buffer.address + (uint64_t)i * SIZE,
+                                            .length = SIZE};
+    clock_timer_start(&timer, 500 * CLOCK_MILLISECOND, measure, NULL);
+    return error;
+}
+
+static void detach(void)
+{
+}
+
+const struct driver driver = {.name = "floor", .attach = attach, .detach = detach};
