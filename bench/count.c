@@ -5,7 +5,8 @@
  * not count. The marks may be passed several times: each passage from begin to end is an interval.
  *
  * Arguments: out=FILE, begin=ADDRESS, end=ADDRESS, and NAME=FIRST for each program in ascending
- * order; @NAME=ADDRESS counts how often that instruction is executed. FILE gets a line for each program: its name, and its count in each interval.
+ * order; @NAME=ADDRESS counts how often that instruction is executed. FILE gets a line for each
+ * program: its name, and its count in each interval.
  *
  * Declarations are those of QEMU's documented plugin interface, whose header Debian does not
  * ship.

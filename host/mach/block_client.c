@@ -179,8 +179,8 @@ int block_client_link_send(struct block_client_link *link,
     return 0;
 }
 
-/* The driver slept when there was something for it, and sleeps still: had it woken meanwhile, it would
- * look before it sleeps again. */
+/* The driver slept when there was something for it, and sleeps still: had it woken meanwhile, it
+ * would look before it sleeps again. */
 static bool driver_waits(struct block_client_link *link)
 {
     bool waits = link->wake_driver && queue_other_sleeps(&link->queue);
@@ -225,9 +225,8 @@ static int wakeup_wait(struct block_client_link *link)
         option |= MACH_SEND_MSG;
         message.header = wakeup_make(link, link->wakeups);
     }
-    mach_msg_return_t code =
-        mach_msg(&message.header, option, sizeof(message.header), sizeof(message), link->wakeups, 0,
-                 MACH_PORT_NULL);
+    mach_msg_return_t code = mach_msg(&message.header, option, sizeof(message.header),
+                                      sizeof(message), link->wakeups, 0, MACH_PORT_NULL);
 
     if (code != MACH_MSG_SUCCESS)
         return ENODEV;
