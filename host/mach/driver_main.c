@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <interface/startup_user.h>
 #include <interface/task_control_server.h>
 #include <interface/types.h>
 
 #include <host/mach/device.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
+#include <host/mach/trap.h>
 #include <kit/driver.h>
 #include <kit/log.h>
 
@@ -18,6 +20,23 @@ static const struct port_type control_type = {
     .name = "control",
     .serve = task_control_server,
 };
+
+static mach_port_t alarm_port;
+
+static void alarm_message(void *context, mach_msg_header_t *message)
+{
+    (void)context;
+    mach_msg_destroy(message);
+    loop_alarm_rang();
+}
+
+static const struct port_type alarm_type = {.name = "alarm", .message = alarm_message};
+
+static void alarm_ask(uint64_t milliseconds)
+{
+    startup_alarm(startup_bootstrap_port(), alarm_port, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+                  (unsigned)milliseconds);
+}
 
 kern_return_t serve_task_control_stop(mach_port_t control)
 {
@@ -35,6 +54,8 @@ int main(int argc, char **argv)
 
     if (error == 0)
         error = port_create(&control_type, NULL, &control);
+    if (error == 0 && port_create(&alarm_type, NULL, &alarm_port) == 0)
+        loop_alarm_by(alarm_ask);
     if (error == 0)
         error = startup_offer("", "control", control);
     if (error == 0)

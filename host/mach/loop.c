@@ -19,6 +19,12 @@ static struct {
     void *context;
 } turn_hooks[TURN_HOOKS_MAX];
 static unsigned turn_hook_count;
+/* Deadlines so far away are somebody else's to watch, if there is somebody: a timeout costs the
+ * kernel as much as a message. */
+#define FAR_AWAY CLOCK_SECOND
+static void (*alarm_ask)(uint64_t milliseconds); /* null: nobody */
+static uint64_t alarm_due;                       /* 0: none was asked for */
+
 static mach_msg_header_t unsent; /* size 0: none */
 static bool again;               /* a hook wants to run without waiting */
 
@@ -69,11 +75,11 @@ static void turn_end(void)
         again |= turn_hooks[i].run(turn_hooks[i].context);
 }
 
-static bool timer_expire(void)
+static bool timer_expire(uint64_t now)
 {
     struct clock_timer *timer = timers;
 
-    if (!timer || timer->due > clock_now())
+    if (!timer || timer->due > now)
         return false;
     clock_timer_cancel(timer);
     timer->expired(timer->context);
@@ -81,14 +87,22 @@ static bool timer_expire(void)
 }
 
 /* How long to wait, in the kernel's milliseconds, rounded up so that a timer is due afterwards. */
-static mach_msg_timeout_t wait_milliseconds(uint64_t deadline)
+static mach_msg_timeout_t wait_milliseconds(uint64_t deadline, uint64_t now)
 {
-    uint64_t now = clock_now();
-
     if (deadline <= now)
         return 0;
     uint64_t wait = (deadline - now + CLOCK_MILLISECOND - 1) / CLOCK_MILLISECOND;
     return wait > INT32_MAX ? INT32_MAX : (mach_msg_timeout_t)wait;
+}
+
+void loop_alarm_by(void (*ask)(uint64_t milliseconds))
+{
+    alarm_ask = ask;
+}
+
+void loop_alarm_rang(void)
+{
+    alarm_due = 0;
 }
 
 void loop_send(const mach_msg_header_t *message)
@@ -110,15 +124,23 @@ void loop_once(uint64_t deadline)
     mach_msg_option_t option = MACH_RCV_MSG;
     mach_msg_timeout_t timeout = 0;
 
-    if (timer_expire()) {
+    uint64_t now = timers || deadline != UINT64_MAX ? clock_now() : 0;
+
+    if (timer_expire(now)) {
         turn_end();
         return;
     }
     if (timers && timers->due < deadline)
         deadline = timers->due;
+    if (alarm_ask && deadline != UINT64_MAX && deadline > now + FAR_AWAY) {
+        if (alarm_due == 0 || alarm_due > deadline)
+            alarm_ask(wait_milliseconds(deadline, now));
+        alarm_due = alarm_due == 0 || alarm_due > deadline ? deadline : alarm_due;
+        deadline = UINT64_MAX;
+    }
     if (again || deadline != UINT64_MAX) {
         option |= MACH_RCV_TIMEOUT;
-        timeout = again ? 0 : wait_milliseconds(deadline);
+        timeout = again ? 0 : wait_milliseconds(deadline, now);
     }
 
     mach_msg_size_t send_size = unsent.msgh_size;
@@ -135,7 +157,7 @@ void loop_once(uint64_t deadline)
     }
     if (code == MACH_MSG_SUCCESS)
         port_internal_dispatch(&request, &reply);
-    else if (!again && !timer_expire())
+    else if (!again && !timer_expire(clock_now()))
         return;
     turn_end();
 }

@@ -69,6 +69,11 @@ void loop_once(uint64_t deadline);
  * room: it is dropped then. */
 void loop_send(const mach_msg_header_t *message);
 
+/* Have somebody else ring when a timer is due that is far away: `ask` for it, and call
+ * loop_alarm_rang when it rings. */
+void loop_alarm_by(void (*ask)(uint64_t milliseconds));
+void loop_alarm_rang(void);
+
 /* Call `run` after each message or timer that was handled, to send what was gathered meanwhile. It
  * returns whether it wants to run again without waiting: then the loop only looks whether there is
  * a message or a timer due. False: too many of them. */

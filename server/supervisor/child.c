@@ -105,6 +105,9 @@ void child_end(struct child *child, enum child_state state, const char *cause)
     if (cause != child->cause)
         snprintf(child->cause, sizeof(child->cause), "%s", cause);
     clock_timer_cancel(&child->leave);
+    clock_timer_cancel(&child->alarm);
+    port_release(child->alarmed);
+    child->alarmed = MACH_PORT_NULL;
     if (child->task.task != MACH_PORT_NULL) {
         port_unwatch(child->task.task);
         task_kill(&child->task);
@@ -311,6 +314,33 @@ static bool child_may_log(struct child *child)
         child->log_lines = 0;
     }
     return child->log_lines++ < LOG_LINES_PER_SECOND;
+}
+
+static void alarm_ring(void *context)
+{
+    struct child *child = context;
+    mach_msg_header_t message = {
+        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
+        .msgh_size = sizeof(message),
+        .msgh_remote_port = child->alarmed,
+    };
+
+    child->alarmed = MACH_PORT_NULL;
+    loop_send(&message);
+}
+
+kern_return_t serve_startup_alarm(mach_port_t bootstrap, mach_port_t alarmed, unsigned milliseconds)
+{
+    struct child *child = port_context(bootstrap, &bootstrap_type);
+
+    if (!child) {
+        port_release(alarmed);
+        return MIG_NO_REPLY;
+    }
+    port_release(child->alarmed);
+    child->alarmed = alarmed;
+    clock_timer_start(&child->alarm, milliseconds * CLOCK_MILLISECOND, alarm_ring, child);
+    return MIG_NO_REPLY;
 }
 
 kern_return_t serve_startup_log(mach_port_t bootstrap, int level, const_line_t text)

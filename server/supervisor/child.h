@@ -31,6 +31,8 @@ struct child {
     mach_port_t bootstrap, exception; /* receive rights of ours */
     uint64_t started;
     struct clock_timer leave; /* how long one that failed has to say why and go by itself */
+    struct clock_timer alarm; /* that it asked for */
+    mach_port_t alarmed;      /* a send-once right; null: it did not */
     uint64_t log_second;      /* when the present second of its log began */
     unsigned log_lines;       /* how many lines it sent since */
     unsigned restarts;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The queue's two ends (kit/queue.h): alone, against a liar, and against each other in two processes
- * that sleep and wake as often as they can.
+ * The queue's two ends (kit/queue.h): alone, against a liar, and against each other in two
+ * processes that sleep and wake as often as they can.
  */
 #include <errno.h>
 #include <poll.h>
@@ -244,9 +244,12 @@ int main(void)
 {
 #define QUEUE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        QUEUE_TEST(entries_are_seen_when_published), QUEUE_TEST(only_a_sleeper_is_woken),
-        QUEUE_TEST(counters_wrap),                   QUEUE_TEST(more_than_the_ring_holds_is_a_lie),
-        QUEUE_TEST(two_processes),                   QUEUE_TEST(a_driver_that_scribbles),
+        QUEUE_TEST(entries_are_seen_when_published),
+        QUEUE_TEST(only_a_sleeper_is_woken),
+        QUEUE_TEST(counters_wrap),
+        QUEUE_TEST(more_than_the_ring_holds_is_a_lie),
+        QUEUE_TEST(two_processes),
+        QUEUE_TEST(a_driver_that_scribbles),
     };
 
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
