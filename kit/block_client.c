@@ -34,6 +34,11 @@ void block_client_flags(struct block_client *client, uint8_t flags)
     client->flags = flags;
 }
 
+bool block_client_is_gone(const struct block_client *client)
+{
+    return client->gone;
+}
+
 int block_status_error(enum block_status status)
 {
     switch (status) {
@@ -66,7 +71,7 @@ static void slot_finish(struct block_client *client, uint16_t slot, enum block_s
         client->table[slot].done(client->table[slot].context, status);
 }
 
-static void client_fail(struct block_client *client)
+void block_client_fail(struct block_client *client)
 {
     client->gone = true;
     client->batched = 0;
@@ -76,7 +81,7 @@ static void client_fail(struct block_client *client)
     }
 }
 
-static int batch_send(struct block_client *client)
+int block_client_send(struct block_client *client)
 {
     unsigned count = client->batched;
 
@@ -87,7 +92,7 @@ static int batch_send(struct block_client *client)
         client->table[client->batch[i].slot].sent = true;
     int error = block_client_link_send(client->link, client->batch, count);
     if (error != 0)
-        client_fail(client);
+        block_client_fail(client);
     return error;
 }
 
@@ -119,7 +124,7 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     client->in_flight++;
     client->batch[client->batched++] = submission;
     if (client->batched == BLOCK_CLIENT_BATCH)
-        batch_send(client); /* a failure reaches `done` */
+        block_client_send(client); /* a failure reaches `done` */
     return 0;
 }
 
@@ -142,22 +147,28 @@ static void completion_take(struct block_client *client, const struct block_comp
     slot_finish(client, slot, status);
 }
 
+void block_client_take(struct block_client *client, const struct block_completion *completions,
+                       unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        completion_take(client, &completions[i]);
+}
+
 int block_client_wait(struct block_client *client, bool all)
 {
     struct block_completion completions[BLOCK_SLOTS];
 
     do {
         unsigned before = client->finished, count = 0;
-        if (batch_send(client) != 0 || client->gone)
+        if (block_client_send(client) != 0 || client->gone)
             return ENODEV;
         if (client->in_flight == 0)
             return 0;
         if (block_client_link_receive(client->link, completions, BLOCK_SLOTS, &count) != 0) {
-            client_fail(client);
+            block_client_fail(client);
             return ENODEV;
         }
-        for (unsigned i = 0; i < count; i++)
-            completion_take(client, &completions[i]);
+        block_client_take(client, completions, count);
         if (!all && client->finished != before) /* `done` may have submitted others */
             return 0;
     } while (client->in_flight > 0 || client->batched > 0);

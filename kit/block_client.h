@@ -41,6 +41,14 @@ int block_client_submit(struct block_client *client, enum block_operation operat
  * driver is gone; every outstanding request was completed with BLOCK_STATUS_GONE. */
 int block_client_wait(struct block_client *client, bool all);
 
+/* For a server, which has others to listen to: from now on the event loop sends what was submitted
+ * at the end of its turn, and calls `done` from there. The calls that wait are not for this client
+ * any more, and it is not closed in `done`. 0 or an errno value. */
+int block_client_join_loop(struct block_client *client);
+
+/* Whether the driver is: nothing can be submitted any more. */
+bool block_client_is_gone(const struct block_client *client);
+
 /* Do one operation of any length and wait: split into requests of the device's longest transfer,
  * all in flight together. The first error is returned, after every part has finished. */
 int block_client_transfer(struct block_client *client, enum block_operation operation,

@@ -42,6 +42,13 @@ void block_client_init(struct block_client *client, const struct block_info *inf
 /* Whether a driver's description of its device can be true. */
 bool block_info_is_possible(const struct block_info *info);
 
+/* For a host that delivers completions from its event loop: send what was submitted (ENODEV: it has
+ * failed), take completions (copies, of our epoch), and fail all that is in flight, for good. */
+int block_client_send(struct block_client *client);
+void block_client_take(struct block_client *client, const struct block_completion *completions,
+                       unsigned count);
+void block_client_fail(struct block_client *client);
+
 /* By the host. ENODEV: the driver is gone. */
 int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count);

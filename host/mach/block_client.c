@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A block client's transport. The port for wakeups is not in the event loop's set: whoever submits
- * waits for it alone.
+ * A block client's transport. The port for wakeups is not in the event loop's set, and whoever
+ * submits waits for it alone, unless the client joined the loop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,7 +32,12 @@ struct block_client_link {
     struct shared_memory buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
     bool wake_driver; /* it slept when there was something for it */
+    struct block_client *client;
+    bool in_loop;
+    struct block_client_link *next; /* in the loop */
 };
+
+static struct block_client_link *looped;
 
 struct opened {
     struct block_client client;
@@ -105,10 +110,22 @@ static int session_open(const char *name, bool write, struct block_client_link *
     return block_info_is_possible(info) ? queue_open(link) : EPROTO;
 }
 
+static void loop_leave(struct block_client_link *link)
+{
+    struct block_client_link **at = &looped;
+
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
+    port_destroy(link->wakeups);
+}
+
 static void link_close(struct block_client_link *link)
 {
     port_release(link->session);
-    if (link->wakeups != MACH_PORT_NULL)
+    if (link->in_loop)
+        loop_leave(link);
+    else if (link->wakeups != MACH_PORT_NULL)
         mach_port_mod_refs(mach_task_self(), link->wakeups, MACH_PORT_RIGHT_RECEIVE, -1);
     if (link->completions)
         memory_pages_free((void *)link->completions, COMPLETIONS_SIZE);
@@ -132,6 +149,7 @@ int block_client_open(const char *name, bool write, struct block_client **result
         return error;
     }
     block_client_init(&opened->client, &info, &opened->link);
+    opened->link.client = &opened->client;
     *result = &opened->client;
     return 0;
 }
@@ -212,6 +230,18 @@ static void driver_wake(struct block_client_link *link)
              MACH_PORT_NULL);
 }
 
+/* Whether it tells of the driver's end, and not of completions. */
+static bool wakeup_is_death(struct block_client_link *link, mach_msg_header_t *message)
+{
+    if (message->msgh_id == MACH_NOTIFY_DEAD_NAME &&
+        MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE) {
+        port_release(link->session); /* the reference that the notification brought */
+        return true;
+    }
+    mach_msg_destroy(message); /* a wakeup, and it does not matter what is in it */
+    return false;
+}
+
 /* Sleep until the driver wakes us, and wake it first if it has to be; ENODEV: it is gone. */
 static int wakeup_wait(struct block_client_link *link)
 {
@@ -230,31 +260,33 @@ static int wakeup_wait(struct block_client_link *link)
 
     if (code != MACH_MSG_SUCCESS)
         return ENODEV;
-    if (message.header.msgh_id == MACH_NOTIFY_DEAD_NAME &&
-        MACH_MSGH_BITS_LOCAL(message.header.msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE) {
-        port_release(link->session); /* the reference that the notification brought */
-        return ENODEV;
-    }
-    mach_msg_destroy(&message.header); /* a wakeup, and it does not matter what is in it */
-    return 0;
+    return wakeup_is_death(link, &message.header) ? ENODEV : 0;
+}
+
+/* What is there now. ENODEV: the driver broke the protocol, nothing that it says counts any more.
+ */
+static int completions_get(struct block_client_link *link, struct block_completion *completions,
+                           unsigned limit, unsigned *count)
+{
+    unsigned got = 0;
+    int taken = 0;
+
+    while (got < limit &&
+           (taken = queue_take(&link->queue, &completions[got], sizeof(completions[got]))) > 0)
+        got += completions[got].epoch == link->epoch;
+    *count = got;
+    return taken < 0 ? ENODEV : 0;
 }
 
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
                               unsigned limit, unsigned *count)
 {
     for (;;) {
-        unsigned got = 0;
-        int taken = 0;
-
-        while (got < limit &&
-               (taken = queue_take(&link->queue, &completions[got], sizeof(completions[got]))) > 0)
-            got += completions[got].epoch == link->epoch;
-        if (taken < 0)
-            return ENODEV; /* it broke the protocol: nothing that it says counts any more */
-        if (got > 0) {
+        if (completions_get(link, completions, limit, count) != 0)
+            return ENODEV;
+        if (*count > 0) {
             if (driver_waits(link))
                 driver_wake(link);
-            *count = got;
             return 0;
         }
         if (queue_sleep(&link->queue)) {
@@ -264,4 +296,68 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
                 return error;
         }
     }
+}
+
+/* Between two turns the driver has to wake us: `asleep` stays set for as long as the loop waits for
+ * anybody. True: there may be more. */
+static bool link_turn(struct block_client_link *link)
+{
+    enum { ROUNDS = 4 }; /* of requests that are made of completions, before the others' turn */
+    struct block_completion completions[BLOCK_SLOTS];
+
+    queue_awake(&link->queue);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned count = 0;
+        if (block_client_send(link->client) != 0)
+            return false;
+        if (driver_waits(link))
+            driver_wake(link);
+        if (completions_get(link, completions, BLOCK_SLOTS, &count) != 0) {
+            block_client_fail(link->client);
+            return false;
+        }
+        if (count == 0)
+            return !queue_sleep(&link->queue);
+        block_client_take(link->client, completions, count);
+    }
+    return true;
+}
+
+static bool links_turn(void *context)
+{
+    bool again = false;
+
+    (void)context;
+    for (struct block_client_link *link = looped; link; link = link->next) {
+        if (!block_client_is_gone(link->client))
+            again |= link_turn(link);
+    }
+    return again;
+}
+
+static void link_message(void *context, mach_msg_header_t *message)
+{
+    struct block_client_link *link = context;
+
+    if (wakeup_is_death(link, message))
+        block_client_fail(link->client);
+}
+
+static const struct port_type wakeup_type = {.name = "block wakeup", .message = link_message};
+
+int block_client_join_loop(struct block_client *client)
+{
+    static bool hooked;
+    struct block_client_link *link = client->link;
+
+    if (!hooked && !loop_at_turn_end(links_turn, NULL))
+        return ENOSPC;
+    hooked = true;
+    int error = port_adopt(&wakeup_type, link, link->wakeups);
+    if (error != 0)
+        return error;
+    link->in_loop = true;
+    link->next = looped;
+    looped = link;
+    return 0;
 }
