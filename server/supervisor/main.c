@@ -23,6 +23,7 @@ mach_port_t supervisor_pci_bus;
 
 #define SERVER_QUOTA    (UINT64_C(4) << 20)
 #define SHELL_QUOTA     (UINT64_C(32) << 20)
+#define DEVICE_QUOTA    (UINT64_C(80) << 20) /* 4 MiB and some for each disk that is open */
 #define PCI_START_LIMIT (10 * CLOCK_SECOND)
 #define DRIVERS_WAIT    (CLOCK_SECOND * 3 / 2)
 
@@ -53,6 +54,21 @@ static void pci_start(void)
     const struct child_offer *offer = error == 0 ? child_offer_of(pci, "pci_bus") : NULL;
     if (offer)
         supervisor_pci_bus = child_right_copy(offer->right);
+}
+
+/* It serves every block device by its name, when somebody opens it. */
+static void device_start(void)
+{
+    struct child *child = child_create("device", "device", CHILD_SERVICE);
+
+    if (!child)
+        return;
+    child->sees_devices = true;
+    int error = supervisor_grant_pool(child, DEVICE_QUOTA);
+    if (error == 0)
+        error = child_start(child, NULL);
+    if (error != 0)
+        journal_note(LOG_ERROR, "no device interface: %s", strerror(error));
 }
 
 static bool somebody_starts(void)
@@ -91,6 +107,9 @@ static void shell_start(void)
         error = operator_port(&operator_right);
     if (error == 0)
         error = child_grant(shell, "supervisor", operator_right);
+    const struct child_offer *master = child_offer_find("device", "device-master");
+    if (error == 0 && master) /* the shell does without it, too */
+        error = child_grant(shell, "device-master", child_right_copy(master->right));
     if (error == 0)
         error = supervisor_grant_pool(shell, SHELL_QUOTA);
     if (error == 0)
@@ -118,6 +137,7 @@ int main(int argc, char **argv)
     }
     faults_start();
     pci_start();
+    device_start();
     drivers_start();
     drivers_wait();
     shell_start();

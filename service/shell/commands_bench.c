@@ -15,8 +15,6 @@
 enum { SIZE_MAX_BYTES = 1 << 20, DEPTH_MAX = 256, CLIENTS_MAX = 8, OPERATIONS_MAX = 1 << 20 };
 
 /* Found by name in the executable; what they do is be executed. */
-void bench_mark_begin(void);
-void bench_mark_end(void);
 
 __attribute__((noinline)) void bench_mark_begin(void)
 {

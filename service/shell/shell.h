@@ -18,10 +18,14 @@ struct command {
     int (*run)(unsigned count, char **words); /* words[0] is the name */
 };
 
-/* Tables, each ended by a null name: commands_files.c, commands_device.c, commands_system.c,
- * commands_bench.c. */
-extern const struct command commands_files[], commands_device[], commands_system[],
-    commands_bench[];
+/* Tables, each ended by a null name: commands_files.c, commands_device.c, commands_master.c,
+ * commands_system.c, commands_bench.c. */
+extern const struct command commands_files[], commands_device[], commands_master[],
+    commands_system[], commands_bench[];
+
+/* What bench/count.c counts between. */
+void bench_mark_begin(void);
+void bench_mark_end(void);
 
 extern mach_port_t shell_supervisor;
 

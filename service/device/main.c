@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The device service: the kernel's device interface (device/device.defs) for every block device,
+ * over block sessions. Records are of 512 bytes whatever the device's blocks are: the Hurd wants a
+ * size that divides 1024. Calls that move data are answered when the data has moved; others go on
+ * meanwhile.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <device/device_types.h>
+
+#include <kernel/device_reply_user.h>
+#include <kernel/device_server.h>
+
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/startup.h>
+#include <host/mach/trap.h>
+#include <interface/types.h>
+
+#include "unit.h"
+
+enum {
+    RECORD_SIZE = 512,
+    LENGTH_MAX = 16 << 20, /* of one call */
+    CALLS_MAX = 1024,      /* not yet answered, of all callers */
+    OPENS_MAX = 1024,
+};
+#define PENDING_MAX (UINT64_C(64) << 20) /* bytes of all calls not yet answered */
+
+struct opening {
+    struct unit *unit;
+    bool writable;
+    mach_port_t port;
+};
+
+struct call {
+    struct transfer transfer; /* the first */
+    struct unit *unit;
+    bool inband;
+    mach_port_t reply_port;   /* a send-once right */
+    mig_reply_header_t reply; /* of a flush */
+    unsigned char bytes[IO_INBAND_MAX];
+};
+
+static unsigned opens, calls;
+static uint64_t pending;
+static const mig_reply_header_t *serving; /* the reply to the message that is being served */
+
+static boolean_t request_serve(mach_msg_header_t *request, mach_msg_header_t *reply)
+{
+    serving = (const mig_reply_header_t *)reply;
+    return device_server(request, reply);
+}
+
+static void opening_end(void *context)
+{
+    struct opening *opening = context;
+
+    port_destroy(opening->port);
+    unit_release(opening->unit);
+    free(opening);
+    opens--;
+}
+
+static const struct port_type master_type = {.name = "device master", .serve = request_serve};
+static const struct port_type device_type = {
+    .name = "device", .serve = request_serve, .no_senders = opening_end};
+
+static struct opening *opening_of(mach_port_t device)
+{
+    return port_context(device, &device_type);
+}
+
+static io_return_t code_make(int error)
+{
+    switch (error) {
+    case 0:
+        return D_SUCCESS;
+    case ENODEV:
+        return D_DEVICE_DOWN;
+    case ENOMEM:
+    case ENOSPC:
+        return D_NO_MEMORY;
+    case ERANGE:
+        return D_INVALID_RECNUM;
+    case EROFS:
+        return D_READ_ONLY;
+    default:
+        return D_IO_ERROR;
+    }
+}
+
+static io_return_t opening_make(struct unit *unit, bool write, mach_port_t *device)
+{
+    struct opening *opening = calloc(1, sizeof(*opening));
+
+    if (!opening)
+        return D_NO_MEMORY;
+    *opening = (struct opening){.unit = unit, .writable = write};
+    if (port_create(&device_type, opening, &opening->port) != 0) {
+        free(opening);
+        return D_NO_MEMORY;
+    }
+    *device = port_make_send(opening->port);
+    opens++;
+    return D_SUCCESS;
+}
+
+/* A new session waits for the driver's answer, and everybody with it. */
+kern_return_t ds_device_open(mach_port_t master, mach_port_t reply_port,
+                             mach_msg_type_name_t reply_type, dev_mode_t mode,
+                             const_dev_name_t name, mach_port_t *device,
+                             mach_msg_type_name_t *device_type_name)
+{
+    struct unit *unit;
+
+    (void)master, (void)reply_port, (void)reply_type;
+    if (strlen(name) >= OUTBOARD_NAME_SIZE) /* cut off, it would be another's */
+        return D_NO_SUCH_DEVICE;
+    if (opens == OPENS_MAX)
+        return D_NO_MEMORY;
+    int error = unit_open(name, &unit);
+    if (error != 0)
+        return error == ENOMEM || error == ENOSPC ? D_NO_MEMORY : D_NO_SUCH_DEVICE;
+
+    bool write = mode & D_WRITE;
+    io_return_t code = write && !unit->writable ? D_READ_ONLY : opening_make(unit, write, device);
+    if (code != D_SUCCESS)
+        unit_release(unit);
+    *device_type_name = MACH_MSG_TYPE_MOVE_SEND;
+    return code;
+}
+
+kern_return_t ds_device_close(mach_port_t device)
+{
+    struct opening *opening = opening_of(device);
+
+    if (!opening)
+        return D_INVALID_OPERATION;
+    opening_end(opening);
+    return D_SUCCESS;
+}
+
+static void read_answer(struct call *call, io_return_t code)
+{
+    struct transfer *transfer = &call->transfer;
+    mach_msg_type_number_t length =
+        code == D_SUCCESS ? (mach_msg_type_number_t)transfer->length : 0;
+
+    if (call->inband) {
+        if (ds_device_read_reply_inband(call->reply_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, code,
+                                        (const char *)call->bytes, length) != KERN_SUCCESS)
+            port_release(call->reply_port);
+        return;
+    }
+    if (length == 0)
+        memory_pages_free(transfer->data, transfer->length);
+    /* The pages move to the caller; if it is gone they and the right are still ours. */
+    if (ds_device_read_reply(call->reply_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, code,
+                             length ? (char *)transfer->data : NULL, length) != KERN_SUCCESS) {
+        memory_pages_free(transfer->data, length);
+        port_release(call->reply_port);
+    }
+}
+
+static void write_answer(struct call *call, io_return_t code)
+{
+    int written = code == D_SUCCESS ? (int)call->transfer.length : 0;
+    kern_return_t sent;
+
+    if (call->inband) {
+        sent = ds_device_write_reply_inband(call->reply_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, code,
+                                            written);
+    } else {
+        memory_pages_free(call->transfer.data, call->transfer.length);
+        sent = ds_device_write_reply(call->reply_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, code, written);
+    }
+    if (sent != KERN_SUCCESS)
+        port_release(call->reply_port);
+}
+
+static void flush_answer(struct call *call, io_return_t code)
+{
+    call->reply.RetCode = code;
+    if (mach_msg(&call->reply.Head, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(call->reply), 0,
+                 MACH_PORT_NULL, 0, MACH_PORT_NULL) != MACH_MSG_SUCCESS)
+        mach_msg_destroy(&call->reply.Head);
+}
+
+static void call_done(struct transfer *transfer, int error)
+{
+    struct call *call = (struct call *)transfer;
+    io_return_t code = code_make(error);
+
+    if (transfer->operation == BLOCK_READ)
+        read_answer(call, code);
+    else if (transfer->operation == BLOCK_WRITE)
+        write_answer(call, code);
+    else
+        flush_answer(call, code);
+    unit_release(call->unit);
+    pending -= transfer->length;
+    calls--;
+    free(call);
+}
+
+/* What a call wants to move, checked; `*code` says why it is refused. Null then. */
+static struct call *call_make(mach_port_t device, enum block_operation operation, recnum_t record,
+                              uint64_t length, io_return_t *code)
+{
+    struct opening *opening = opening_of(device);
+    uint64_t size = opening ? disk_size(opening->unit->disk) : 0;
+    struct call *call = NULL;
+
+    if (!opening)
+        *code = D_INVALID_OPERATION;
+    else if (operation == BLOCK_WRITE && !opening->writable)
+        *code = D_READ_ONLY;
+    else if (operation != BLOCK_FLUSH && record >= size / RECORD_SIZE)
+        *code = D_INVALID_RECNUM;
+    else if (operation != BLOCK_FLUSH &&
+             (length == 0 || length > LENGTH_MAX || length > size - record * RECORD_SIZE))
+        *code = D_INVALID_SIZE;
+    else if (calls == CALLS_MAX || length > PENDING_MAX - pending ||
+             !(call = calloc(1, sizeof(*call))))
+        *code = D_NO_MEMORY;
+    if (!call)
+        return NULL;
+    call->transfer = (struct transfer){.operation = operation,
+                                       .offset = record * RECORD_SIZE,
+                                       .length = length,
+                                       .data = call->bytes,
+                                       .done = call_done};
+    call->unit = opening->unit;
+    return call;
+}
+
+/* From here on the caller is answered by call_done. */
+static kern_return_t call_start(struct call *call, mach_port_t reply_port)
+{
+    call->reply_port = reply_port;
+    unit_use(call->unit);
+    pending += call->transfer.length;
+    calls++;
+    disk_start(call->unit->disk, &call->transfer);
+    return MIG_NO_REPLY;
+}
+
+/* To a send-once right an answer can be sent without waiting, ever. */
+static bool reply_is_possible(mach_msg_type_name_t type)
+{
+    return type == MACH_MSG_TYPE_PORT_SEND_ONCE;
+}
+
+kern_return_t ds_device_read(mach_port_t device, mach_port_t reply_port,
+                             mach_msg_type_name_t reply_type, dev_mode_t mode, recnum_t record,
+                             int bytes_wanted, io_buf_ptr_t *data, mach_msg_type_number_t *size)
+{
+    io_return_t code = D_SUCCESS;
+
+    (void)mode, (void)data, (void)size;
+    if (!reply_is_possible(reply_type))
+        return D_INVALID_OPERATION;
+    if (bytes_wanted <= 0 || bytes_wanted % RECORD_SIZE != 0)
+        return D_INVALID_SIZE;
+    struct call *call = call_make(device, BLOCK_READ, record, (uint64_t)bytes_wanted, &code);
+    if (!call)
+        return code;
+    call->transfer.data = memory_pages_allocate(call->transfer.length);
+    if (!call->transfer.data) {
+        free(call);
+        return D_NO_MEMORY;
+    }
+    return call_start(call, reply_port);
+}
+
+kern_return_t ds_device_write(mach_port_t device, mach_port_t reply_port,
+                              mach_msg_type_name_t reply_type, dev_mode_t mode, recnum_t record,
+                              io_buf_ptr_t data, mach_msg_type_number_t size, int *written)
+{
+    io_return_t code = D_SUCCESS;
+
+    (void)mode, (void)written;
+    if (!reply_is_possible(reply_type))
+        return D_INVALID_OPERATION;
+    if (size % RECORD_SIZE != 0)
+        return D_INVALID_SIZE;
+    struct call *call = call_make(device, BLOCK_WRITE, record, size, &code);
+    if (!call)
+        return code;
+    call->transfer.data = (unsigned char *)data;
+    return call_start(call, reply_port);
+}
+
+/* A message has no room for a record: inband calls move the beginning of one. */
+
+kern_return_t ds_device_read_inband(mach_port_t device, mach_port_t reply_port,
+                                    mach_msg_type_name_t reply_type, dev_mode_t mode,
+                                    recnum_t record, int bytes_wanted, io_buf_ptr_inband_t data,
+                                    mach_msg_type_number_t *size)
+{
+    io_return_t code = D_SUCCESS;
+
+    (void)mode, (void)data, (void)size;
+    if (!reply_is_possible(reply_type))
+        return D_INVALID_OPERATION;
+    if (bytes_wanted <= 0 || bytes_wanted > IO_INBAND_MAX)
+        return D_INVALID_SIZE;
+    struct call *call = call_make(device, BLOCK_READ, record, (uint64_t)bytes_wanted, &code);
+    if (!call)
+        return code;
+    call->inband = true;
+    return call_start(call, reply_port);
+}
+
+kern_return_t ds_device_write_inband(mach_port_t device, mach_port_t reply_port,
+                                     mach_msg_type_name_t reply_type, dev_mode_t mode,
+                                     recnum_t record, const io_buf_ptr_inband_t data,
+                                     mach_msg_type_number_t size, int *written)
+{
+    io_return_t code = D_SUCCESS;
+
+    (void)mode, (void)written;
+    if (!reply_is_possible(reply_type))
+        return D_INVALID_OPERATION;
+    if (size > IO_INBAND_MAX)
+        return D_INVALID_SIZE;
+    struct call *call = call_make(device, BLOCK_WRITE, record, size, &code);
+    if (!call)
+        return code;
+    call->inband = true;
+    memcpy(call->bytes, data, size);
+    return call_start(call, reply_port);
+}
+
+/* A number that the reply's field does not hold is unknown, which is 0. */
+static int number_make(uint64_t value)
+{
+    return value <= INT32_MAX ? (int)value : 0;
+}
+
+kern_return_t ds_device_get_status(mach_port_t device, dev_flavor_t flavor, dev_status_t status,
+                                   mach_msg_type_number_t *count)
+{
+    static_assert(DEV_GET_SIZE_COUNT == DEV_GET_RECORDS_COUNT, "one layout for both");
+    const struct opening *opening = opening_of(device);
+
+    if (!opening || (flavor != DEV_GET_SIZE && flavor != DEV_GET_RECORDS))
+        return D_INVALID_OPERATION;
+    if (*count < DEV_GET_SIZE_COUNT)
+        return D_INVALID_SIZE;
+    uint64_t records = disk_size(opening->unit->disk) / RECORD_SIZE;
+    if (flavor == DEV_GET_SIZE) {
+        status[DEV_GET_SIZE_DEVICE_SIZE] = number_make(records * RECORD_SIZE);
+        status[DEV_GET_SIZE_RECORD_SIZE] = RECORD_SIZE;
+    } else {
+        status[DEV_GET_RECORDS_DEVICE_RECORDS] = number_make(records);
+        status[DEV_GET_RECORDS_RECORD_SIZE] = RECORD_SIZE;
+    }
+    *count = DEV_GET_SIZE_COUNT;
+    return D_SUCCESS;
+}
+
+/* The interface does not give this call its reply port: the reply as it stands is kept. */
+kern_return_t ds_device_set_status(mach_port_t device, dev_flavor_t flavor,
+                                   const dev_status_t status, mach_msg_type_number_t count)
+{
+    io_return_t code = D_SUCCESS;
+
+    (void)status;
+    if (flavor != DEV_FLUSH_CACHE)
+        return D_INVALID_OPERATION;
+    if (count != 0)
+        return D_INVALID_SIZE;
+    struct call *call = call_make(device, BLOCK_FLUSH, 0, 0, &code);
+    if (!call)
+        return code;
+    call->reply = *serving;
+    return call_start(call, MACH_PORT_NULL);
+}
+
+kern_return_t ds_device_map(mach_port_t device, vm_prot_t protection, vm_offset_t offset,
+                            vm_size_t size, mach_port_t *pager, int unmap)
+{
+    (void)device, (void)protection, (void)offset, (void)size, (void)pager, (void)unmap;
+    return D_INVALID_OPERATION;
+}
+
+kern_return_t ds_device_set_filter(mach_port_t device, mach_port_t receiver, int priority,
+                                   const filter_array_t filter, mach_msg_type_number_t count)
+{
+    (void)device, (void)receiver, (void)priority, (void)filter, (void)count;
+    return D_INVALID_OPERATION;
+}
+
+kern_return_t ds_device_intr_register(mach_port_t device, int id, int flags, mach_port_t receiver)
+{
+    (void)device, (void)id, (void)flags, (void)receiver;
+    return D_INVALID_OPERATION;
+}
+
+kern_return_t ds_device_intr_ack(mach_port_t device, mach_port_t receiver)
+{
+    (void)device, (void)receiver;
+    return D_INVALID_OPERATION;
+}
+
+int main(int argc, char **argv)
+{
+    mach_port_t master;
+
+    (void)argc, (void)argv;
+    int error = units_start();
+    if (error == 0)
+        error = port_create(&master_type, NULL, &master);
+    if (error == 0)
+        error = startup_offer("", "device-master", master);
+    startup_done(error);
+    if (error != 0)
+        return EXIT_FAILURE;
+    loop_run();
+    return EXIT_SUCCESS;
+}
