@@ -12,7 +12,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 KERNEL = 1 << 63
-PROGRAMS = ("root", "io", "pci", "supervisor", "nvme", "fs", "partition", "shell")
+PROGRAMS = ("root", "io", "pci", "supervisor", "nvme", "fs", "partition", "device", "shell")
 SPINNING = ("block_spin", "namespace_is_ready", "nvme_io_is_ready")
 EVENTS = {"@interrupts": ("nvme", "interrupt_message"), "@wake_client": ("shell", "wakeup_wait"),
           "@wake_driver": ("nvme", "serve_block_link_wake"),
@@ -97,7 +97,7 @@ def result_make(configuration, iommu, counts, times):
     per = {name: count / operations for name, count in counts.items()}
     spin = per.get("spin", 0)
     split = {"client": per["shell"], "driver": per["nvme"], "io": per["io"], "kernel": per["kernel"],
-             "other": sum(per[name] for name in ("root", "pci", "supervisor", "fs", "partition"))}
+             "other": sum(per[name] for name in ("root", "pci", "supervisor", "fs", "partition", "device"))}
     return {
         "system": "outboard", "driver": "nvme", "pattern": pattern, "size": size, "depth": depth,
         "clients": clients, "iommu": iommu, "completion": mode,
