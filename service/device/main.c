@@ -413,9 +413,7 @@ int main(int argc, char **argv)
     mach_port_t master;
 
     (void)argc, (void)argv;
-    int error = units_start();
-    if (error == 0)
-        error = port_create(&master_type, NULL, &master);
+    int error = port_create(&master_type, NULL, &master);
     if (error == 0)
         error = startup_offer("", "device-master", master);
     startup_done(error);

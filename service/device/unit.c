@@ -33,6 +33,34 @@ static int session_open(struct unit *unit)
     return error == 0 ? block_client_join_loop(unit->client) : error;
 }
 
+/* Not at once: the last user may be a completion that the session is delivering. */
+static bool units_turn(void *context)
+{
+    struct unit **link = &units;
+
+    (void)context;
+    while (some_unused && *link) {
+        struct unit *unit = *link;
+        if (unit->users == 0) {
+            *link = unit->next;
+            unit_free(unit);
+        } else {
+            link = &unit->next;
+        }
+    }
+    some_unused = false;
+    return false;
+}
+
+/* After the sessions' own hook, whose completions release units. */
+static int hook_once(void)
+{
+    static bool hooked;
+
+    hooked = hooked || loop_at_turn_end(units_turn, NULL);
+    return hooked ? 0 : ENOSPC;
+}
+
 int unit_open(const char *name, struct unit **result)
 {
     /* Of a session whose driver is gone there may be a successor. */
@@ -48,6 +76,8 @@ int unit_open(const char *name, struct unit **result)
         return ENOMEM;
     unit->name = strdup(name);
     int error = unit->name ? session_open(unit) : ENOMEM;
+    if (error == 0)
+        error = hook_once();
     if (error != 0) {
         unit_free(unit);
         return error;
@@ -68,28 +98,4 @@ void unit_release(struct unit *unit)
 {
     unit->users--;
     some_unused |= unit->users == 0;
-}
-
-/* Not at once: the last user may be a completion that the session is delivering. */
-static bool units_turn(void *context)
-{
-    struct unit **link = &units;
-
-    (void)context;
-    while (some_unused && *link) {
-        struct unit *unit = *link;
-        if (unit->users == 0) {
-            *link = unit->next;
-            unit_free(unit);
-        } else {
-            link = &unit->next;
-        }
-    }
-    some_unused = false;
-    return false;
-}
-
-int units_start(void)
-{
-    return loop_at_turn_end(units_turn, NULL) ? 0 : ENOSPC;
 }

@@ -25,7 +25,4 @@ void unit_use(struct unit *unit);
 /* Closes the session of one that has no users left, when the loop's turn ends. */
 void unit_release(struct unit *unit);
 
-/* Once, first. 0 or an errno value. */
-int units_start(void);
-
 #endif
