@@ -9,7 +9,7 @@ help:
 	@echo 'make check   the same set-up, then all tests'
 	@echo 'make check-hostile  only the hostile drivers, with a table of what they got'
 	@echo 'make fuzz    libFuzzer on parsers, servers and the block class, a minute each'
-	@echo 'make bench   measure, and write bench/results.json'
+	@echo 'make bench   measure, write bench/results.json and draw it'
 	@echo 'make tcb     count the lines that confinement rests on'
 	@echo 'make format  clang-format on everything'
 	@echo 'make lint    cppcheck and formatting, without a change'
@@ -45,7 +45,9 @@ fuzz: build
 	@test/fuzz/run
 
 bench: build
+	@boot/setup bench
 	@bench/run
+	@bench/plot
 
 tcb:
 	@test/tcb

@@ -13,6 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 KERNEL = 1 << 63
 PROGRAMS = ("root", "io", "pci", "supervisor", "nvme", "fs", "partition", "device", "shell")
+OTHERS = ("root", "pci", "supervisor", "fs", "partition", "device")
 SPINNING = ("block_spin", "namespace_is_ready", "nvme_io_is_ready")
 EVENTS = {"@interrupts": ("nvme", "interrupt_message"), "@wake_client": ("shell", "wakeup_wait"),
           "@wake_driver": ("nvme", "serve_block_link_wake"),
@@ -92,12 +93,15 @@ def boot(folder, arguments, iommu, disk, command, image=None):
     return run.stdout, text
 
 
+RPC = ("device_read", 4096, 1000)  # the kernel's own interface, one read at a time
+
+
 def result_make(configuration, iommu, counts, times):
     pattern, size, operations, depth, mode, clients = configuration
     per = {name: count / operations for name, count in counts.items()}
     spin = per.get("spin", 0)
     split = {"client": per["shell"], "driver": per["nvme"], "io": per["io"], "kernel": per["kernel"],
-             "other": sum(per[name] for name in ("root", "pci", "supervisor", "fs", "partition", "device"))}
+             "other": sum(per[name] for name in OTHERS)}
     return {
         "system": "outboard", "driver": "nvme", "pattern": pattern, "size": size, "depth": depth,
         "clients": clients, "iommu": iommu, "completion": mode,
@@ -112,7 +116,7 @@ def result_make(configuration, iommu, counts, times):
 
 def report(result):
     split = result["split"]
-    print(f"{result['pattern']:9} {result['size']:6} {result['depth']:5} {result['completion']:9} "
+    print(f"{result['pattern']:11} {result['size']:6} {result['depth']:5} {result['completion']:9} "
           f"{result['clients']:7} {result['iommu']:5} {result['instructions_per_op']:12.0f} "
           f"{split['client']:7.0f} {split['driver']:7.0f} {split['io']:5.0f} {split['kernel']:8.0f} "
           f"{result['spin_per_op']:6.0f} {result['interrupts_per_op']:6.2f} "
@@ -146,7 +150,7 @@ def floor(folder, library, disk):
 
 
 def results(folder, library, disk):
-    print("pattern    bytes depth mode      clients iommu instructions  client  driver    io   "
+    print("pattern      bytes depth mode      clients iommu instructions  client  driver    io   "
           "kernel   spin  intr.  wakes   ops/s p50/us  p99/us")
     found = []
     for iommu in ("vtd", "none"):
@@ -154,10 +158,13 @@ def results(folder, library, disk):
         chosen = configurations()
         command = "; ".join(f"bench nvme0n1 {pattern} {operations} {depth} {size} {mode} {clients}"
                             for pattern, size, operations, depth, mode, clients in chosen)
+        command += f"; device-bench nvme0n1 {RPC[2]} {RPC[1]}"
         out, _ = boot(folder, plugin_arguments(library, counts, "shell", "nvme", EVENTS), iommu, disk,
                       command)
         times = [tuple(map(int, match)) for match in
                  re.findall(r"operations in (\d+) us, p50 (\d+) us, p99 (\d+) us", out)]
+        chosen.append((*RPC, 1, "hybrid", 1))
+        times.append((int(re.findall(r"operations in (\d+) us$", out, re.M)[-1]), 0, 0))
         for configuration, interval, time in zip(chosen, counts_read(counts), times, strict=True):
             found.append(result_make(configuration, iommu, interval, time))
             report(found[-1])

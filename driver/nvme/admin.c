@@ -116,17 +116,10 @@ int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wante
     return 0;
 }
 
-int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,
-                            unsigned vector, struct nvme_queue *queue)
+int nvme_admin_queue_register(struct nvme_controller *controller, unsigned vector,
+                              const struct nvme_queue *queue)
 {
-    int error = nvme_queue_create(controller->device, &controller->regs, id, entries,
-                                  NVME_CAP_STRIDE(controller->cap), queue);
-    if (error != 0) {
-        log_error("no memory for a queue of %u entries: %s", entries, strerror(error));
-        return error;
-    }
-
-    uint32_t size = (entries - 1) << 16 | id;
+    uint32_t size = (queue->entries - 1) << 16 | queue->id;
     struct nvme_command completions = {
         .opcode = NVME_ADMIN_CREATE_CQ,
         .prp1 = queue->completions.address,
@@ -138,10 +131,23 @@ int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, uns
         .opcode = NVME_ADMIN_CREATE_SQ,
         .prp1 = queue->submissions.address,
         .cdw10 = size,
-        .cdw11 = id << 16 | NVME_QUEUE_CONTIGUOUS,
+        .cdw11 = queue->id << 16 | NVME_QUEUE_CONTIGUOUS,
     };
-    error = run(controller, &completions, NULL);
+    int error = run(controller, &completions, NULL);
+
     return error == 0 ? run(controller, &submissions, NULL) : error;
+}
+
+int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,
+                            unsigned vector, struct nvme_queue *queue)
+{
+    int error = nvme_queue_create(controller->device, &controller->regs, id, entries,
+                                  NVME_CAP_STRIDE(controller->cap), queue);
+    if (error != 0) {
+        log_error("no memory for a queue of %u entries: %s", entries, strerror(error));
+        return error;
+    }
+    return nvme_admin_queue_register(controller, vector, queue);
 }
 
 int nvme_admin_queue_delete(struct nvme_controller *controller, const struct nvme_queue *queue)

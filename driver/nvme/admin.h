@@ -28,6 +28,10 @@ enum { NVME_SILENT = 0xffff };
 int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,
                             unsigned vector, struct nvme_queue *queue);
 
+/* Tell the controller of a queue pair whose memory is there. */
+int nvme_admin_queue_register(struct nvme_controller *controller, unsigned vector,
+                              const struct nvme_queue *queue);
+
 /* 5.5, 5.6. The controller forgets an I/O queue pair. */
 int nvme_admin_queue_delete(struct nvme_controller *controller, const struct nvme_queue *queue);
 

@@ -66,6 +66,21 @@ DEFENCES = {
 }
 
 
+# The same for a driver with an NVMe controller: what, expected with VT-d and without, defence.
+NOTHING_ELSE = "nothing else is mapped in the domain"
+NVME = {
+    "nvme-own-memory (no crime)": (SUCCEEDED, SUCCEEDED, "leased memory is mapped in the domain"),
+    "nvme-read-kernel": (CONTAINED, SUCCEEDED, NOTHING_ELSE),
+    "nvme-write-elsewhere": (CONTAINED, SUCCEEDED, NOTHING_ELSE),
+    "nvme-list-entry": (CONTAINED, SUCCEEDED, NOTHING_ELSE),
+    "nvme-just-past": (CONTAINED, EITHER, NOTHING_ELSE),
+    "nvme-after-release": (CONTAINED, SUCCEEDED, "unmapped and invalidated before the memory is free"),
+    "nvme-msix-by-dma": (CONTAINED, EITHER, "registers are not mapped in the domain"),
+    "nvme-msix-by-window": (REFUSED, REFUSED, "the table's page is never lent"),
+    "nvme-queue-elsewhere": (CONTAINED, SUCCEEDED, NOTHING_ELSE),
+}
+
+
 class Hostile(MachineTest):
     def image_with(self, name, more=None):
         with open(os.path.join(BUILD, "boot", name), "rb") as file:
@@ -91,6 +106,37 @@ class Hostile(MachineTest):
         for name, outcome in re.findall(r"hostile0: crime: (.+?): (\w+)", ran.log):
             found[name] = outcome
         return found, ran
+
+    def commit_nvme(self, iommu):
+        """Its own controller has an id of its own; the honest driver keeps the other."""
+        with open(os.path.join(ROOT, "driver", "nvme", "nvme.manifest"), encoding="ascii") as file:
+            honest = file.read().replace("class = 01:08:02", "ids = 1b36:0010").encode()
+        image = self.image_with("hostile-nvme", {"nvme.manifest": honest})
+        good, bad = (self.blank_image(name, 16 * MIB) for name in ("good.img", "bad.img"))
+        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 500; " * 8
+        ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
+                               "--disk", f"nvme:{good}", "--image", image, "--iommu", iommu,
+                               "--qemu-arg=-drive", f"--qemu-arg=if=none,id=bad,format=raw,file={bad}",
+                               "--qemu-arg=-device",
+                               "--qemu-arg=nvme,drive=bad,serial=bad,use-intel-id=on")
+        self.assert_status(ran)
+        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 8, str(ran))
+        return dict(re.findall(r"hostile-nvme0: crime: (.+?): (\w+)", ran.log)), ran
+
+    def judge_nvme(self, iommu, column):
+        found, ran = self.commit_nvme(iommu)
+        wrong = {name: found.get(name) for name, expected in NVME.items()
+                 if found.get(name, "nothing") not in expected[column]}
+        self.assertEqual(wrong, {}, str(ran))
+        return ran
+
+    def test_nvme_with_vtd(self):
+        ran = self.judge_nvme("vtd", 0)
+        self.assert_says(ran, "DMA fault: hostile-nvme0: read at 1000000 blocked", "log")
+        self.assert_says(ran, "DMA fault: hostile-nvme0: write at ba000 blocked", "log")
+
+    def test_nvme_without_an_iommu(self):
+        self.judge_nvme("none", 1)
 
     def judge(self, iommu, column):
         found, ran = self.commit(iommu)
