@@ -94,15 +94,10 @@ kern_return_t device_read_reply(mach_port_t port, kern_return_t code, io_buf_ptr
     return KERN_INVALID_ARGUMENT;
 }
 
-static kern_return_t reader_start(struct reader *reader, mach_port_t device, recnum_t record,
-                                  int length)
+static kern_return_t reader_open(struct reader *reader)
 {
     *reader = (struct reader){.code = MIG_SERVER_DIED};
-    kern_return_t code =
-        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &reader->port);
-
-    return code == KERN_SUCCESS ? device_read_request(device, reader->port, D_READ, record, length)
-                                : code;
+    return mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &reader->port);
 }
 
 /* A refusal comes as a plain error, which has no data. */
@@ -141,8 +136,11 @@ static kern_return_t parts_read(mach_port_t device, recnum_t record, uint64_t by
     reader_count = 0;
     for (uint64_t done = 0; (done < bytes || done == 0) && code == KERN_SUCCESS;) {
         uint64_t part = bytes - done < each || parts == 1 ? bytes - done : each;
-        code =
-            reader_start(&readers[reader_count++], device, record + done / RECORD_SIZE, (int)part);
+        struct reader *reader = &readers[reader_count++];
+        code = reader_open(reader);
+        if (code == KERN_SUCCESS)
+            code = device_read_request(device, reader->port, D_READ, record + done / RECORD_SIZE,
+                                       (int)part);
         done += part ? part : 1;
     }
     for (unsigned i = 0; i < reader_count; i++) {
@@ -279,53 +277,112 @@ static int device_calls_run(unsigned count, char **words)
     return 0;
 }
 
-static kern_return_t reads_run(mach_port_t device, uint64_t operations, uint64_t size,
-                               uint64_t positions)
+struct reads {
+    mach_port_t device;
+    uint64_t operations, size, depth;
+    uint64_t positions, position;
+};
+
+static recnum_t record_next(struct reads *reads)
 {
-    uint64_t position = 1;
+    reads->position =
+        reads->position * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (reads->position >> 33) % reads->positions * (reads->size / RECORD_SIZE);
+}
+
+static kern_return_t reads_run_alone(struct reads *reads, uint64_t operations)
+{
     kern_return_t code = KERN_SUCCESS;
 
     for (uint64_t i = 0; i < operations && code == KERN_SUCCESS; i++) {
         char *data = NULL;
         mach_msg_type_number_t got = 0;
-        position = position * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        code = device_read(device, D_READ, (position >> 33) % positions * (size / RECORD_SIZE),
-                           (int)size, &data, &got);
+        code =
+            device_read(reads->device, D_READ, record_next(reads), (int)reads->size, &data, &got);
         memory_pages_free(data, got);
     }
     return code;
 }
 
+/* As many requests as the depth says, then as many answers, and again. */
+static kern_return_t reads_run_many(struct reads *reads, uint64_t operations)
+{
+    kern_return_t code = KERN_SUCCESS;
+
+    for (uint64_t done = 0; done < operations && code == KERN_SUCCESS; done += reader_count) {
+        unsigned sent = 0, count = reader_count;
+        while (sent < count && code == KERN_SUCCESS) {
+            code = device_read_request(reads->device, readers[sent].port, D_READ,
+                                       record_next(reads), (int)reads->size);
+            sent += code == KERN_SUCCESS;
+        }
+        for (unsigned i = 0; i < sent; i++) {
+            reader_wait(&readers[i]);
+            if (readers[i].code != KERN_SUCCESS)
+                code = readers[i].code;
+            memory_pages_free(readers[i].data, readers[i].size);
+            readers[i].data = NULL;
+            readers[i].size = 0;
+        }
+    }
+    return code;
+}
+
+static kern_return_t reads_run(struct reads *reads, uint64_t operations)
+{
+    return reads->depth == 1 ? reads_run_alone(reads, operations)
+                             : reads_run_many(reads, operations);
+}
+
+static kern_return_t reads_prepare(struct reads *reads)
+{
+    int records[DEV_GET_RECORDS_COUNT] = {0};
+    mach_msg_type_number_t count = DEV_GET_RECORDS_COUNT;
+    kern_return_t code = device_get_status(reads->device, DEV_GET_RECORDS, records, &count);
+
+    reads->positions =
+        (uint64_t)records[DEV_GET_RECORDS_DEVICE_RECORDS] / (reads->size / RECORD_SIZE);
+    if (code == KERN_SUCCESS && reads->positions == 0)
+        code = D_INVALID_SIZE;
+    for (reader_count = 0; reader_count < reads->depth && code == KERN_SUCCESS; reader_count++)
+        code = reader_open(&readers[reader_count]);
+    return code == KERN_SUCCESS ? reads_run(reads, reads->depth) : code; /* first touches */
+}
+
+static kern_return_t reads_measure(struct reads *reads, uint64_t *took)
+{
+    uint64_t start = clock_now();
+
+    bench_mark_begin();
+    kern_return_t code = reads_run(reads, reads->operations);
+    bench_mark_end();
+    *took = clock_now() - start;
+    return code;
+}
+
 static int device_bench_run(unsigned count, char **words)
 {
-    enum { WARM_UP = 16 };
-    int records[DEV_GET_RECORDS_COUNT] = {0};
-    mach_msg_type_number_t records_count = DEV_GET_RECORDS_COUNT;
-    uint64_t operations, size = 4096;
+    struct reads reads = {.size = 4096, .depth = 1};
+    uint64_t took = 0;
 
-    if (count < 3 || count > 4 || !shell_number(words[2], &operations) ||
-        (count > 3 && !shell_number(words[3], &size)) || operations > OPERATIONS_MAX ||
-        size < RECORD_SIZE || size > BYTES_MAX)
+    if (count < 3 || count > 5 || !shell_number(words[2], &reads.operations) ||
+        (count > 3 && !shell_number(words[3], &reads.size)) ||
+        (count > 4 && !shell_number(words[4], &reads.depth)) || reads.operations > OPERATIONS_MAX ||
+        reads.size < RECORD_SIZE || reads.size > BYTES_MAX || reads.depth == 0 ||
+        reads.depth > PARTS_MAX || reads.operations % reads.depth != 0)
         return SHELL_USAGE;
-    mach_port_t device = device_port(words[0], words[1], D_READ);
-    if (device == MACH_PORT_NULL)
+    reads.device = device_port(words[0], words[1], D_READ);
+    if (reads.device == MACH_PORT_NULL)
         return 1;
-    kern_return_t code = device_get_status(device, DEV_GET_RECORDS, records, &records_count);
-    uint64_t positions = (uint64_t)records[DEV_GET_RECORDS_DEVICE_RECORDS] / (size / RECORD_SIZE);
-    if (code == KERN_SUCCESS && positions == 0)
-        code = D_INVALID_SIZE;
+    kern_return_t code = reads_prepare(&reads);
     if (code == KERN_SUCCESS)
-        code = reads_run(device, WARM_UP, size, positions);
-    uint64_t start = clock_now();
-    bench_mark_begin();
-    if (code == KERN_SUCCESS)
-        code = reads_run(device, operations, size, positions);
-    bench_mark_end();
-    uint64_t took = clock_now() - start;
-    port_release(device);
+        code = reads_measure(&reads, &took);
+    for (unsigned i = 0; i < reader_count; i++)
+        reader_end(&readers[i]);
+    port_release(reads.device);
     if (code != KERN_SUCCESS)
         return complain(words[0], words[1], code);
-    console_print("%llu operations in %llu us\n", (unsigned long long)operations,
+    console_print("%llu operations in %llu us\n", (unsigned long long)reads.operations,
                   (unsigned long long)(took / 1000));
     return 0;
 }
@@ -337,7 +394,7 @@ const struct command commands_master[] = {
      device_write_run},
     {"device-status", "DEVICE", "device_get_status", device_status_run},
     {"device-calls", "DEVICE", "what other calls answer; writes into record 0", device_calls_run},
-    {"device-bench", "DEVICE OPERATIONS [BYTES]", "device_read, random, one at a time",
-     device_bench_run},
+    {"device-bench", "DEVICE OPERATIONS [BYTES [DEPTH]]",
+     "device_read, random; DEPTH, of which OPERATIONS is a multiple, at a time", device_bench_run},
     {0},
 };
