@@ -34,6 +34,7 @@ struct block_client_link {
     bool wake_driver; /* it slept when there was something for it */
     struct block_client *client;
     bool in_loop;
+    unsigned held;                  /* of the batch, when the loop last looked for more */
     struct block_client_link *next; /* in the loop */
 };
 
@@ -306,6 +307,12 @@ static bool link_turn(struct block_client_link *link)
     struct block_completion completions[BLOCK_SLOTS];
 
     queue_awake(&link->queue);
+    /* What else has come may have more for the same batch: one wakeup for all. */
+    if (link->client->batched > link->held) {
+        link->held = link->client->batched;
+        return true;
+    }
+    link->held = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned count = 0;
         if (block_client_send(link->client) != 0)

@@ -13,6 +13,7 @@
 
 #include <kernel/device_reply_user.h>
 #include <kernel/device_server.h>
+#include <kernel/mach_port_user.h>
 
 #include <host/mach/memory.h>
 #include <host/mach/port.h>
@@ -104,6 +105,8 @@ static io_return_t opening_make(struct unit *unit, bool write, mach_port_t *devi
         free(opening);
         return D_NO_MEMORY;
     }
+    /* A caller that has much to ask should not have to wait until the first is begun. */
+    mach_port_set_qlimit(mach_task_self(), opening->port, MACH_PORT_QLIMIT_MAX);
     *device = port_make_send(opening->port);
     opens++;
     return D_SUCCESS;
