@@ -42,8 +42,8 @@ int block_client_submit(struct block_client *client, enum block_operation operat
 int block_client_wait(struct block_client *client, bool all);
 
 /* For a server, which has others to listen to: from now on the event loop sends what was submitted
- * at the end of its turn, and calls `done` from there. The calls that wait are not for this client
- * any more, and it is not closed in `done`. 0 or an errno value. */
+ * as soon as nothing comes that adds to it, and calls `done`. The calls that wait are not for this
+ * client any more, and it is not closed in `done`. 0 or an errno value. */
 int block_client_join_loop(struct block_client *client);
 
 /* Whether the driver is: nothing can be submitted any more. */

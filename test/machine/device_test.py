@@ -47,6 +47,14 @@ class Reads(DeviceTest):
         self.assertIn(self.lines_of(((0, 4 * MIB),), self.contents(image)), ran.output)
         self.assertNotEqual(self.contents(image)[:512], bytes(512))
 
+    def test_many_at_a_time(self):
+        image = self.blank_image("a.img", 8 * MIB)
+        for size, depth in ((512, 200), (4096, 32), (65536, 40)):
+            ran = self.run_machine(f"device-bench nvme0n1 {depth * 5} {size} {depth}",
+                                   "--disk", f"nvme:{image}")
+            self.assert_status(ran)
+            self.assert_says(ran, f"^{depth * 5} operations in ")
+
     def test_two_disks_do_not_mix(self):
         a, data_a = self.random_image("a.img", MIB)
         b, data_b = self.random_image("b.img", 2 * MIB)
