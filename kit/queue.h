@@ -18,7 +18,7 @@
  *
  * Whoever takes copies an entry once and checks the copy. What the other side says of itself (how
  * much it published) is checked here: more than the ring holds is EPROTO, and the queue is of no
- * further use. test/model/queue.pml has the protocol as a model, test/unit/queue_stress.c runs this
+ * further use. test/model/queue.pml has the protocol as a model, test/unit/queue_test.c runs this
  * code between two processes.
  */
 #ifndef KIT_QUEUE_H

@@ -80,17 +80,15 @@ static const struct port_type session_type = {
     .no_senders = session_no_senders,
 };
 
-/* The first routine of subsystem 71500. A dead client's wakeup goes nowhere; its death is told
- * separately. */
+/* A header is all that it takes. A dead client's wakeup goes nowhere; its death is told separately.
+ */
 static void link_wake(struct link *link)
 {
-    enum { BLOCK_COMPLETIONS_WAKE = 71500 };
     mach_msg_header_t message = {
         .msgh_bits = MACH_MSGH_BITS(
             link->waiter ? MACH_MSG_TYPE_MOVE_SEND_ONCE : MACH_MSG_TYPE_COPY_SEND, 0),
         .msgh_size = sizeof(message),
         .msgh_remote_port = link->waiter ? link->waiter : link->client,
-        .msgh_id = BLOCK_COMPLETIONS_WAKE,
     };
 
     link->waiter = MACH_PORT_NULL;
