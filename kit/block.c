@@ -12,9 +12,8 @@ static struct block_device *devices; /* the first is the next to be served */
  * that one device's completion makes room for another. */
 static uint64_t done_count = 1;
 
-/* From how many requests on a device is polled, and how long at a time. A device that has so many
- * will complete several while an interrupt is on its way. */
-enum { BUSY = 3, SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
+/* How long a device is polled at a time, and how often in vain. */
+enum { SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
 
 /* When to look again after a device has kept silent for long, or a client has not taken its
  * completions. */
@@ -48,10 +47,27 @@ int block_device_create(const struct block_device_limits *limits,
     device->limits.model[sizeof(limits->model) - 1] = '\0';
     device->ops = ops;
     device->context = context;
+    device->poll_from = BLOCK_MODERATION_DEFAULT.poll_from;
+    device->gather = BLOCK_MODERATION_DEFAULT.gather;
     device->next = devices;
     devices = device;
     *result = device;
     return 0;
+}
+
+int block_device_moderate(struct block_device *device, const struct block_moderation *moderation)
+{
+    device->poll_from = moderation->poll_from;
+    if (moderation->gather == device->gather && moderation->gather_us == device->gather_us)
+        return 0;
+    if (!device->ops->gather)
+        return ENOTSUP;
+    int error = device->ops->gather(device->context, moderation->gather, moderation->gather_us);
+    if (error == 0) {
+        device->gather = moderation->gather;
+        device->gather_us = moderation->gather_us;
+    }
+    return error;
 }
 
 unsigned block_device_pending(const struct block_device *device)
@@ -244,7 +260,9 @@ static bool wants_silence(const struct block_device *device, const struct block_
 {
     if (!device->ops->poll || request->flags == BLOCK_INTERRUPT)
         return false;
-    return request->flags == BLOCK_POLLED || device->pending + device->waiting > BUSY;
+    if (request->flags == BLOCK_POLLED)
+        return true;
+    return device->poll_from > 0 && device->pending + device->waiting >= device->poll_from;
 }
 
 /* Give the driver the session's oldest request. False: none, or no room. */

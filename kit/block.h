@@ -50,6 +50,17 @@ struct block_device_ops {
      * any, in a few instructions: it is called in a loop. */
     void (*poll)(void *context);
     bool (*ready)(void *context);
+
+    /* For a device that can gather completions into one interrupt; null: it cannot. As in struct
+     * block_moderation. 0 or an errno value. */
+    int (*gather)(void *context, unsigned count, unsigned microseconds);
+};
+
+/* How the kit learns that requests are done. */
+struct block_moderation {
+    unsigned poll_from; /* with so many requests or more it polls the device; 0: it never does */
+    unsigned gather;    /* below that, the device interrupts once for so many completions ... */
+    unsigned gather_us; /* ... or when the first of them has waited so long; 1 and 0: for each */
 };
 
 /* What the driver knows of its device; copied. See interface/block.h for the fields. */
@@ -68,6 +79,12 @@ int block_device_publish(struct device *device, const char *suffix,
                          const struct block_device_limits *limits,
                          const struct block_device_ops *ops, void *context,
                          struct block_device **result);
+
+/* How it is from the start. */
+#define BLOCK_MODERATION_DEFAULT ((struct block_moderation){.poll_from = 4, .gather = 1})
+
+/* Change that. 0; ENOTSUP: the device cannot gather, the rest holds; or what the driver said. */
+int block_device_moderate(struct block_device *device, const struct block_moderation *moderation);
 
 /* The request is over and goes back to the kit. Call once for each request that was started. */
 void block_request_done(struct block_request *request, enum block_status status);

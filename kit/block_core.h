@@ -57,11 +57,12 @@ struct block_device {
     struct block_device_limits limits;
     const struct block_device_ops *ops;
     void *context;
-    struct block_session *sessions; /* the first is the next to be served */
-    unsigned pending;               /* requests that the driver has, over all sessions */
-    unsigned waiting;               /* requests that it has not */
-    unsigned silent;                /* of the pending: those that nobody but `poll` will see */
-    unsigned fruitless;             /* polls in a row that found nothing */
+    unsigned poll_from, gather, gather_us; /* its moderation */
+    struct block_session *sessions;        /* the first is the next to be served */
+    unsigned pending;                      /* requests that the driver has, over all sessions */
+    unsigned waiting;                      /* requests that it has not */
+    unsigned silent;     /* of the pending: those that nobody but `poll` will see */
+    unsigned fruitless;  /* polls in a row that found nothing */
     uint64_t refused_at; /* how many requests were done when the driver refused one; 0: never */
     struct block_device *next;
 };

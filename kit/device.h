@@ -27,6 +27,9 @@ const char *device_name(const struct device *device);
 
 const struct device_identity *device_identity(const struct device *device);
 
+/* What the operator set under this name for the driver (a whole number), or `otherwise`. */
+unsigned device_setting(const struct device *device, const char *name, unsigned otherwise);
+
 /* Map register window `index` (for PCI the BAR number), bytes [0, size).
  *
  * ENXIO: the device has no such window; EINVAL: the window is shorter than `size`, or the range

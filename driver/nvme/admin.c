@@ -116,6 +116,20 @@ int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wante
     return 0;
 }
 
+int nvme_admin_coalesce(struct nvme_controller *controller, unsigned count, unsigned microseconds)
+{
+    unsigned time = (microseconds + NVME_COALESCING_UNIT_US - 1) / NVME_COALESCING_UNIT_US;
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_SET_FEATURES,
+        .cdw10 = NVME_FEATURE_COALESCING,
+        .cdw11 = time << 8 | (count - 1), /* the threshold is zero-based */
+    };
+
+    if (count == 0 || count > NVME_COALESCING_MAX || time > NVME_COALESCING_TIME_MAX)
+        return EINVAL;
+    return run(controller, &command, NULL);
+}
+
 int nvme_admin_queue_register(struct nvme_controller *controller, unsigned vector,
                               const struct nvme_queue *queue)
 {

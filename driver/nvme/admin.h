@@ -23,6 +23,10 @@ int nvme_admin_log(struct nvme_controller *controller, unsigned log, uint32_t na
 int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wanted,
                               unsigned *granted);
 
+/* 5.21.1.8. Gather so many completions into one interrupt, at most NVME_COALESCING_MAX, or those of
+ * so many microseconds. Queues without an interrupt are not concerned. */
+int nvme_admin_coalesce(struct nvme_controller *controller, unsigned count, unsigned microseconds);
+
 /* 5.3, 5.4. Make an I/O queue pair whose completions raise `vector`, or NVME_SILENT: nothing. */
 enum { NVME_SILENT = 0xffff };
 int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,

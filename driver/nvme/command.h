@@ -80,8 +80,9 @@ struct nvme_health_log {
 };
 static_assert(sizeof(struct nvme_health_log) == 512, "5.14.1.2");
 
-/* 5.21.1.7 */
-enum { NVME_FEATURE_QUEUES = 0x07 };
+/* 5.21.1.7 and 5.21.1.8 */
+enum { NVME_FEATURE_QUEUES = 0x07, NVME_FEATURE_COALESCING = 0x08 };
+enum { NVME_COALESCING_UNIT_US = 100, NVME_COALESCING_MAX = 256, NVME_COALESCING_TIME_MAX = 255 };
 
 /* 5.3 and 5.4 */
 #define NVME_QUEUE_CONTIGUOUS (1u << 0)

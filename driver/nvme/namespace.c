@@ -43,9 +43,17 @@ static bool namespace_is_ready(void *context)
     return nvme_io_is_ready(namespace->silent);
 }
 
+static int namespace_gather(void *context, unsigned count, unsigned microseconds)
+{
+    const struct nvme_namespace *namespace = context;
+
+    return nvme_admin_coalesce(namespace->io->controller, count, microseconds);
+}
+
 static const struct block_device_ops interrupt_ops = {
     .start = namespace_submit,
     .kick = namespace_kick,
+    .gather = namespace_gather,
 };
 
 static const struct block_device_ops silent_ops = {
@@ -53,7 +61,22 @@ static const struct block_device_ops silent_ops = {
     .kick = namespace_kick,
     .poll = namespace_poll,
     .ready = namespace_is_ready,
+    .gather = namespace_gather,
 };
+
+/* As the operator set it. A controller that cannot gather works all the same. */
+static void namespace_moderate(struct nvme_namespace *namespace, const struct device *device)
+{
+    struct block_moderation moderation = BLOCK_MODERATION_DEFAULT;
+
+    moderation.poll_from = device_setting(device, "poll-from", moderation.poll_from);
+    moderation.gather = device_setting(device, "gather", moderation.gather);
+    moderation.gather_us = device_setting(device, "gather-us", moderation.gather_us);
+    int error = block_device_moderate(namespace->block, &moderation);
+    if (error != 0)
+        log_warning("namespace %u: interrupts are not gathered: %s", namespace->id,
+                    strerror(error));
+}
 
 /* Which format is in use: see struct nvme_identify_namespace. */
 static unsigned format_index(const struct nvme_identify_namespace *identity)
@@ -116,6 +139,7 @@ static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
         return error;
     }
     namespaces->count++;
+    namespace_moderate(namespace, controller->device);
     log_info("%s%s: %llu blocks of %u bytes%s, \"%s\", serial %s", name, suffix,
              (unsigned long long)limits.blocks, limits.block_size,
              limits.flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "", limits.model, limits.serial);

@@ -18,6 +18,7 @@
 #include <kit/dma.h>
 #include <kit/irq.h>
 #include <kit/log.h>
+#include <kit/setting.h>
 
 #include <host/mach/shared.h>
 
@@ -40,6 +41,7 @@ enum { DEVICE_INTERRUPTS_MAX = 64, DEVICE_DMA_MAX = 128, DEVICE_PAGE = 4096 };
 
 struct device {
     char name[OUTBOARD_NAME_SIZE];
+    const char *settings;
     mach_port_t io, function;
     struct device_identity identity;
     struct pci_function_info info;
@@ -53,7 +55,7 @@ struct device {
 /* A driver has one device. */
 static struct device only_device;
 
-int device_get(const char *name, struct device **result)
+int device_get(const char *name, const char *settings, struct device **result)
 {
     struct device *device = &only_device;
     mach_msg_type_number_t size = sizeof(device->info);
@@ -98,6 +100,13 @@ mach_port_t device_io_port(const struct device *device)
 const char *device_name(const struct device *device)
 {
     return device->name;
+}
+
+unsigned device_setting(const struct device *device, const char *name, unsigned otherwise)
+{
+    unsigned value;
+
+    return setting_find(device->settings, name, &value) ? value : otherwise;
 }
 
 const struct device_identity *device_identity(const struct device *device)

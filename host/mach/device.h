@@ -9,8 +9,9 @@
 
 struct device;
 
-/* Get this task's device from its starter. 0 or an errno value. */
-int device_get(const char *name, struct device **device);
+/* Get this task's device from its starter; `settings` is what the operator set for it and stays
+ * where it is. 0 or an errno value. */
+int device_get(const char *name, const char *settings, struct device **device);
 
 /* The authority's handle (interface/io_device.defs). */
 mach_port_t device_io_port(const struct device *device);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A driver's main: argv[1] is the name that the supervisor gave its device.
+ * A driver's main: argv[1] is the name that the supervisor gave its device, argv[2] what the
+ * operator set for it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ int main(int argc, char **argv)
 {
     struct device *device;
     mach_port_t control;
-    int error = device_get(argc > 1 ? argv[1] : driver.name, &device);
+    int error = device_get(argc > 1 ? argv[1] : driver.name, argc > 2 ? argv[2] : "", &device);
 
     if (error == 0)
         error = port_create(&control_type, NULL, &control);

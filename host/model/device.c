@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <kit/irq.h>
+#include <kit/setting.h>
 
 #include "internal.h"
 
@@ -15,6 +16,7 @@ enum { VECTORS_MAX = 64 };
 struct device {
     struct model_device *model;
     char name[64];
+    const char *settings;
     bool enabled;
     struct {
         irq_handler handler;
@@ -28,7 +30,7 @@ static struct device only_device;
 
 struct device *model_host_begin(struct model_device *model, const char *name)
 {
-    only_device = (struct device){.model = model};
+    only_device = (struct device){.model = model, .settings = ""};
     snprintf(only_device.name, sizeof(only_device.name), "%s", name);
     model_log_begin();
     model_clock_begin();
@@ -53,6 +55,18 @@ void model_device_step(void)
 {
     if (only_device.model)
         only_device.model->step(only_device.model);
+}
+
+void model_settings(const char *settings)
+{
+    only_device.settings = settings;
+}
+
+unsigned device_setting(const struct device *device, const char *name, unsigned otherwise)
+{
+    unsigned value;
+
+    return setting_find(device->settings, name, &value) ? value : otherwise;
 }
 
 const char *device_name(const struct device *device)

@@ -39,6 +39,9 @@ struct model_device {
 struct device *model_host_begin(struct model_device *model, const char *name);
 void model_host_end(void);
 
+/* What device_setting finds, like "poll-from=4"; the string stays where it is. */
+void model_settings(const char *settings);
+
 /* One turn of the event loop: the device, interrupts, timers, block requests. */
 void model_turn(void);
 /* Turns until that much simulated time has gone by. */

@@ -61,6 +61,7 @@ struct nvme_model {
     uint8_t mdts;
     bool volatile_cache;
     bool media_read_only;
+    bool can_gather;
     uint32_t rtd3e;
     void (*identify)(struct nvme_model *model, unsigned cns, uint32_t namespace, uint8_t *page);
     uint64_t enable_time, shutdown_time, command_time, stop_time;
@@ -81,6 +82,7 @@ struct nvme_model {
     unsigned doorbells;        /* I/O submission doorbell writes */
     unsigned commands;         /* I/O commands fetched */
     unsigned most_in_flight;
+    unsigned gathering;      /* the interrupt coalescing feature, if it was set */
     bool shut_down_in_order; /* notified with no I/O queue left and nothing unflushed */
 
     /* The registers' state. */

@@ -230,6 +230,10 @@ unsigned nvme_model_admin(struct nvme_model *model, const uint32_t *dword, uint3
     case 0x06:
         return identify(model, dword);
     case 0x09:
+        if ((dword[10] & 0xff) == 8 && model->can_gather) {
+            model->gathering = dword[11] & 0xffff;
+            return SUCCESS;
+        }
         if ((dword[10] & 0xff) != 7)
             return INVALID_FIELD;
         *result = (NVME_MODEL_QUEUES - 2) << 16 | (NVME_MODEL_QUEUES - 2);

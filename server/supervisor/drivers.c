@@ -125,7 +125,7 @@ static void driver_start(const struct pci_function_info *function, const struct 
     if (error != 0)
         child_end(child, CHILD_FAILED, strerror(error));
     else
-        child_start(child, NULL);
+        child_start(child, policy_settings(&supervisor_policy, child->program));
 }
 
 void drivers_start(void)

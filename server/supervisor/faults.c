@@ -12,22 +12,13 @@
 #include <host/mach/error.h>
 #include <host/mach/port.h>
 #include <server/supervisor/journal.h>
-#include <server/supervisor/policy.h>
 #include <server/supervisor/supervisor.h>
 
 static const struct port_type faults_type = {.name = "faults", .serve = io_faults_server};
-static struct policy policy;
 
 void faults_start(void)
 {
-    const void *text;
-    size_t size;
-    char problem[160];
     mach_port_t port;
-
-    if (archive_find(&supervisor_archive, "supervisor.conf", &text, &size) == 0 &&
-        policy_parse(text, size, &policy, problem, sizeof(problem)) != 0)
-        journal_note(LOG_ERROR, "supervisor.conf: %s: not used", problem);
     int error = port_create(&faults_type, NULL, &port);
     if (error == 0)
         error = error_from_kernel(io_control_faults(supervisor_io, port));
@@ -55,7 +46,7 @@ kern_return_t serve_io_faults_report(mach_port_t port, const_name_t name, uint64
         return MIG_NO_REPLY;
     journal_note(LOG_WARNING, "%s: its device was refused to %s %llx (reason %x, %u so far)", name,
                  write ? "write" : "read", (unsigned long long)address, reason, total);
-    if (policy.faults_stop) {
+    if (supervisor_policy.faults_stop) {
         journal_note(LOG_ERROR, "%s: stopped, as the policy for DMA faults says", name);
         child_end(child, CHILD_FAILED, "DMA fault");
     }

@@ -20,6 +20,7 @@
 struct archive supervisor_archive;
 mach_port_t supervisor_io;
 mach_port_t supervisor_pci_bus;
+struct policy supervisor_policy;
 
 #define SERVER_QUOTA    (UINT64_C(4) << 20)
 #define SHELL_QUOTA     (UINT64_C(32) << 20)
@@ -33,6 +34,17 @@ int supervisor_grant_pool(struct child *child, uint64_t quota)
     int error = error_from_kernel(io_control_pool_create(supervisor_io, child->name, quota, &pool));
 
     return error == 0 ? child_grant(child, "pool", pool) : error;
+}
+
+static void policy_read(void)
+{
+    const void *text;
+    size_t size;
+    char problem[160];
+
+    if (archive_find(&supervisor_archive, "supervisor.conf", &text, &size) == 0 &&
+        policy_parse(text, size, &supervisor_policy, problem, sizeof(problem)) != 0)
+        journal_note(LOG_ERROR, "supervisor.conf: %s: not used", problem);
 }
 
 static void pci_start(void)
@@ -135,6 +147,7 @@ int main(int argc, char **argv)
         io_control_power(supervisor_io, 0);
         return EXIT_FAILURE;
     }
+    policy_read();
     faults_start();
     pci_start();
     device_start();

@@ -10,15 +10,43 @@
 
 enum { TEXT_SIZE_MAX = 4096 };
 
-static int line_parse(void *context, const char *section, const char *key, const char *value)
+static int faults_parse(struct policy *policy, const char *key, const char *value)
 {
-    struct policy *policy = context;
-
-    if (strcmp(section, "faults") != 0 || strcmp(key, "policy") != 0 ||
-        (strcmp(value, "log") != 0 && strcmp(value, "stop") != 0))
+    if (strcmp(key, "policy") != 0 || (strcmp(value, "log") != 0 && strcmp(value, "stop") != 0))
         return 0;
     policy->faults_stop = strcmp(value, "stop") == 0;
     return 1;
+}
+
+static int setting_parse(struct policy *policy, const char *program, const char *text)
+{
+    unsigned last = policy->setting_count;
+
+    if (last == POLICY_SETTINGS_MAX || strlen(program) >= sizeof(policy->setting[last].program) ||
+        strlen(text) >= sizeof(policy->setting[last].text))
+        return 0;
+    strcpy(policy->setting[last].program, program);
+    strcpy(policy->setting[last].text, text);
+    policy->setting_count++;
+    return 1;
+}
+
+static int line_parse(void *context, const char *section, const char *key, const char *value)
+{
+    if (strcmp(section, "faults") == 0)
+        return faults_parse(context, key, value);
+    if (strcmp(section, "settings") == 0)
+        return setting_parse(context, key, value);
+    return 0;
+}
+
+const char *policy_settings(const struct policy *policy, const char *program)
+{
+    for (unsigned i = 0; i < policy->setting_count; i++) {
+        if (strcmp(policy->setting[i].program, program) == 0)
+            return policy->setting[i].text;
+    }
+    return "";
 }
 
 int policy_parse(const char *text, size_t size, struct policy *policy, char *problem,
@@ -37,8 +65,10 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
         return 0;
     memset(policy, 0, sizeof(*policy));
     if (line > 0)
-        snprintf(problem, problem_size, "line %d: only [faults] policy = log or stop is known",
-                 line);
+        snprintf(
+            problem, problem_size,
+            "line %d: neither [faults] policy = log or stop, nor [settings] PROGRAM = NAME=NUMBER",
+            line);
     else
         snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);
     return EBADMSG;

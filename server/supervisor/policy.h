@@ -8,9 +8,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { POLICY_SETTINGS_MAX = 16 };
+
 struct policy {
     bool faults_stop; /* end a driver whose device was refused an access */
+    unsigned setting_count;
+    struct {
+        char program[32];
+        char text[96]; /* "poll-from=4 gather=8": the program understands it (kit/setting.h) */
+    } setting[POLICY_SETTINGS_MAX];
 };
+
+/* What is set for a program; empty: nothing. */
+const char *policy_settings(const struct policy *policy, const char *program);
 
 /* 0, or EBADMSG with one line in `problem`; the policy is then what it is without a configuration.
  */

@@ -12,10 +12,12 @@
 
 #include <host/mach/archive.h>
 #include <server/supervisor/child.h>
+#include <server/supervisor/policy.h>
 #include <server/supervisor/text.h>
 
 extern struct archive supervisor_archive;
-extern mach_port_t supervisor_io;      /* interface/io_control.defs */
+extern mach_port_t supervisor_io; /* interface/io_control.defs */
+extern struct policy supervisor_policy;
 extern mach_port_t supervisor_pci_bus; /* interface/pci_bus.defs; null while there is no PCI */
 
 /* Every child may allocate memory that devices reach, up to a quota. */

@@ -168,7 +168,7 @@ class Hostile(MachineTest):
         image = self.image_with("hostile", {"supervisor.conf": b"[faults]\npolicy = shrug\n"})
         ran = self.run_machine("uptime", "--image", image)
         self.assert_status(ran)
-        self.assert_says(ran, r"supervisor.conf: line 2: only \[faults\] policy", "log")
+        self.assert_says(ran, r"supervisor.conf: line 2: neither \[faults\] policy", "log")
 
     def test_dying_at_each_step(self):
         """Seven devices, whose drivers die one step later each; a disk works all the while."""

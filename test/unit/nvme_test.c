@@ -428,6 +428,31 @@ static void an_idle_driver_sets_no_timer(void **state)
     nvme_close(&client);
 }
 
+static void interrupts_are_moderated_as_the_operator_says(void **state)
+{
+    (void)state;
+    nvme_attach();
+    assert_int_equal(model.gathering, 0);
+
+    nvme_again();
+    model.can_gather = true;
+    model_settings("poll-from=0 gather=8 gather-us=250");
+    nvme_attach();
+    assert_int_equal(model.gathering, 3 << 8 | 7); /* 5.21.1.8: in 100 us, rounded up; from zero */
+
+    /* One that cannot, and one that is not asked for what can be: they work without. */
+    nvme_again();
+    model_settings("gather=8");
+    nvme_attach();
+    assert_true(model_log_has("not gathered: Input/output error"));
+    nvme_again();
+    model.can_gather = true;
+    model_settings("gather=257");
+    nvme_attach();
+    assert_int_equal(model.gathering, 0);
+    assert_true(model_log_has("not gathered: Invalid argument"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +476,7 @@ int main(void)
         NVME_TEST(a_protected_namespace_is_read_only),
         NVME_TEST(shutdown_is_in_order),
         NVME_TEST(an_idle_driver_sets_no_timer),
+        NVME_TEST(interrupts_are_moderated_as_the_operator_says),
     };
 
     return cmocka_run_group_tests_name("nvme", tests, NULL, NULL);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <kit/setting.h>
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool setting_find(const char *settings, const char *name, unsigned *value)
+{
+    size_t length = strlen(name);
+
+    while (*settings) {
+        const char *digits = settings + length + 1;
+        if (strncmp(settings, name, length) == 0 && settings[length] == '=' &&
+            strspn(digits, "0123456789") > 0) {
+            unsigned long found = strtoul(digits, NULL, 10);
+            *value = found < UINT_MAX ? (unsigned)found : UINT_MAX;
+            return true;
+        }
+        settings += strcspn(settings, " ");
+        settings += strspn(settings, " ");
+    }
+    return false;
+}
