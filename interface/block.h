@@ -77,9 +77,10 @@ struct block_info {
     uint32_t max_transfer; /* bytes: the longest single request, a multiple of block_size */
     uint32_t flags;        /* enum block_info_flags */
     uint32_t reserved;
+    uint64_t first;  /* where the range begins on the device: the same part when it comes back */
     char serial[32]; /* NUL-terminated, blanks trimmed */
     char model[48];  /* likewise */
 };
-static_assert(sizeof(struct block_info) == 104, "wire layout");
+static_assert(sizeof(struct block_info) == 112, "wire layout");
 
 #endif

@@ -120,6 +120,7 @@ void block_session_info(const struct block_session *session, struct block_info *
     const struct block_device_limits *limits = &session->device->limits;
 
     memset(info, 0, sizeof(*info));
+    info->first = session->range.first;
     info->blocks = session->range.count;
     info->block_size = limits->block_size;
     info->max_transfer = limits->max_transfer;

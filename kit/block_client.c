@@ -36,7 +36,34 @@ void block_client_flags(struct block_client *client, uint8_t flags)
 
 bool block_client_is_gone(const struct block_client *client)
 {
-    return client->gone;
+    return client->state == BLOCK_CLIENT_GONE;
+}
+
+struct block_client_counts block_client_counts(const struct block_client *client)
+{
+    struct block_client_counts counts = client->counts;
+
+    counts.rejected = client->rejected;
+    return counts;
+}
+
+void block_client_note_buffer(struct block_client *client, uint32_t buffer, void *memory)
+{
+    if (buffer < BLOCK_BUFFERS)
+        client->memory[buffer] = memory;
+}
+
+bool block_client_must_keep(const struct block_client *client)
+{
+    return (client->info.flags & (BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_READ_ONLY)) ==
+           BLOCK_INFO_VOLATILE_CACHE;
+}
+
+void block_client_keep(struct block_client *client, uint32_t buffer)
+{
+    client->keep.memory = client->memory[buffer];
+    client->keep.size = BLOCK_KEEP_SIZE;
+    client->keep.buffer = buffer;
 }
 
 int block_status_error(enum block_status status)
@@ -61,23 +88,25 @@ int block_status_error(enum block_status status)
     return EIO; /* a status that we do not know is no success */
 }
 
-static void slot_finish(struct block_client *client, uint16_t slot, enum block_status status)
+void block_client_request_end(struct block_client *client, uint16_t slot, enum block_status status)
 {
-    client->table[slot].in_flight = false;
+    struct block_client_request *request = &client->table[slot];
+
+    request->in_flight = false;
     client->free_slot[client->free_count++] = slot;
     client->in_flight--;
     client->finished++;
-    if (client->table[slot].done)
-        client->table[slot].done(client->table[slot].context, status);
+    if (request->done)
+        request->done(request->context, status);
 }
 
 void block_client_fail(struct block_client *client)
 {
-    client->gone = true;
+    client->state = BLOCK_CLIENT_GONE;
     client->batched = 0;
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
         if (client->table[slot].in_flight)
-            slot_finish(client, (uint16_t)slot, BLOCK_STATUS_GONE);
+            block_client_request_end(client, (uint16_t)slot, BLOCK_STATUS_GONE);
     }
 }
 
@@ -92,40 +121,89 @@ int block_client_send(struct block_client *client)
         client->table[client->batch[i].slot].sent = true;
     int error = block_client_link_send(client->link, client->batch, count);
     if (error != 0)
-        block_client_fail(client);
+        block_client_lost(client);
     return error;
+}
+
+void block_client_request_send(struct block_client *client, uint16_t slot)
+{
+    struct block_client_request *request = &client->table[slot];
+    struct block_submission *submission = &client->batch[client->batched++];
+
+    *submission = request->submission;
+    submission->generation = ++request->generation;
+    request->sent = false;
+    if (request->flushing || submission->operation == BLOCK_FLUSH)
+        request->flushed = client->keep.end;
+    if (request->flushing) {
+        submission->operation = BLOCK_FLUSH;
+        submission->block = submission->offset = 0;
+        submission->count = submission->buffer = 0;
+    }
+    if (client->batched == BLOCK_CLIENT_BATCH)
+        block_client_send(client); /* a failure reaches `done`, or is recovered from */
 }
 
 int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
                         uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
                         void *context)
 {
-    if (client->gone)
+    if (client->state == BLOCK_CLIENT_GONE)
         return ENODEV;
     if (client->free_count == 0)
         return EAGAIN;
 
     uint16_t slot = client->free_slot[--client->free_count];
-    struct block_submission submission = {
+    struct block_client_request *request = &client->table[slot];
+    request->submission = (struct block_submission){
         .operation = (uint8_t)operation,
         .flags = client->flags,
         .slot = slot,
-        .generation = ++client->table[slot].generation,
         .block = block,
         .count = count,
         .buffer = buffer,
         .offset = offset,
     };
-    client->table[slot].in_flight = true;
-    client->table[slot].sent = false;
-    client->table[slot].submission = submission;
-    client->table[slot].done = done;
-    client->table[slot].context = context;
+    request->in_flight = true;
+    request->sent = request->flushing = false;
+    request->deaths = 0;
+    request->order = client->orders++;
+    request->done = done;
+    request->context = context;
     client->in_flight++;
-    client->batch[client->batched++] = submission;
-    if (client->batched == BLOCK_CLIENT_BATCH)
-        block_client_send(client); /* a failure reaches `done` */
+    if (client->state == BLOCK_CLIENT_RUNNING)
+        block_client_request_send(client, slot);
     return 0;
+}
+
+/* A write is done for the client when it is kept, or durable. */
+static bool write_is_safe(struct block_client *client, uint16_t slot)
+{
+    struct block_client_request *request = &client->table[slot];
+    const struct block_submission *submission = &request->submission;
+
+    if (!client->keep.memory || submission->buffer >= BLOCK_BUFFERS)
+        return true;
+    const unsigned char *memory = client->memory[submission->buffer];
+    if (block_keep_add(&client->keep, submission->block, submission->count,
+                       memory + submission->offset,
+                       (size_t)submission->count * client->info.block_size))
+        return true;
+    request->flushing = true;
+    block_client_request_send(client, slot);
+    return false;
+}
+
+static enum block_status flush_status(struct block_client *client, uint16_t slot,
+                                      enum block_status status)
+{
+    if (status != BLOCK_STATUS_OK)
+        return status;
+    block_keep_release(&client->keep, client->table[slot].flushed);
+    if (!client->lost_writes || client->table[slot].flushing)
+        return status;
+    client->lost_writes = false;
+    return BLOCK_STATUS_DEVICE;
 }
 
 /* A completion counts only if its slot is in flight and it answers what was asked there last. What
@@ -140,38 +218,65 @@ static void completion_take(struct block_client *client, const struct block_comp
         return;
     }
     enum block_status status = (enum block_status)completion->status;
-    const struct block_submission *submission = &client->table[slot].submission;
-    uint64_t length = (uint64_t)submission->count * client->info.block_size;
+    const struct block_client_request *request = &client->table[slot];
+    bool flush = request->flushing || request->submission.operation == BLOCK_FLUSH;
+    uint64_t length = flush ? 0 : (uint64_t)request->submission.count * client->info.block_size;
     if (status == BLOCK_STATUS_OK && completion->length != length)
         status = BLOCK_STATUS_DEVICE;
-    slot_finish(client, slot, status);
+    if (flush)
+        status = flush_status(client, slot, status);
+    else if (status == BLOCK_STATUS_OK && request->submission.operation == BLOCK_WRITE &&
+             !write_is_safe(client, slot))
+        return;
+    if (client->state == BLOCK_CLIENT_ALONE)
+        client->replay.under_way--;
+    block_client_request_end(client, slot, status);
 }
 
 void block_client_take(struct block_client *client, const struct block_completion *completions,
                        unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
-        completion_take(client, &completions[i]);
+    for (unsigned i = 0; i < count; i++) {
+        if (client->state == BLOCK_CLIENT_KEPT)
+            block_client_replay_take(client, &completions[i]);
+        else
+            completion_take(client, &completions[i]);
+    }
+    if (client->state == BLOCK_CLIENT_KEPT || client->state == BLOCK_CLIENT_ALONE)
+        block_client_replay_step(client);
+}
+
+/* The next driver may die as well. */
+int block_client_recover(struct block_client *client)
+{
+    while (client->state == BLOCK_CLIENT_LOST) {
+        if (block_client_resume(client) == EAGAIN)
+            block_client_link_await(client->link);
+    }
+    return client->state == BLOCK_CLIENT_GONE ? ENODEV : 0;
 }
 
 int block_client_wait(struct block_client *client, bool all)
 {
     struct block_completion completions[BLOCK_SLOTS];
+    unsigned before = client->finished;
 
     do {
-        unsigned before = client->finished, count = 0;
-        if (block_client_send(client) != 0 || client->gone)
+        unsigned count = 0;
+        if (block_client_recover(client) != 0)
             return ENODEV;
-        if (client->in_flight == 0)
+        if (block_client_send(client) != 0)
+            continue;
+        if (client->in_flight == 0 && client->state == BLOCK_CLIENT_RUNNING)
             return 0;
         if (block_client_link_receive(client->link, completions, BLOCK_SLOTS, &count) != 0) {
-            block_client_fail(client);
-            return ENODEV;
+            block_client_lost(client);
+            continue;
         }
         block_client_take(client, completions, count);
         if (!all && client->finished != before) /* `done` may have submitted others */
             return 0;
-    } while (client->in_flight > 0 || client->batched > 0);
+    } while (client->in_flight > 0 || client->batched > 0 || client->state != BLOCK_CLIENT_RUNNING);
     return 0;
 }
 

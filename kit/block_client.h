@@ -5,6 +5,11 @@
  * Buffers are allocated here and attached once; the device moves data to and from them directly.
  * Calls return 0 or an errno value: EINVAL, ERANGE (past the end), EROFS, EIO, ETIMEDOUT, ENODEV
  * (device or driver gone).
+ *
+ * A driver that dies is waited for: when it has been started again, what was in flight is submitted
+ * again, after what had been written and not yet flushed, of which copies are kept; nobody notices
+ * but for the time. ENODEV means that it will not come back, or that its device is another one now.
+ * A request over which several drivers die is failed with EIO.
  */
 #ifndef KIT_BLOCK_CLIENT_H
 #define KIT_BLOCK_CLIENT_H
@@ -46,8 +51,18 @@ int block_client_wait(struct block_client *client, bool all);
  * client any more, and it is not closed in `done`. 0 or an errno value. */
 int block_client_join_loop(struct block_client *client);
 
-/* Whether the driver is: nothing can be submitted any more. */
+/* Whether the driver is, for good: nothing can be submitted any more. */
 bool block_client_is_gone(const struct block_client *client);
+
+/* What became of drivers, over this session. */
+struct block_client_counts {
+    unsigned recoveries; /* drivers that took the place of one that died */
+    unsigned replayed;   /* requests submitted again */
+    unsigned rewritten;  /* writes that were done and not flushed, written again */
+    unsigned poisoned;   /* requests given up, as drivers died over them */
+    unsigned rejected;   /* completions for nothing that was asked */
+};
+struct block_client_counts block_client_counts(const struct block_client *client);
 
 /* Do one operation of any length and wait: split into requests of the device's longest transfer,
  * all in flight together. The first error is returned, after every part has finished. */

@@ -2,6 +2,9 @@
  *
  * The client's side of a block session: the private table of what is in flight. The truth about a
  * request is here, not with the driver. Portable; the host carries the messages.
+ *
+ * When the driver is gone and another one takes its place, everything that is not done is submitted
+ * again (kit/block_recovery.c has the states).
  */
 #ifndef KIT_BLOCK_CLIENT_CORE_H
 #define KIT_BLOCK_CLIENT_CORE_H
@@ -9,15 +12,24 @@
 #include <stdbool.h>
 
 #include <kit/block_client.h>
+#include <kit/block_keep.h>
 
 struct block_client_link; /* the host's */
 
 enum { BLOCK_CLIENT_BATCH = 32 };
 
+enum block_client_state {
+    BLOCK_CLIENT_RUNNING = 0,
+    BLOCK_CLIENT_LOST,  /* the driver is gone: block_client_resume */
+    BLOCK_CLIENT_KEPT,  /* what was written and not flushed is written again */
+    BLOCK_CLIENT_ALONE, /* what may have killed drivers is tried, one at a time */
+    BLOCK_CLIENT_GONE,  /* for good */
+};
+
 struct block_client {
     struct block_info info;
     struct block_client_link *link;
-    bool gone; /* the driver is */
+    enum block_client_state state;
     uint8_t flags;
     unsigned in_flight;
     unsigned finished; /* so far; wraps */
@@ -26,18 +38,44 @@ struct block_client {
     struct block_submission batch[BLOCK_CLIENT_BATCH];
     unsigned free_count;
     uint16_t free_slot[BLOCK_SLOTS];
-    struct {
+    uint64_t orders; /* requests so far */
+    struct block_client_request {
         bool in_flight;
-        bool sent; /* no longer in the batch: before that there is nothing to complete */
+        bool sent;      /* no longer in the batch: before that there is nothing to complete */
+        bool flushing;  /* a write that could not be kept: what is under way is its flush */
+        uint8_t deaths; /* how many drivers died with it */
         uint32_t generation;
+        uint32_t flushed; /* a flush covers what was kept before this */
+        uint64_t order;
         struct block_submission submission; /* a copy of what was asked */
         block_client_done done;
         void *context;
     } table[BLOCK_SLOTS];
+    void *memory[BLOCK_BUFFERS]; /* where the buffers are for us */
+
+    struct block_keep keep;
+    struct {
+        uint32_t next, end;  /* kept writes: not yet sent again; of this batch */
+        unsigned under_way;  /* requests */
+        uint32_t pending;    /* kept writes under way, a bit each */
+        uint32_t generation; /* of kept writes */
+        unsigned deaths;     /* drivers that died over kept writes */
+    } replay;
+    bool lost_writes; /* an acknowledged write could not be repeated: the next flush says so */
+    struct block_client_counts counts;
 };
 
 void block_client_init(struct block_client *client, const struct block_info *info,
                        struct block_client_link *link);
+
+/* The host attached a buffer. */
+void block_client_note_buffer(struct block_client *client, uint32_t buffer, void *memory);
+
+/* Keep what is written until it is flushed, in a buffer of BLOCK_KEEP_SIZE bytes. */
+void block_client_keep(struct block_client *client, uint32_t buffer);
+
+/* Whether this session needs to. */
+bool block_client_must_keep(const struct block_client *client);
 
 /* Whether a driver's description of its device can be true. */
 bool block_info_is_possible(const struct block_info *info);
@@ -49,11 +87,34 @@ void block_client_take(struct block_client *client, const struct block_completio
                        unsigned count);
 void block_client_fail(struct block_client *client);
 
+/* The driver is gone, or nothing that it says counts any more. */
+void block_client_lost(struct block_client *client);
+
+/* Go on with the driver that has taken its place. 0: it is running, or has failed for good; EAGAIN:
+ * there is none yet, and the host will be woken when that changes. */
+int block_client_resume(struct block_client *client);
+
+/* For a caller that waits: until it is running. ENODEV: it has failed for good. */
+int block_client_recover(struct block_client *client);
+
+/* Between the core's files. Hand a request to the driver; end one; a completion in replay. */
+void block_client_request_send(struct block_client *client, uint16_t slot);
+void block_client_request_end(struct block_client *client, uint16_t slot, enum block_status status);
+void block_client_replay_take(struct block_client *client,
+                              const struct block_completion *completion);
+void block_client_replay_step(struct block_client *client);
+
 /* By the host. ENODEV: the driver is gone. */
 int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count);
 /* Wait for completions: at least one, copied. ENODEV. */
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
                               unsigned limit, unsigned *count);
+/* A new session with what the name stands for now, and every buffer attached under its old id. 0;
+ * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. */
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info);
+/* Wait for that wakeup. */
+void block_client_link_await(struct block_client_link *link);
+const char *block_client_link_name(const struct block_client_link *link);
 
 #endif

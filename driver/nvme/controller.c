@@ -222,9 +222,10 @@ int nvme_controller_start(struct device *device, struct nvme_controller *control
     /* 3.1.1, CAP.TO, in half seconds; one more because controllers round down, even to 0. */
     controller->ready_limit = (NVME_CAP_TIMEOUT(controller->cap) + 1) * (CLOCK_SECOND / 2);
     unsigned stride = NVME_CAP_STRIDE(controller->cap);
-    error = device_enable(device);
+    /* What an earlier driver asked for must not be carried out on memory that is another's now. */
+    error = reset(controller);
     if (error == 0)
-        error = reset(controller);
+        error = device_enable(device);
     if (error == 0)
         error = dma_buffer_create(device, NVME_IDENTIFY_SIZE, &controller->page);
     if (error == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A block client's transport. The port for wakeups is not in the event loop's set, and whoever
- * submits waits for it alone, unless the client joined the loop.
+ * submits waits for it alone, unless the client joined the loop. It outlives sessions: the driver's
+ * death is told there, and that another one may be had.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include <interface/block_class_user.h>
 #include <interface/block_session_user.h>
+#include <interface/startup_user.h>
 #include <kernel/mach_port_user.h>
 
 #include <host/mach/error.h>
@@ -19,10 +21,14 @@
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
+#include <interface/types.h>
 #include <kit/block_client_core.h>
 #include <kit/queue.h>
 
 struct block_client_link {
+    char name[OUTBOARD_NAME_SIZE];
+    bool write;
+    unsigned violations; /* sessions that ended with the driver breaking the protocol */
     mach_port_t session; /* send right */
     mach_port_t wakeups; /* receive right; the driver's death is told there too */
     struct queue queue;
@@ -61,12 +67,17 @@ static int death_request(struct block_client_link *link)
     ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
 #define COMPLETIONS_SIZE queue_memory_size(BLOCK_SLOTS, sizeof(struct block_completion))
 
+/* The same memory serves every session, one after the other: who could read it before is dead. */
 static int queue_open(struct block_client_link *link)
 {
     static uint32_t epochs;
     mach_port_t own, others;
-    int error = shared_memory_allocate(SUBMISSIONS_SIZE, &link->submissions);
+    int error = 0;
 
+    if (link->submissions.address)
+        memset(link->submissions.address, 0, SUBMISSIONS_SIZE);
+    else
+        error = shared_memory_allocate(SUBMISSIONS_SIZE, &link->submissions);
     if (error == 0)
         error = shared_memory_lease(&link->submissions, true, &own);
     if (error != 0)
@@ -83,23 +94,17 @@ static int queue_open(struct block_client_link *link)
     return error;
 }
 
-static int session_open(const char *name, bool write, struct block_client_link *link,
-                        struct block_info *info)
+static int session_open(struct block_client_link *link, struct block_info *info)
 {
     mach_port_t class;
     char record[2048];
     mach_msg_type_number_t size = sizeof(record);
-    int error = startup_capability(name, &class);
+    int error = startup_capability(link->name, &class);
 
     if (error != 0)
         return error;
     error = error_from_kernel(
-        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &link->wakeups));
-    if (error == 0) {
-        mach_port_set_qlimit(mach_task_self(), link->wakeups, 1); /* one is as good as two */
-        error = error_from_kernel(
-            block_class_open(class, write, link->wakeups, &link->session, record, &size));
-    }
+        block_class_open(class, link->write, link->wakeups, &link->session, record, &size));
     port_release(class);
     if (error == 0)
         error = death_request(link);
@@ -109,6 +114,18 @@ static int session_open(const char *name, bool write, struct block_client_link *
         return EPROTO;
     memcpy(info, record, sizeof(*info));
     return block_info_is_possible(info) ? queue_open(link) : EPROTO;
+}
+
+static void session_close(struct block_client_link *link)
+{
+    /* With all references: the notification of its death brings one. */
+    if (link->session != MACH_PORT_NULL)
+        mach_port_destroy(mach_task_self(), link->session);
+    link->session = MACH_PORT_NULL;
+    if (link->completions)
+        memory_pages_free((void *)link->completions, COMPLETIONS_SIZE);
+    link->completions = NULL;
+    link->wake_driver = false;
 }
 
 static void loop_leave(struct block_client_link *link)
@@ -123,17 +140,46 @@ static void loop_leave(struct block_client_link *link)
 
 static void link_close(struct block_client_link *link)
 {
-    port_release(link->session);
+    session_close(link);
     if (link->in_loop)
         loop_leave(link);
     else if (link->wakeups != MACH_PORT_NULL)
         mach_port_mod_refs(mach_task_self(), link->wakeups, MACH_PORT_RIGHT_RECEIVE, -1);
-    if (link->completions)
-        memory_pages_free((void *)link->completions, COMPLETIONS_SIZE);
     if (link->submissions.address)
         shared_memory_free(&link->submissions);
     for (unsigned i = 0; i < link->buffer_count; i++)
         shared_memory_free(&link->buffer[i]);
+}
+
+/* What is written and not flushed has to be kept. */
+static int keep_open(struct block_client *client)
+{
+    void *memory;
+    uint32_t buffer;
+
+    if (!block_client_must_keep(client))
+        return 0;
+    int error = block_client_buffer(client, BLOCK_KEEP_SIZE, &memory, &buffer);
+    if (error == 0)
+        block_client_keep(client, buffer);
+    return error;
+}
+
+static int link_open(struct block_client_link *link, const char *name, bool write,
+                     struct block_info *info)
+{
+    if (strlen(name) >= sizeof(link->name))
+        return ENOENT;
+    strcpy(link->name, name);
+    link->write = write;
+    int error = error_from_kernel(
+        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &link->wakeups));
+    if (error != 0)
+        return error;
+    mach_port_set_qlimit(mach_task_self(), link->wakeups, 1); /* one is as good as two */
+    while ((error = block_client_link_reopen(link, info)) == EAGAIN)
+        block_client_link_await(link); /* its driver is being started again */
+    return error;
 }
 
 int block_client_open(const char *name, bool write, struct block_client **result)
@@ -143,14 +189,17 @@ int block_client_open(const char *name, bool write, struct block_client **result
 
     if (!opened)
         return ENOMEM;
-    int error = session_open(name, write, &opened->link, &info);
+    int error = link_open(&opened->link, name, write, &info);
+    if (error == 0) {
+        block_client_init(&opened->client, &info, &opened->link);
+        opened->link.client = &opened->client;
+        error = keep_open(&opened->client);
+    }
     if (error != 0) {
         link_close(&opened->link);
         free(opened);
         return error;
     }
-    block_client_init(&opened->client, &info, &opened->link);
-    opened->link.client = &opened->client;
     *result = &opened->client;
     return 0;
 }
@@ -161,11 +210,24 @@ void block_client_close(struct block_client *client)
     free(client); /* the first member of struct opened */
 }
 
+static int buffer_attach(struct block_client_link *link, const struct shared_memory *shared,
+                         uint32_t *buffer)
+{
+    mach_port_t lease;
+    uint64_t attached = 0;
+    int error = shared_memory_lease(shared, false, &lease);
+
+    if (error != 0)
+        return error;
+    error = error_from_kernel(block_link_attach(link->session, lease, buffer, &attached));
+    port_release(lease);
+    return error == 0 && attached < shared->size ? EPROTO : error;
+}
+
+/* Buffers get their numbers in the order of their attachment, here and in every later session. */
 int block_client_buffer(struct block_client *client, size_t size, void **memory, uint32_t *buffer)
 {
     struct block_client_link *link = client->link;
-    mach_port_t lease;
-    uint64_t attached = 0;
 
     if (link->buffer_count == BLOCK_BUFFERS)
         return ENOSPC;
@@ -173,20 +235,74 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
     int error = shared_memory_allocate(size, shared);
     if (error != 0)
         return error;
-    error = shared_memory_lease(shared, false, &lease);
-    if (error == 0) {
-        error = error_from_kernel(block_link_attach(link->session, lease, buffer, &attached));
-        port_release(lease);
+    uint32_t number = link->buffer_count++;
+    error = buffer_attach(link, shared, buffer);
+    if (error == ENODEV) { /* the driver died: the next one is given all buffers */
+        block_client_lost(client);
+        error = block_client_recover(client);
+        *buffer = number;
     }
-    if (error == 0 && attached < shared->size)
+    if (error == 0 && *buffer != number)
         error = EPROTO;
     if (error != 0) {
+        link->buffer_count--;
         shared_memory_free(shared);
         return error;
     }
-    link->buffer_count++;
     *memory = shared->address;
+    block_client_note_buffer(client, *buffer, *memory);
     return 0;
+}
+
+static int session_reopen(struct block_client_link *link, struct block_info *info)
+{
+    int error = session_open(link, info);
+
+    for (unsigned i = 0; i < link->buffer_count && error == 0; i++) {
+        uint32_t buffer;
+        error = buffer_attach(link, &link->buffer[i], &buffer);
+        if (error == 0 && buffer != i)
+            error = EPROTO;
+    }
+    return error;
+}
+
+/* Ask for a message when what the name stands for is to be had, or never will be. */
+static void await_request(const struct block_client_link *link)
+{
+    startup_await(startup_bootstrap_port(), link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+                  link->name);
+}
+
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+{
+    enum { VIOLATIONS_MAX = 3 };
+
+    session_close(link);
+    int error = link->violations > VIOLATIONS_MAX ? ENODEV : session_reopen(link, info);
+    if (error != 0)
+        session_close(link);
+    if (error != EAGAIN && error != ENODEV) /* the latter: it died while we spoke to it */
+        return error;
+    await_request(link);
+    return EAGAIN;
+}
+
+void block_client_link_await(struct block_client_link *link)
+{
+    struct {
+        mach_msg_header_t header;
+        unsigned char body[256];
+    } message;
+
+    if (mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message), link->wakeups, 0,
+                 MACH_PORT_NULL) == MACH_MSG_SUCCESS)
+        mach_msg_destroy(&message.header); /* whatever it is: the caller looks again */
+}
+
+const char *block_client_link_name(const struct block_client_link *link)
+{
+    return link->name;
 }
 
 int block_client_link_send(struct block_client_link *link,
@@ -232,13 +348,13 @@ static void driver_wake(struct block_client_link *link)
 }
 
 /* Whether it tells of the driver's end, and not of completions. */
-static bool wakeup_is_death(struct block_client_link *link, mach_msg_header_t *message)
+static bool wakeup_is_death(const struct block_client_link *link, mach_msg_header_t *message)
 {
     if (message->msgh_id == MACH_NOTIFY_DEAD_NAME &&
-        MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE) {
-        port_release(link->session); /* the reference that the notification brought */
-        return true;
-    }
+        MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE &&
+        message->msgh_size >= sizeof(mach_dead_name_notification_t))
+        /* Of an earlier session: or the driver made it up, with the right to wake us. */
+        return ((const mach_dead_name_notification_t *)message)->not_port == link->session;
     mach_msg_destroy(message); /* a wakeup, and it does not matter what is in it */
     return false;
 }
@@ -264,6 +380,13 @@ static int wakeup_wait(struct block_client_link *link)
     return wakeup_is_death(link, &message.header) ? ENODEV : 0;
 }
 
+static void driver_complain(struct block_client_link *link)
+{
+    link->violations++;
+    startup_complain(startup_bootstrap_port(), link->name,
+                     "more completions than there is room for");
+}
+
 /* What is there now. ENODEV: the driver broke the protocol, nothing that it says counts any more.
  */
 static int completions_get(struct block_client_link *link, struct block_completion *completions,
@@ -276,7 +399,10 @@ static int completions_get(struct block_client_link *link, struct block_completi
            (taken = queue_take(&link->queue, &completions[got], sizeof(completions[got]))) > 0)
         got += completions[got].epoch == link->epoch;
     *count = got;
-    return taken < 0 ? ENODEV : 0;
+    if (taken >= 0)
+        return 0;
+    driver_complain(link);
+    return ENODEV;
 }
 
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
@@ -299,6 +425,12 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     }
 }
 
+static void driver_lost(struct block_client_link *link)
+{
+    block_client_lost(link->client);
+    block_client_resume(link->client);
+}
+
 /* Between two turns the driver has to wake us: `asleep` stays set for as long as the loop waits for
  * anybody. True: there may be more. */
 static bool link_turn(struct block_client_link *link)
@@ -315,13 +447,12 @@ static bool link_turn(struct block_client_link *link)
     link->held = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned count = 0;
-        if (block_client_send(link->client) != 0)
-            return false;
+        block_client_send(link->client);
         if (driver_waits(link))
             driver_wake(link);
         if (completions_get(link, completions, BLOCK_SLOTS, &count) != 0) {
-            block_client_fail(link->client);
-            return false;
+            driver_lost(link);
+            return true;
         }
         if (count == 0)
             return !queue_sleep(&link->queue);
@@ -336,7 +467,7 @@ static bool links_turn(void *context)
 
     (void)context;
     for (struct block_client_link *link = looped; link; link = link->next) {
-        if (!block_client_is_gone(link->client))
+        if (link->completions)
             again |= link_turn(link);
     }
     return again;
@@ -347,7 +478,9 @@ static void link_message(void *context, mach_msg_header_t *message)
     struct block_client_link *link = context;
 
     if (wakeup_is_death(link, message))
-        block_client_fail(link->client);
+        driver_lost(link);
+    else
+        block_client_resume(link->client); /* if that is what it says; else it has nothing to do */
 }
 
 static const struct port_type wakeup_type = {.name = "block wakeup", .message = link_message};

@@ -63,6 +63,7 @@ int device_get(const char *name, const char *settings, struct device **result)
     unsigned vectors = 0;
 
     snprintf(device->name, sizeof(device->name), "%s", name);
+    device->settings = settings;
     int error = startup_capability("device", &device->io);
     if (error == 0)
         error = startup_capability("function", &device->function);

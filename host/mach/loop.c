@@ -71,6 +71,8 @@ bool loop_at_turn_end(bool (*run)(void *context), void *context)
 static void turn_end(void)
 {
     again = false;
+    if (stopped) /* what is not done by now is for whoever comes after us */
+        return;
     for (unsigned i = 0; i < turn_hook_count; i++)
         again |= turn_hooks[i].run(turn_hooks[i].context);
 }

@@ -202,3 +202,21 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
             link->completion_count * sizeof(*completions));
     return 0;
 }
+
+/* No other driver takes the place of this one. */
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+{
+    (void)link, (void)info;
+    return ENODEV;
+}
+
+void block_client_link_await(struct block_client_link *link)
+{
+    (void)link;
+}
+
+const char *block_client_link_name(const struct block_client_link *link)
+{
+    (void)link;
+    return "disk";
+}

@@ -191,13 +191,13 @@ int pci_claim_interrupt_mask(const struct pci_claim *claim, bool masked)
     }
 }
 
-void pci_claim_release(struct pci_claim *claim)
+void pci_claim_release(struct pci_claim *claim, bool reset)
 {
     struct pci_function *function = claim->function;
     const struct pci_config *config = claim->tree->config;
 
     pci_function_silence(config, function);
-    int error = pci_function_reset(claim->tree, function);
+    int error = reset ? pci_function_reset(claim->tree, function) : 0;
     if (error != 0)
         log_write(error == ENOTSUP ? LOG_INFO : LOG_ERROR, "pci " PCI_ADDRESS_FORMAT ": %s",
                   pci_address_arguments(pci_function_address(function)),

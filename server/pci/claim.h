@@ -29,7 +29,7 @@ int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_fu
  */
 int pci_claim_interrupt_mask(const struct pci_claim *claim, bool masked);
 
-/* Silence, reset, take everything back. */
-void pci_claim_release(struct pci_claim *claim);
+/* Silence, reset if wanted, take everything back. */
+void pci_claim_release(struct pci_claim *claim, bool reset);
 
 #endif

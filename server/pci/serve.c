@@ -64,9 +64,9 @@ static struct served_function *served_find(uint32_t address)
     return function ? &server.functions[function - server.tree->functions] : NULL;
 }
 
-static void function_release(struct served_function *served)
+static void function_release(struct served_function *served, bool reset)
 {
-    pci_claim_release(&served->claim);
+    pci_claim_release(&served->claim, reset);
     port_destroy(served->port);
     served->port = MACH_PORT_NULL;
 }
@@ -74,7 +74,7 @@ static void function_release(struct served_function *served)
 /* The driver is gone, and whoever started it wants the function no more either. */
 static void function_no_senders(void *context)
 {
-    function_release(context);
+    function_release(context, true);
 }
 
 kern_return_t serve_pci_bus_list(mach_port_t bus, records_t *functions,
@@ -118,7 +118,7 @@ kern_return_t serve_pci_bus_claim(mach_port_t bus, unsigned address, const_name_
         return outboard_error_make(error);
     error = port_create(&function_type, served, &served->port);
     if (error != 0) {
-        pci_claim_release(&served->claim);
+        pci_claim_release(&served->claim, true);
         return outboard_error_make(error);
     }
 
@@ -130,7 +130,7 @@ kern_return_t serve_pci_bus_claim(mach_port_t bus, unsigned address, const_name_
         error = ENOMEM;
     }
     if (error != 0) {
-        function_release(served);
+        function_release(served, true);
         return outboard_error_make(error);
     }
     *io_device = served->claim.io_device;
@@ -138,7 +138,7 @@ kern_return_t serve_pci_bus_claim(mach_port_t bus, unsigned address, const_name_
     return 0;
 }
 
-kern_return_t serve_pci_bus_release(mach_port_t bus, unsigned address)
+kern_return_t serve_pci_bus_release(mach_port_t bus, unsigned address, boolean_t reset)
 {
     struct served_function *served = served_find(address);
 
@@ -146,7 +146,7 @@ kern_return_t serve_pci_bus_release(mach_port_t bus, unsigned address)
         return outboard_error_make(EOPNOTSUPP);
     if (!served || !served->claim.function)
         return outboard_error_make(ENODEV);
-    function_release(served);
+    function_release(served, reset != 0);
     return 0;
 }
 
@@ -235,7 +235,7 @@ kern_return_t serve_task_control_stop(mach_port_t control)
         return outboard_error_make(EOPNOTSUPP);
     for (unsigned i = 0; i < PCI_FUNCTIONS_MAX; i++) {
         if (server.functions[i].claim.function)
-            function_release(&server.functions[i]);
+            function_release(&server.functions[i], true);
     }
     loop_stop();
     return 0;

@@ -10,7 +10,6 @@
 #include <mach/machine/thread_status.h>
 #include <mach/task_special_ports.h>
 
-#include <interface/startup_server.h>
 #include <kernel/exc_server.h>
 #include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
@@ -23,25 +22,14 @@
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
 
-static const struct port_type bootstrap_type = {.name = "bootstrap", .serve = startup_server};
 static const struct port_type exception_type = {.name = "exception", .serve = exc_server};
-
-#define LEAVE_LIMIT CLOCK_SECOND
-
-enum { ERRNO_MAX = 4095, LOG_LINES_PER_SECOND = 100 };
 
 static struct child *children;
 static child_ended ended_hook;
-static child_offered offered_hook;
 
 void child_on_end(child_ended ended)
 {
     ended_hook = ended;
-}
-
-void child_on_offer(child_offered offered)
-{
-    offered_hook = offered;
 }
 
 struct child *child_first(void)
@@ -73,6 +61,8 @@ void child_remove(struct child *child)
     for (struct child **link = &children; *link; link = &(*link)->next) {
         if (*link == child) {
             clock_timer_cancel(&child->leave);
+            clock_timer_cancel(&child->revive);
+            startup_forget(child);
             *link = child->next;
             free(child);
             return;
@@ -88,6 +78,17 @@ int child_grant(struct child *child, const char *name, mach_port_t right)
     }
     snprintf(child->grant[child->grant_count].name, OUTBOARD_NAME_SIZE, "%s", name);
     child->grant[child->grant_count].right = right;
+    child->grant_count++;
+    return 0;
+}
+
+int child_grant_device(struct child *child, const char *name, const char *device)
+{
+    if (child->grant_count == CHILD_GRANTS_MAX)
+        return ENOSPC;
+    snprintf(child->grant[child->grant_count].name, OUTBOARD_NAME_SIZE, "%s", name);
+    snprintf(child->grant[child->grant_count].device, OUTBOARD_NAME_SIZE, "%s", device);
+    child->grant[child->grant_count].right = MACH_PORT_NULL;
     child->grant_count++;
     return 0;
 }
@@ -115,13 +116,20 @@ void child_end(struct child *child, enum child_state state, const char *cause)
     port_destroy(child->bootstrap);
     port_destroy(child->exception);
     child->bootstrap = child->exception = MACH_PORT_NULL;
-    for (unsigned i = 0; i < child->grant_count; i++)
-        port_release(child->grant[i].right);
-    for (unsigned i = 0; i < child->offer_count; i++)
+    for (unsigned i = 0; i < child->offer_count; i++) {
         port_release(child->offer[i].right);
-    child->grant_count = child->offer_count = 0;
+        child->offer[i].right = MACH_PORT_NULL;
+    }
+    /* Before its rights go: with them the bus would take the device back by itself. */
     if (ended_hook)
         ended_hook(child);
+    for (unsigned i = 0; i < child->grant_count; i++)
+        port_release(child->grant[i].right);
+    child->grant_count = 0;
+    if (child->state != CHILD_RESTARTING)
+        child->offer_count = 0;
+    startup_forget(child);
+    startup_look();
 }
 
 static void child_died(void *context, mach_port_t name)
@@ -139,21 +147,13 @@ static void child_died(void *context, mach_port_t name)
     } else {
         journal_note(LOG_ERROR, "%s: its task ended", child->name);
     }
-    child_end(child, CHILD_DIED, child->cause[0] ? child->cause : "task ended");
-}
-
-/* What it failed with is in the log by now. */
-static void child_left(void *context)
-{
-    struct child *child = context;
-
-    child_end(child, CHILD_FAILED, child->cause);
+    child_end(child, CHILD_DIED, child->excepted ? child->cause : "task ended");
 }
 
 static int task_prepare(struct child *child, const struct task_image *image, const char *argument)
 {
     const char *argv[] = {child->program, child->name, argument, NULL};
-    int error = port_create(&bootstrap_type, child, &child->bootstrap);
+    int error = port_create(&child_bootstrap_type, child, &child->bootstrap);
 
     if (error == 0)
         error = port_create(&exception_type, child, &child->exception);
@@ -188,7 +188,10 @@ int child_start(struct child *child, const char *argument)
         return error;
     }
     child->state = CHILD_STARTING;
-    child->cause[0] = '\0';
+    child->ready_at = 0;
+    child->excepted = false;
+    if (child->restarts == 0)
+        child->cause[0] = '\0';
     error = task_prepare(child, &image, argument);
     if (error == 0)
         error = task_begin(&child->task);
@@ -225,149 +228,23 @@ const struct child_offer *child_offer_of(const struct child *child, const char *
     return NULL;
 }
 
-const struct child_offer *child_offer_find(const char *name, const char *class)
+const struct child_offer *child_offer_in(const struct child *child, const char *name,
+                                         const char *class)
 {
-    for (const struct child *child = children; child; child = child->next) {
-        for (unsigned i = 0; i < child->offer_count; i++) {
-            if (strcmp(child->offer[i].name, name) == 0 &&
-                strcmp(child->offer[i].class, class) == 0)
-                return &child->offer[i];
-        }
+    for (unsigned i = 0; i < child->offer_count; i++) {
+        if (strcmp(child->offer[i].name, name) == 0 && strcmp(child->offer[i].class, class) == 0)
+            return &child->offer[i];
     }
     return NULL;
 }
 
-/* What a child may ask (interface/startup.defs). */
-
-kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
-                                   mach_port_t *capability)
+const struct child_offer *child_offer_find(const char *name, const char *class)
 {
-    struct child *child = port_context(bootstrap, &bootstrap_type);
-    mach_port_t right = MACH_PORT_NULL;
+    const struct child_offer *offer = NULL;
 
-    if (!child)
-        return outboard_error_make(EPERM);
-    for (unsigned i = 0; i < child->grant_count; i++) {
-        if (strcmp(child->grant[i].name, name) == 0)
-            right = child->grant[i].right;
-    }
-    if (right == MACH_PORT_NULL && child->sees_devices) {
-        const struct child_offer *offer = child_offer_find(name, "block");
-        if (offer)
-            right = offer->right;
-    }
-    if (right == MACH_PORT_NULL) {
-        journal_note(LOG_INFO, "%s: asked for \"%s\", which it was not granted", child->name, name);
-        return outboard_error_make(ENOENT);
-    }
-    *capability = child_right_copy(right);
-    return *capability == MACH_PORT_NULL ? outboard_error_make(ENODEV) : 0;
-}
-
-static bool name_is_plain(const char *name)
-{
-    return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.:/") == strlen(name);
-}
-
-kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, const_name_t class,
-                                    mach_port_t capability)
-{
-    struct child *child = port_context(bootstrap, &bootstrap_type);
-    char name[OUTBOARD_NAME_SIZE];
-
-    if (!child || child->offer_count == CHILD_OFFERS_MAX)
-        return outboard_error_make(child ? ENOSPC : EPERM);
-    int length = snprintf(name, sizeof(name), "%s%s", child->offers, suffix);
-    if (length < 0 || (size_t)length >= sizeof(name) || !name_is_plain(name) ||
-        !name_is_plain(class) || !MACH_PORT_VALID(capability))
-        return outboard_error_make(EINVAL);
-    if (child_offer_find(name, class))
-        return outboard_error_make(EEXIST);
-
-    struct child_offer *offer = &child->offer[child->offer_count++];
-    snprintf(offer->name, sizeof(offer->name), "%s", name);
-    snprintf(offer->class, sizeof(offer->class), "%s", class);
-    offer->right = capability;
-    if (offered_hook)
-        offered_hook(child, offer);
-    return 0;
-}
-
-/* Whose port it is we cannot tell, nor need to. */
-kern_return_t serve_startup_pass(mach_port_t bootstrap, const_name_t suffix, const_name_t class,
-                                 mach_port_t capability)
-{
-    return serve_startup_publish(bootstrap, suffix, class, capability);
-}
-
-/* One that talks without end must not keep us busy, nor push the others' lines out of the journal.
- */
-static bool child_may_log(struct child *child)
-{
-    uint64_t now = clock_now();
-
-    if (now - child->log_second >= CLOCK_SECOND) {
-        if (child->log_lines > LOG_LINES_PER_SECOND)
-            journal_note(LOG_WARNING, "%s: %u lines of its log were left out", child->name,
-                         child->log_lines - LOG_LINES_PER_SECOND);
-        child->log_second = now;
-        child->log_lines = 0;
-    }
-    return child->log_lines++ < LOG_LINES_PER_SECOND;
-}
-
-static void alarm_ring(void *context)
-{
-    struct child *child = context;
-    mach_msg_header_t message = {
-        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
-        .msgh_size = sizeof(message),
-        .msgh_remote_port = child->alarmed,
-    };
-
-    child->alarmed = MACH_PORT_NULL;
-    loop_send(&message);
-}
-
-kern_return_t serve_startup_alarm(mach_port_t bootstrap, mach_port_t alarmed, unsigned milliseconds)
-{
-    struct child *child = port_context(bootstrap, &bootstrap_type);
-
-    if (!child) {
-        port_release(alarmed);
-        return MIG_NO_REPLY;
-    }
-    port_release(child->alarmed);
-    child->alarmed = alarmed;
-    clock_timer_start(&child->alarm, milliseconds * CLOCK_MILLISECOND, alarm_ring, child);
-    return MIG_NO_REPLY;
-}
-
-kern_return_t serve_startup_log(mach_port_t bootstrap, int level, const_line_t text)
-{
-    struct child *child = port_context(bootstrap, &bootstrap_type);
-
-    if (child && child_may_log(child))
-        journal_write(child->name, level, text);
-    return MIG_NO_REPLY;
-}
-
-kern_return_t serve_startup_ready(mach_port_t bootstrap, int status)
-{
-    struct child *child = port_context(bootstrap, &bootstrap_type);
-
-    if (!child || child->state != CHILD_STARTING)
-        return MIG_NO_REPLY;
-    if (status < 0 || status > ERRNO_MAX)
-        status = EPROTO; /* it goes on to an operator as an errno value */
-    child->status = status;
-    child->state = status == 0 ? CHILD_RUNNING : CHILD_FAILED;
-    if (status != 0) {
-        snprintf(child->cause, sizeof(child->cause), "%s", strerror(status));
-        journal_note(LOG_ERROR, "%s: did not start: %s", child->name, child->cause);
-        clock_timer_start(&child->leave, LEAVE_LIMIT, child_left, child);
-    }
-    return MIG_NO_REPLY;
+    for (const struct child *child = children; child && !offer; child = child->next)
+        offer = child_offer_in(child, name, class);
+    return offer;
 }
 
 /* A child's thread did something that it cannot go on from. The child has a right to this port too,
@@ -384,6 +261,7 @@ kern_return_t catch_exception_raise(mach_port_t port, mach_port_t thread, mach_p
 
     if (child) {
         thread_get_state(child->task.thread, i386_THREAD_STATE, (thread_state_t)&state, &count);
+        child->excepted = true;
         snprintf(child->cause, sizeof(child->cause), "%s at %llx (code %d, %llx)",
                  exception > 0 && exception < 7 ? names[exception] : names[0],
                  (unsigned long long)state.rip, code, (unsigned long long)subcode);

@@ -13,9 +13,17 @@
 #include <host/mach/task.h>
 #include <interface/types.h>
 #include <kit/clock.h>
+#include <server/supervisor/restart.h>
 
 enum child_kind { CHILD_SERVER, CHILD_DRIVER, CHILD_SERVICE };
-enum child_state { CHILD_STARTING, CHILD_RUNNING, CHILD_FAILED, CHILD_STOPPED, CHILD_DIED };
+enum child_state {
+    CHILD_STARTING,
+    CHILD_RUNNING,
+    CHILD_FAILED,
+    CHILD_STOPPED,
+    CHILD_DIED,
+    CHILD_RESTARTING, /* it has no task, and will have one: what it offered is kept by name */
+};
 
 enum { CHILD_GRANTS_MAX = 8, CHILD_OFFERS_MAX = 128, CHILD_ARGUMENTS_MAX = 4 };
 
@@ -26,37 +34,44 @@ struct child {
     enum child_kind kind;
     enum child_state state;
     int status;     /* errno of a start that failed */
-    char cause[96]; /* why it is not running; empty: it is */
+    char cause[96]; /* why it is not running, or why it was restarted last */
     struct task task;
     mach_port_t bootstrap, exception; /* receive rights of ours */
-    uint64_t started;
-    struct clock_timer leave; /* how long one that failed has to say why and go by itself */
-    struct clock_timer alarm; /* that it asked for */
-    mach_port_t alarmed;      /* a send-once right; null: it did not */
-    uint64_t log_second;      /* when the present second of its log began */
-    unsigned log_lines;       /* how many lines it sent since */
+    uint64_t started, ready_at;       /* 0: it is not ready yet */
+    struct clock_timer leave;         /* how long one that failed has to say why and go by itself */
+    struct clock_timer alarm;         /* that it asked for */
+    mach_port_t alarmed;              /* a send-once right; null: it did not */
+    uint64_t log_second;              /* when the present second of its log began */
+    unsigned log_lines;               /* how many lines it sent since */
     unsigned restarts;
-    unsigned address;           /* a driver's PCI function */
-    bool sees_devices;          /* may look up every published device by its name */
-    const struct child *source; /* whose device it divides; null: of none */
+    struct restart restart;          /* a driver's */
+    struct clock_timer revive;       /* when it is started again */
+    unsigned address;                /* a driver's PCI function */
+    const struct manifest *manifest; /* likewise */
+    bool excepted;                   /* `cause` is of its present life */
+    bool wanted_again;               /* it is stopped to be started again */
+    bool is_believed;                /* when it complains of a driver */
+    bool sees_devices;               /* may look up every published device by its name */
+    struct child *source;            /* whose device it divides; null: of none */
 
     unsigned grant_count;
     struct {
         char name[OUTBOARD_NAME_SIZE];
-        mach_port_t right; /* a send right */
+        mach_port_t right; /* a send right; null: what is offered as `device` */
+        char device[OUTBOARD_NAME_SIZE];
     } grant[CHILD_GRANTS_MAX];
 
     unsigned offer_count;
     struct child_offer {
         char name[OUTBOARD_NAME_SIZE]; /* its first part and the suffix: "nvme0n1" */
         char class[OUTBOARD_NAME_SIZE];
-        mach_port_t right;
+        mach_port_t right; /* null: it is being restarted */
     } offer[CHILD_OFFERS_MAX];
 
     struct child *next;
 };
 
-/* Who wants to know when a child is no longer there. */
+/* Who wants to know when a child is no longer there; it may have it restarted. */
 typedef void (*child_ended)(struct child *child);
 void child_on_end(child_ended ended);
 
@@ -64,11 +79,18 @@ void child_on_end(child_ended ended);
 typedef void (*child_offered)(struct child *child, const struct child_offer *offer);
 void child_on_offer(child_offered offered);
 
+/* Who wants to know when a child is ready, and all that it offers is there. */
+typedef void (*child_readied)(struct child *child);
+void child_on_ready(child_readied readied);
+
 /* A record for a task that is not running yet; at the end of the list. Null: no memory. */
 struct child *child_create(const char *name, const char *program, enum child_kind kind);
 
 /* Grant a capability; the right is the child's from now on. */
 int child_grant(struct child *child, const char *name, mach_port_t right);
+
+/* Grant what is offered under the name `device` at the time when it is looked up. */
+int child_grant_device(struct child *child, const char *name, const char *device);
 
 /* Load the program from the archive and start it; `arguments` (null: none) follow its name in argv.
  * 0 or an errno value, with a line in the log and the child's state. */
@@ -89,10 +111,20 @@ void child_remove(struct child *child);
 
 struct child *child_first(void);
 
-/* An offer by full name and class; null if there is none. */
+/* startup.c: the port on which it asks for things; wake whoever waits for names that are decided by
+ * now; forget that a child waits. */
+extern const struct port_type child_bootstrap_type;
+void startup_look(void);
+void startup_forget(const struct child *child);
+
+/* An offer by full name and class; null if there is none. Its right may be null, or dead by now. */
 const struct child_offer *child_offer_find(const char *name, const char *class);
 /* A child's own offer of that class. */
 const struct child_offer *child_offer_of(const struct child *child, const char *class);
+
+/* Among one child's. */
+const struct child_offer *child_offer_in(const struct child *child, const char *name,
+                                         const char *class);
 
 /* One more reference on a send right. */
 mach_port_t child_right_copy(mach_port_t right);

@@ -86,35 +86,32 @@ static unsigned instance_number(const char *program)
     return number;
 }
 
-/* A driver is gone: its device goes back to the bus, which silences and resets it. */
-static void driver_ended(struct child *child)
+static bool stopping; /* nothing is started any more */
+
+/* A driver is gone: its device goes back to the bus, which silences it, and resets it if the next
+ * driver does not. */
+static void device_release(const struct child *child, bool reset)
 {
-    if (child->kind != CHILD_DRIVER)
-        return;
-    partitions_stop(child);
-    int error = error_from_kernel(pci_bus_release(supervisor_pci_bus, child->address));
+    int error = error_from_kernel(
+        pci_bus_release(supervisor_pci_bus, child->address, reset ? TRUE : FALSE));
+
     /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. */
     if (error != 0 && error != ENODEV)
         journal_note(LOG_ERROR, "%s: its device cannot be taken back: %s", child->name,
                      strerror(error));
 }
 
-static void driver_start(const struct pci_function_info *function, const struct manifest *manifest)
+static void driver_begin(struct child *child)
 {
-    char name[OUTBOARD_NAME_SIZE];
     mach_port_t device, handle;
+    char cause[sizeof(child->cause)];
+    int error = error_from_kernel(pci_bus_claim(supervisor_pci_bus, child->address, child->name,
+                                                child->manifest->vectors, &device, &handle));
 
-    snprintf(name, sizeof(name), "%s%u", manifest->program, instance_number(manifest->program));
-    struct child *child = child_create(name, manifest->program, CHILD_DRIVER);
-    if (!child)
-        return;
-    child->address = drivers_address(function);
-    int error = error_from_kernel(pci_bus_claim(supervisor_pci_bus, child->address, name,
-                                                manifest->vectors, &device, &handle));
     if (error != 0) {
-        journal_note(LOG_ERROR, "%s: its device cannot be had: %s", name, strerror(error));
-        child->state = CHILD_FAILED;
-        snprintf(child->cause, sizeof(child->cause), "no device: %s", strerror(error));
+        snprintf(cause, sizeof(cause), "no device: %s", strerror(error));
+        journal_note(LOG_ERROR, "%s: its device cannot be had: %s", child->name, strerror(error));
+        child_end(child, CHILD_FAILED, cause);
         return;
     }
     error = child_grant(child, "device", device);
@@ -128,6 +125,100 @@ static void driver_start(const struct pci_function_info *function, const struct 
         child_start(child, policy_settings(&supervisor_policy, child->program));
 }
 
+static void driver_revive(void *context)
+{
+    struct child *child = context;
+
+    child->restarts++;
+    driver_begin(child);
+}
+
+/* Whether it is to be started again, and that is arranged. A driver that never was ready and says
+ * itself why will say the same again. */
+static bool driver_returns(struct child *child, uint64_t lived)
+{
+    uint64_t delay;
+    const char *reason;
+    bool refused = child->restarts == 0 && child->ready_at == 0 && child->state == CHILD_FAILED;
+
+    if (stopping || (child->state == CHILD_STOPPED && !child->wanted_again) || refused)
+        return false;
+    if (!restart_decide(&child->restart, clock_now(), lived, &delay, &reason)) {
+        journal_note(LOG_ERROR, "%s: given up after %u deaths: %s; `restart %s` tries again",
+                     child->name, child->restart.deaths, reason, child->name);
+        child->restart = (struct restart){0};
+        return false;
+    }
+    child->state = CHILD_RESTARTING;
+    clock_timer_start(&child->revive, delay, driver_revive, child);
+    return true;
+}
+
+static void driver_ended(struct child *child)
+{
+    if (child->kind != CHILD_DRIVER)
+        return;
+    uint64_t lived = child->ready_at ? clock_now() - child->ready_at : 0;
+    clock_timer_cancel(&child->revive);
+    bool returns = driver_returns(child, lived);
+    partitions_stop(child, returns);
+    /* One that resets its device before it lets it master the bus does not need the bus to do it,
+     * which takes long; but if it came to grief at once, something else may be wrong. */
+    device_release(child, !returns || !child->manifest->resets || lived < RESTART_PROBATION);
+}
+
+static void driver_ready(struct child *child)
+{
+    if (child->kind != CHILD_DRIVER)
+        return;
+    partitions_tidy(child);
+    if (child->restarts > 0)
+        journal_note(LOG_INFO, "%s: running again, %llu us after it was started (%u restarts)",
+                     child->name, (unsigned long long)(child->ready_at - child->started) / 1000,
+                     child->restarts);
+}
+
+static void driver_start(const struct pci_function_info *function, const struct manifest *manifest)
+{
+    char name[OUTBOARD_NAME_SIZE];
+
+    snprintf(name, sizeof(name), "%s%u", manifest->program, instance_number(manifest->program));
+    struct child *child = child_create(name, manifest->program, CHILD_DRIVER);
+    if (!child)
+        return;
+    child->address = drivers_address(function);
+    child->manifest = manifest;
+    driver_begin(child);
+}
+
+struct child *drivers_lookup(const char *name)
+{
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (child->kind == CHILD_DRIVER && strcmp(child->name, name) == 0)
+            return child;
+    }
+    return NULL;
+}
+
+int drivers_restart(const char *name)
+{
+    struct child *child = drivers_lookup(name);
+
+    if (!child)
+        return ENOENT;
+    if (child->state == CHILD_RESTARTING)
+        return EBUSY;
+    child->restart = (struct restart){0};
+    if (child->task.task != MACH_PORT_NULL) {
+        child->wanted_again = true;
+        int error = child_stop(child, DRIVER_STOP_LIMIT);
+        child->wanted_again = false;
+        return error;
+    }
+    driver_revive(child);
+    return 0;
+}
+
 void drivers_start(void)
 {
     struct pci_function_info *functions;
@@ -136,6 +227,7 @@ void drivers_start(void)
     archive_each(&supervisor_archive, manifest_visit, NULL);
     child_on_end(driver_ended);
     child_on_offer(partitions_start);
+    child_on_ready(driver_ready);
     int error = drivers_functions(&functions, &count);
     if (error != 0) {
         journal_note(LOG_ERROR, "no devices: the PCI server does not list them: %s",
@@ -153,6 +245,9 @@ void drivers_start(void)
 /* Last started, first stopped. */
 void drivers_stop(void)
 {
+    stopping = true;
+    for (struct child *child = child_first(); child; child = child->next)
+        clock_timer_cancel(&child->revive);
     for (;;) {
         struct child *last = NULL;
         for (struct child *child = child_first(); child; child = child->next) {
@@ -167,7 +262,8 @@ void drivers_stop(void)
 
 static const char *state_name(enum child_state state)
 {
-    static const char *const names[] = {"starting", "running", "failed", "stopped", "died"};
+    static const char *const names[] = {"starting", "running", "failed",
+                                        "stopped",  "died",    "restarting"};
 
     return names[state];
 }
@@ -187,12 +283,12 @@ void drivers_report(struct text *text)
 {
     static const char *const kinds[] = {"server", "driver", "service"};
 
-    text_print(text, "%-12s %-8s %-9s %5s %11s %10s %8s  %s\n", "NAME", "KIND", "STATE", "TASK",
+    text_print(text, "%-12s %-8s %-10s %5s %11s %10s %8s  %s\n", "NAME", "KIND", "STATE", "TASK",
                "MEMORY/KIB", "UPTIME/S", "RESTARTS", "CAUSE");
     for (const struct child *child = child_first(); child; child = child->next) {
         bool up = child->task.task != MACH_PORT_NULL;
         uint64_t uptime = up ? clock_now() - child->started : 0;
-        text_print(text, "%-12s %-8s %-9s %5u %11llu %6llu.%03llu %8u  %s\n", child->name,
+        text_print(text, "%-12s %-8s %-10s %5u %11llu %6llu.%03llu %8u  %s\n", child->name,
                    kinds[child->kind], state_name(child->state), child->task.task,
                    resident_kib(child), (unsigned long long)(uptime / CLOCK_SECOND),
                    (unsigned long long)(uptime % CLOCK_SECOND / CLOCK_MILLISECOND), child->restarts,

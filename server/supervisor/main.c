@@ -24,7 +24,7 @@ struct policy supervisor_policy;
 
 #define SERVER_QUOTA    (UINT64_C(4) << 20)
 #define SHELL_QUOTA     (UINT64_C(32) << 20)
-#define DEVICE_QUOTA    (UINT64_C(80) << 20) /* 4 MiB and some for each disk that is open */
+#define DEVICE_QUOTA    (UINT64_C(160) << 20) /* 8 MiB and some for each disk that is open */
 #define PCI_START_LIMIT (10 * CLOCK_SECOND)
 #define DRIVERS_WAIT    (CLOCK_SECOND * 3 / 2)
 
@@ -75,7 +75,7 @@ static void device_start(void)
 
     if (!child)
         return;
-    child->sees_devices = true;
+    child->sees_devices = child->is_believed = true;
     int error = supervisor_grant_pool(child, DEVICE_QUOTA);
     if (error == 0)
         error = child_start(child, NULL);

@@ -102,6 +102,12 @@ static bool vectors_parse(struct manifest *manifest, const char *text)
     return manifest->vectors > 0;
 }
 
+static bool resets_parse(struct manifest *manifest, const char *text)
+{
+    manifest->resets = strcmp(text, "yes") == 0;
+    return manifest->resets || strcmp(text, "no") == 0;
+}
+
 static bool bus_parse(struct manifest *manifest, const char *text)
 {
     manifest->has_bus = strcmp(text, "pci") == 0;
@@ -114,8 +120,9 @@ static const struct key {
     bool repeats; /* may be given again, or go on in an indented line */
 } keys[] = {
     {"driver", "program", program_parse, false}, {"driver", "class", serves_parse, false},
-    {"driver", "vectors", vectors_parse, false}, {"match", "bus", bus_parse, false},
-    {"match", "ids", ids_parse, true},           {"match", "class", class_parse, false},
+    {"driver", "vectors", vectors_parse, false}, {"driver", "resets", resets_parse, false},
+    {"match", "bus", bus_parse, false},          {"match", "ids", ids_parse, true},
+    {"match", "class", class_parse, false},
 };
 
 struct parser {

@@ -6,6 +6,8 @@
  *     program = nvme              the executable in the boot archive, and the stem of device names
  *     class = block               what its devices speak
  *     vectors = 1                 how many interrupts it can use (1 if not said)
+ *     resets = yes                attach resets the device by its own registers before it calls
+ *                                 device_enable: a restart needs no reset by the bus, which is slow
  *     [match]
  *     bus = pci
  *     ids = 8086:5845 1b36:0010   vendor and device, hexadecimal, any number of them
@@ -28,6 +30,7 @@ struct manifest {
     char program[32];
     char class[32];
     unsigned vectors;
+    bool resets;
     bool has_bus;
     unsigned id_count;
     struct {

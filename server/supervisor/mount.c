@@ -38,10 +38,11 @@ static struct child *mount_find(const char *device)
     return NULL;
 }
 
-static int service_start(struct child *child, const struct child_offer *device, bool read_only)
+static int service_start(struct child *child, const char *device, bool read_only)
 {
-    int error = child_grant(child, "block", child_right_copy(device->right));
+    int error = child_grant_device(child, "block", device);
 
+    child->is_believed = true;
     if (error == 0)
         error = supervisor_grant_pool(child, SERVICE_QUOTA);
     if (error == 0)
@@ -70,7 +71,7 @@ int mount_start(const char *device_name, bool read_only, mach_port_t *fs)
     child = child_create(name, "fs", CHILD_SERVICE);
     if (!child)
         return ENOMEM;
-    error = service_start(child, device, read_only);
+    error = service_start(child, device_name, read_only);
     const struct child_offer *offer = error == 0 ? child_offer_of(child, "fs") : NULL;
     if (offer) {
         *fs = child_right_copy(offer->right);

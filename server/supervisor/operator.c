@@ -103,6 +103,23 @@ kern_return_t serve_supervisor_unmount(mach_port_t port, const_name_t device)
     return outboard_error_make(error);
 }
 
+kern_return_t serve_supervisor_kill(mach_port_t port, const_name_t driver, unsigned times,
+                                    unsigned milliseconds, unsigned seed)
+{
+    (void)port;
+    return outboard_error_make(kills_start(driver, times, milliseconds, seed));
+}
+
+kern_return_t serve_supervisor_restart(mach_port_t port, const_name_t driver)
+{
+    (void)port;
+    if (!operation_begin())
+        return outboard_error_make(EBUSY);
+    int error = drivers_restart(driver);
+    operation_end();
+    return outboard_error_make(error);
+}
+
 kern_return_t serve_supervisor_halt(mach_port_t port, int action)
 {
     (void)port;

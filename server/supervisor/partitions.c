@@ -35,15 +35,21 @@ static bool names_make(const char *disk, char name[OUTBOARD_NAME_SIZE],
            snprintf(offers, OUTBOARD_NAME_SIZE, "%sp", disk) < OUTBOARD_NAME_SIZE;
 }
 
-/* What is left of the service that an earlier driver's disk of that name had. */
-static void remains_remove(const char *name)
+/* The service that the disk had before its driver was restarted, or a new one; null: no memory. */
+static struct child *service_get(const char *name, struct child *driver)
 {
     for (struct child *child = child_first(); child; child = child->next) {
-        if (child->source && child->task.task == MACH_PORT_NULL && strcmp(child->name, name) == 0) {
-            child_remove(child);
-            return;
+        if (child->source == driver && strcmp(child->name, name) == 0) {
+            child->restarts++;
+            return child;
         }
     }
+    struct child *child = child_create(name, "partition", CHILD_SERVICE);
+    if (child) {
+        child->source = driver;
+        child->is_believed = true;
+    }
+    return child;
 }
 
 void partitions_start(struct child *driver, const struct child_offer *disk)
@@ -62,11 +68,9 @@ void partitions_start(struct child *driver, const struct child_offer *disk)
                      disk->name);
         return;
     }
-    remains_remove(name);
-    struct child *child = child_create(name, "partition", CHILD_SERVICE);
+    struct child *child = service_get(name, driver);
     if (!child)
         return;
-    child->source = driver;
     strcpy(child->offers, offers);
     int error = child_grant(child, "block", child_right_copy(disk->right));
     if (error == 0)
@@ -77,10 +81,19 @@ void partitions_start(struct child *driver, const struct child_offer *disk)
         child_end(child, CHILD_FAILED, strerror(error));
 }
 
-void partitions_stop(const struct child *driver)
+void partitions_stop(const struct child *driver, bool returns)
 {
     for (struct child *child = child_first(); child; child = child->next) {
-        if (divides(child, driver))
+        if (child->source == driver &&
+            (child->task.task != MACH_PORT_NULL || child->state == CHILD_RESTARTING))
+            child_end(child, returns ? CHILD_RESTARTING : CHILD_STOPPED, "its disk is gone");
+    }
+}
+
+void partitions_tidy(const struct child *driver)
+{
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (child->source == driver && child->state == CHILD_RESTARTING)
             child_end(child, CHILD_STOPPED, "its disk is gone");
     }
 }

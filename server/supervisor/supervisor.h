@@ -26,6 +26,12 @@ int supervisor_grant_pool(struct child *child, uint64_t quota);
 /* drivers.c */
 void drivers_start(void);
 void drivers_stop(void);
+
+struct child *drivers_lookup(const char *name);
+/* Stop a driver in order and start it again, or start one that was given up. ENOENT; EBUSY: that is
+ * under way; or why it did not stop in order. */
+int drivers_restart(const char *name);
+
 void drivers_report(struct text *text);
 
 /* Functions as the PCI server lists them, in pages; free with memory_pages_free. */
@@ -35,7 +41,12 @@ const struct child *drivers_find(unsigned address);
 
 /* partitions.c */
 void partitions_start(struct child *driver, const struct child_offer *disk);
-void partitions_stop(const struct child *driver);
+void partitions_stop(const struct child *driver, bool returns);
+/* The driver is ready again: disks that it does not offer any more are not divided either. */
+void partitions_tidy(const struct child *driver);
+
+/* kills.c: as supervisor_kill says. */
+int kills_start(const char *driver, unsigned times, unsigned milliseconds, unsigned seed);
 
 /* faults.c */
 void faults_start(void);

@@ -130,6 +130,27 @@ static int sync_run(unsigned count, char **words)
     return status;
 }
 
+static int kill_run(unsigned count, char **words)
+{
+    uint64_t times = 1, period = 1000, seed = 1;
+
+    if (count < 2 || count > 5 || (count > 2 && !shell_number(words[2], &times)) ||
+        (count > 3 && !shell_number(words[3], &period)) ||
+        (count > 4 && !shell_number(words[4], &seed)) || times > 1000000 || period > 1000000)
+        return SHELL_USAGE;
+    int error = error_from_kernel(supervisor_kill(shell_supervisor, words[1], (unsigned)times,
+                                                  (unsigned)period, (unsigned)seed));
+    return error ? shell_complain("kill", words[1], error) : 0;
+}
+
+static int restart_run(unsigned count, char **words)
+{
+    if (count != 2)
+        return SHELL_USAGE;
+    int error = error_from_kernel(supervisor_restart(shell_supervisor, words[1]));
+    return error ? shell_complain("restart", words[1], error) : 0;
+}
+
 static int halt_run(unsigned count, char **words)
 {
     bool reboot = count == 2 && strcmp(words[1], "-r") == 0;
@@ -175,6 +196,9 @@ const struct command commands_system[] = {
     {"umount", "PATH", "flush and unmount", umount_run},
     {"sync", "", "make everything written durable", sync_run},
     {"log", "", "the machine's log", log_run},
+    {"kill", "DRIVER [TIMES [MILLISECONDS [SEED]]]",
+     "end a driver's task as if it had died; again after a time drawn around that", kill_run},
+    {"restart", "DRIVER", "stop a driver in order and start it again", restart_run},
     {"uptime", "", "time since the machine started", uptime_run},
     {"sleep", "MILLISECONDS", "do nothing for a while", sleep_run},
     {"halt", "[-r]", "stop in order and power off; -r: reboot", halt_run},

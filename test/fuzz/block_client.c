@@ -102,6 +102,24 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return 0;
 }
 
+/* No other driver takes the place of this one. */
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+{
+    (void)link, (void)info;
+    return ENODEV;
+}
+
+void block_client_link_await(struct block_client_link *link)
+{
+    (void)link;
+}
+
+const char *block_client_link_name(const struct block_client_link *link)
+{
+    (void)link;
+    return "disk";
+}
+
 static void request_submit(void);
 
 static void done(void *context, enum block_status status)
@@ -122,7 +140,7 @@ static void request_submit(void)
         return;
     struct request *request = &requests[request_count++];
     uint8_t operation = fuzz_take8(input);
-    bool was_gone = client.gone, was_full = client.free_count == 0;
+    bool was_gone = block_client_is_gone(&client), was_full = client.free_count == 0;
 
     *request = (struct request){.open = true, .resubmits = operation & 0x80};
     if (!was_full)

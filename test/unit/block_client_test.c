@@ -53,6 +53,24 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return 0;
 }
 
+/* No other driver takes the place of this one. */
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+{
+    (void)link, (void)info;
+    return ENODEV;
+}
+
+void block_client_link_await(struct block_client_link *link)
+{
+    (void)link;
+}
+
+const char *block_client_link_name(const struct block_client_link *link)
+{
+    (void)link;
+    return "disk";
+}
+
 static void done(void *context, enum block_status status)
 {
     (void)context;

@@ -45,6 +45,24 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return ENODEV;
 }
 
+/* No other driver takes the place of this one. */
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+{
+    (void)link, (void)info;
+    return ENODEV;
+}
+
+void block_client_link_await(struct block_client_link *link)
+{
+    (void)link;
+}
+
+const char *block_client_link_name(const struct block_client_link *link)
+{
+    (void)link;
+    return "disk";
+}
+
 int block_client_buffer(struct block_client *which, size_t size, void **memory, uint32_t *buffer)
 {
     (void)which;

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a client does when its driver is gone:
+ *
+ *   RUNNING --- the driver dies, or says what it cannot ---> LOST
+ *   LOST    --- another driver has the same device --------> KEPT
+ *           --- it will not come back, or is another's ----> GONE: all fails
+ *   KEPT    --- what was done and not flushed is written --> ALONE
+ *   ALONE   --- what drivers died over is done or given up -> RUNNING: all else is sent again
+ *
+ * and from each of KEPT, ALONE and RUNNING back to LOST. Kept writes go first, as what is in flight
+ * may overlap them and is newer; those that overlap each other go one after the other. The order of
+ * what is in flight is that of submission.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <kit/block_client_core.h>
+#include <kit/log.h>
+
+enum {
+    SUSPECT_DEATHS = 2, /* from then on a request is tried alone */
+    POISON_DEATHS = 5,  /* and given up */
+    KEPT_DEATHS = 8,
+};
+
+static void poison_end(struct block_client *client, uint16_t slot)
+{
+    const struct block_submission *submission = &client->table[slot].submission;
+
+    client->counts.poisoned++;
+    log_error(
+        "%s: %u drivers died over a request (operation %u, %u blocks at %llu): it is given up",
+        block_client_link_name(client->link), client->table[slot].deaths, submission->operation,
+        submission->count, (unsigned long long)submission->block);
+    block_client_request_end(client, slot, BLOCK_STATUS_DEVICE);
+}
+
+void block_client_lost(struct block_client *client)
+{
+    if (client->state == BLOCK_CLIENT_GONE || client->state == BLOCK_CLIENT_LOST)
+        return;
+    bool in_replay = client->state == BLOCK_CLIENT_KEPT;
+    client->replay.deaths = in_replay ? client->replay.deaths + 1 : 0;
+    client->state = BLOCK_CLIENT_LOST;
+    client->batched = 0;
+    for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
+        struct block_client_request *request = &client->table[slot];
+        if (!request->in_flight)
+            continue;
+        request->deaths = (uint8_t)(request->deaths + request->sent);
+        request->sent = request->flushing = false;
+        if (request->deaths >= POISON_DEATHS)
+            poison_end(client, (uint16_t)slot);
+    }
+}
+
+/* Whether it is the disk that was there before. A shorter longest transfer would not do for what is
+ * in flight. */
+static bool is_same(const struct block_info *before, const struct block_info *now)
+{
+    return memcmp(before->serial, now->serial, sizeof(now->serial)) == 0 &&
+           memcmp(before->model, now->model, sizeof(now->model)) == 0 &&
+           before->blocks == now->blocks && before->first == now->first &&
+           before->block_size == now->block_size && before->max_transfer <= now->max_transfer &&
+           before->flags == now->flags;
+}
+
+int block_client_resume(struct block_client *client)
+{
+    const char *name = block_client_link_name(client->link);
+    struct block_info info;
+
+    if (client->state != BLOCK_CLIENT_LOST)
+        return 0;
+    int error = block_client_link_reopen(client->link, &info);
+    if (error == EAGAIN)
+        return error;
+    if (error != 0)
+        log_error("%s: its driver does not come back: %s", name, strerror(error));
+    info.serial[sizeof(info.serial) - 1] = info.model[sizeof(info.model) - 1] = '\0';
+    if (error == 0 && !is_same(&client->info, &info)) {
+        log_error("%s: another disk is in its place (serial %s, was %s): nothing is written to it",
+                  name, info.serial, client->info.serial);
+        error = ENODEV;
+    }
+    if (error == 0 && client->replay.deaths >= KEPT_DEATHS) {
+        log_error("%s: %u drivers died over what had been written before: given up", name,
+                  client->replay.deaths);
+        error = ENODEV;
+    }
+    if (error != 0) {
+        block_client_fail(client);
+        return 0;
+    }
+    client->counts.recoveries++;
+    client->state = BLOCK_CLIENT_KEPT;
+    client->replay.next = client->replay.end = client->keep.first;
+    client->replay.under_way = 0;
+    client->replay.generation++;
+    block_client_replay_step(client);
+    return 0;
+}
+
+/* The next batch of kept writes: none of them overlaps another, so they go together. */
+static void kept_send(struct block_client *client)
+{
+    struct block_submission batch[BLOCK_CLIENT_BATCH];
+    unsigned count = 0;
+
+    client->replay.end = block_keep_batch(&client->keep, client->replay.next, BLOCK_CLIENT_BATCH);
+    for (; client->replay.next != client->replay.end; client->replay.next++) {
+        const struct block_kept *kept = block_keep_get(&client->keep, client->replay.next);
+        batch[count] = (struct block_submission){
+            .operation = BLOCK_WRITE,
+            .slot = (uint16_t)count,
+            .generation = client->replay.generation,
+            .block = kept->block,
+            .count = kept->count,
+            .buffer = client->keep.buffer,
+            .offset = kept->offset,
+        };
+        count++;
+    }
+    client->counts.rewritten += count;
+    client->replay.under_way = count;
+    client->replay.pending = count == BLOCK_CLIENT_BATCH ? UINT32_MAX : (1u << count) - 1;
+    if (block_client_link_send(client->link, batch, count) != 0)
+        block_client_lost(client);
+}
+
+void block_client_replay_take(struct block_client *client,
+                              const struct block_completion *completion)
+{
+    unsigned slot = completion->slot;
+
+    if (slot >= BLOCK_CLIENT_BATCH || !(client->replay.pending & 1u << slot) ||
+        completion->generation != client->replay.generation) {
+        client->rejected++;
+        return;
+    }
+    client->replay.pending &= ~(1u << slot);
+    client->replay.under_way--;
+    if (completion->status != BLOCK_STATUS_OK && !client->lost_writes) {
+        log_error("%s: what had been written before cannot be written again (status %u): the next "
+                  "flush fails",
+                  block_client_link_name(client->link), completion->status);
+        client->lost_writes = true;
+    }
+}
+
+/* The oldest request that is not sent and over which at least so many drivers died; BLOCK_SLOTS. */
+static uint16_t oldest_find(const struct block_client *client, unsigned deaths)
+{
+    uint16_t oldest = BLOCK_SLOTS;
+
+    for (uint16_t slot = 0; slot < BLOCK_SLOTS; slot++) {
+        const struct block_client_request *request = &client->table[slot];
+        if (request->in_flight && !request->sent && request->deaths >= deaths &&
+            (oldest == BLOCK_SLOTS || request->order < client->table[oldest].order))
+            oldest = slot;
+    }
+    return oldest;
+}
+
+static void rest_send(struct block_client *client)
+{
+    uint16_t order[BLOCK_SLOTS];
+    unsigned count = 0;
+
+    for (uint16_t slot = 0; slot < BLOCK_SLOTS; slot++) {
+        if (!client->table[slot].in_flight)
+            continue;
+        unsigned at = count++;
+        for (; at > 0 && client->table[order[at - 1]].order > client->table[slot].order; at--)
+            order[at] = order[at - 1];
+        order[at] = slot;
+    }
+    client->state = BLOCK_CLIENT_RUNNING;
+    for (unsigned i = 0; i < count && client->state == BLOCK_CLIENT_RUNNING; i++) {
+        client->counts.replayed += client->table[order[i]].deaths > 0;
+        block_client_request_send(client, order[i]);
+    }
+}
+
+void block_client_replay_step(struct block_client *client)
+{
+    if (client->state == BLOCK_CLIENT_KEPT && client->replay.under_way == 0) {
+        if (client->replay.next != client->keep.end) {
+            kept_send(client);
+            return;
+        }
+        client->replay.deaths = 0;
+        client->state = BLOCK_CLIENT_ALONE;
+    }
+    if (client->state != BLOCK_CLIENT_ALONE || client->replay.under_way > 0)
+        return;
+    uint16_t suspect = oldest_find(client, SUSPECT_DEATHS);
+    if (suspect == BLOCK_SLOTS) {
+        rest_send(client);
+        return;
+    }
+    client->replay.under_way = 1;
+    client->counts.replayed++;
+    block_client_request_send(client, suspect);
+    block_client_send(client);
+}

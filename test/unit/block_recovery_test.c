@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A client whose drivers die: a disk with a volatile cache that a dying driver loses, drivers that
+ * die at any moment, and what has to be true of the disk afterwards.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/block_client_core.h>
+#include <test/unit/cmocka.h>
+
+enum { BLOCKS = 256, BLOCK = 512, BUFFER_BLOCKS = 64, QUEUE = 4096 };
+
+struct block_client_link {
+    unsigned char *buffer[2]; /* the client's, the kept writes' */
+};
+
+static unsigned char stable[BLOCKS][BLOCK], cache[BLOCKS][BLOCK];
+static struct block_submission queue[QUEUE]; /* sent and not completed */
+static unsigned queued;
+static unsigned requests, die_at; /* the driver dies when it has been sent so many; 0: it lives */
+static int poison_block;          /* it dies when it carries out a write there; -1: nowhere */
+static bool dead, forgetful;
+static unsigned revivals, revivals_left, absent, together;
+static struct block_info identity;
+static unsigned char data[BUFFER_BLOCKS * BLOCK];
+static unsigned char kept[BLOCK_KEEP_SIZE];
+static struct block_client_link link_state = {{data, kept}};
+static struct block_client client;
+
+static void driver_die(void)
+{
+    dead = true;
+    queued = 0;
+    if (forgetful)
+        memcpy(cache, stable, sizeof(cache));
+}
+
+int block_client_link_send(struct block_client_link *link,
+                           const struct block_submission *submissions, unsigned count)
+{
+    (void)link;
+    for (unsigned i = 0; i < count && !dead; i++) {
+        assert_in_range(queued, 0, QUEUE - 1);
+        queue[queued++] = submissions[i];
+        if (++requests == die_at)
+            driver_die();
+    }
+    return 0; /* memory takes everything; the death is heard of later */
+}
+
+static void carry_out(struct block_client_link *link, const struct block_submission *submission)
+{
+    unsigned char *memory = link->buffer[submission->buffer] + submission->offset;
+
+    switch (submission->operation) {
+    case BLOCK_READ:
+        memcpy(memory, cache[submission->block], (size_t)submission->count * BLOCK);
+        break;
+    case BLOCK_WRITE:
+        memcpy(cache[submission->block], memory, (size_t)submission->count * BLOCK);
+        break;
+    default:
+        memcpy(stable, cache, sizeof(stable));
+    }
+}
+
+/* In any order: what is in flight together has none. */
+int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
+                              unsigned limit, unsigned *count)
+{
+    (void)limit;
+    if (dead)
+        return ENODEV;
+    assert_int_not_equal(queued, 0); /* else it would wait for ever */
+    unsigned which = (unsigned)rand() % queued;
+    struct block_submission submission = queue[which];
+    queue[which] = queue[--queued];
+    if (submission.operation == BLOCK_WRITE && (int)submission.block == poison_block) {
+        together = queued + 1;
+        driver_die();
+        return ENODEV;
+    }
+    carry_out(link, &submission);
+    if (++requests == die_at) {
+        driver_die(); /* it was done, and nobody is told */
+        return ENODEV;
+    }
+    completions[0] = (struct block_completion){
+        .slot = submission.slot,
+        .generation = submission.generation,
+        .length = submission.operation == BLOCK_FLUSH ? 0 : submission.count * BLOCK,
+    };
+    *count = 1;
+    return 0;
+}
+
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+{
+    (void)link;
+    if (absent > 0)
+        return EAGAIN;
+    if (revivals_left == 0)
+        return ENODEV;
+    revivals_left--;
+    revivals++;
+    dead = false;
+    queued = 0;
+    *info = identity;
+    return 0;
+}
+
+void block_client_link_await(struct block_client_link *link)
+{
+    (void)link;
+    absent--;
+}
+
+const char *block_client_link_name(const struct block_client_link *link)
+{
+    (void)link;
+    return "disk";
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    identity = (struct block_info){.blocks = BLOCKS,
+                                   .block_size = BLOCK,
+                                   .max_transfer = 16 * BLOCK,
+                                   .flags = BLOCK_INFO_VOLATILE_CACHE,
+                                   .serial = "1"};
+    memset(stable, 0, sizeof(stable));
+    memset(cache, 0, sizeof(cache));
+    queued = requests = die_at = revivals = absent = together = 0;
+    poison_block = -1;
+    dead = false;
+    forgetful = true;
+    revivals_left = UINT32_MAX;
+    block_client_init(&client, &identity, &link_state);
+    block_client_note_buffer(&client, 0, data);
+    block_client_note_buffer(&client, 1, kept);
+    block_client_keep(&client, 1);
+    return 0;
+}
+
+static unsigned statuses[8];
+
+static void count_status(void *context, enum block_status status)
+{
+    if (context)
+        *(enum block_status *)context = status;
+    statuses[status]++;
+}
+
+static int write_at(uint64_t block, uint32_t count, uint8_t value)
+{
+    memset(data, value, (size_t)count * BLOCK);
+    return block_client_transfer(&client, BLOCK_WRITE, block, count, 0, 0);
+}
+
+static void what_was_done_and_not_flushed_is_written_again(void **state)
+{
+    (void)state;
+    assert_int_equal(write_at(1, 2, 11), 0);
+    assert_int_equal(write_at(2, 2, 22), 0); /* overlaps: the order counts */
+    assert_int_equal(write_at(9, 1, 99), 0);
+    driver_die();
+    assert_int_equal(cache[1][0], 0);
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, 1, 3, 0, 0), 0);
+    assert_int_equal(data[0], 11);
+    assert_int_equal(data[BLOCK], 22);
+    assert_int_equal(data[2 * BLOCK], 22);
+    assert_int_equal(cache[9][0], 99);
+    assert_int_equal(block_client_counts(&client).recoveries, 1);
+    assert_int_equal(block_client_counts(&client).rewritten, 3);
+
+    /* After a flush nothing is left to be written again. */
+    assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0), 0);
+    driver_die();
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, 9, 1, 0, 0), 0);
+    assert_int_equal(data[0], 99);
+    assert_int_equal(block_client_counts(&client).rewritten, 3);
+}
+
+static void a_driver_is_waited_for(void **state)
+{
+    (void)state;
+    driver_die();
+    absent = 3;
+    assert_int_equal(write_at(5, 1, 7), 0);
+    assert_int_equal(absent, 0);
+    assert_int_equal(cache[5][0], 7);
+}
+
+static void one_that_does_not_return_fails_everything(void **state)
+{
+    (void)state;
+    revivals_left = 0;
+    driver_die();
+    assert_int_equal(write_at(5, 1, 7), ENODEV);
+    assert_true(block_client_is_gone(&client));
+    assert_int_equal(write_at(5, 1, 7), ENODEV);
+}
+
+static void another_disk_gets_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(write_at(5, 1, 7), 0);
+    driver_die();
+    strcpy(identity.serial, "2");
+    assert_int_equal(write_at(6, 1, 8), ENODEV);
+    assert_int_equal(cache[5][0], 0);
+    assert_true(block_client_is_gone(&client));
+}
+
+static void poison_fails_alone(void **state)
+{
+    enum block_status status[8];
+
+    (void)state;
+    memset(statuses, 0, sizeof(statuses));
+    poison_block = 50;
+    memset(data, 3, sizeof(data));
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(block_client_submit(&client, BLOCK_WRITE, i == 4 ? 50 : i, 1, 0, 0,
+                                             count_status, &status[i]),
+                         0);
+    assert_int_equal(block_client_wait(&client, true), 0);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(status[i], i == 4 ? BLOCK_STATUS_DEVICE : BLOCK_STATUS_OK);
+    assert_int_equal(revivals, 5);
+    assert_int_equal(together, 1); /* the last time it was tried it was tried alone */
+    assert_int_equal(block_client_counts(&client).poisoned, 1);
+    assert_int_equal(cache[7][0], 3);
+}
+
+/* More than can be kept: writes are flushed instead, and nothing is lost all the same. */
+static void what_cannot_be_kept_is_flushed(void **state)
+{
+    (void)state;
+    client.keep.size = 8 * BLOCK;
+    for (unsigned i = 0; i < 60; i++)
+        assert_int_equal(write_at(i, 3, (uint8_t)i), 0);
+    driver_die();
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, 0, 62, 0, 0), 0);
+    for (unsigned i = 0; i < 62; i++)
+        assert_int_equal(data[i * BLOCK], i < 60 ? i : 59);
+    assert_int_equal(write_at(10, 20, 1), 0); /* longer than all that is kept */
+}
+
+/* Deaths at every possible moment of a random load; each block is written by one request at a time,
+ * so that what it must hold is known: what was acknowledged last. */
+static uint8_t wanted[BLOCKS];
+static bool under_way[BLOCKS];
+
+struct write {
+    unsigned block, count, place;
+    uint8_t value;
+    bool busy;
+};
+
+static void write_done(void *context, enum block_status status)
+{
+    struct write *write = context;
+
+    assert_int_equal(status, BLOCK_STATUS_OK);
+    for (unsigned i = 0; i < write->count; i++) {
+        wanted[write->block + i] = write->value;
+        under_way[write->block + i] = false;
+    }
+    write->busy = false;
+    memset(data + write->place * BLOCK, 0xee, (size_t)write->count * BLOCK); /* reused */
+}
+
+static void write_begin(struct write *write, unsigned place)
+{
+    unsigned count = 1 + (unsigned)rand() % 4, block = (unsigned)rand() % (BLOCKS - 4);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (under_way[block + i])
+            return;
+    }
+    *write = (struct write){block, count, place, (uint8_t)(1 + rand() % 200), true};
+    memset(data + place * BLOCK, write->value, (size_t)count * BLOCK);
+    for (unsigned i = 0; i < count; i++)
+        under_way[block + i] = true;
+    assert_int_equal(block_client_submit(&client, BLOCK_WRITE, block, count, 0, place * BLOCK,
+                                         write_done, write),
+                     0);
+}
+
+static void any_moment(void **state)
+{
+    for (unsigned seed = 1; seed <= 3000; seed++) {
+        struct write writes[16] = {0};
+        setup(state);
+        srand(seed);
+        memset(wanted, 0, sizeof(wanted));
+        if (seed % 3 == 0)
+            client.keep.size = 12 * BLOCK;
+        forgetful = seed % 5 != 0;
+        for (unsigned step = 0; step < 60; step++) {
+            die_at = requests + 1 + (unsigned)rand() % 40;
+            for (unsigned i = 0; i < 16; i++) {
+                if (!writes[i].busy && rand() % 2)
+                    write_begin(&writes[i], i * 4);
+            }
+            if (rand() % 8 == 0)
+                block_client_submit(&client, BLOCK_FLUSH, 0, 0, 0, 0, count_status, NULL);
+            assert_int_equal(block_client_wait(&client, rand() % 4 == 0), 0);
+        }
+        die_at = 0;
+        assert_int_equal(block_client_wait(&client, true), 0);
+        driver_die();
+        assert_int_equal(block_client_transfer(&client, BLOCK_READ, 0, 1, 0, 0), 0);
+        for (unsigned i = 0; i < BLOCKS; i++)
+            assert_int_equal(cache[i][0], wanted[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(what_was_done_and_not_flushed_is_written_again, setup),
+        cmocka_unit_test_setup(a_driver_is_waited_for, setup),
+        cmocka_unit_test_setup(one_that_does_not_return_fails_everything, setup),
+        cmocka_unit_test_setup(another_disk_gets_nothing, setup),
+        cmocka_unit_test_setup(poison_fails_alone, setup),
+        cmocka_unit_test_setup(what_cannot_be_kept_is_flushed, setup),
+        cmocka_unit_test_setup(any_moment, setup),
+    };
+
+    return cmocka_run_group_tests_name("block recovery", tests, NULL, NULL);
+}
