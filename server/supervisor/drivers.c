@@ -143,7 +143,8 @@ static bool driver_returns(struct child *child, uint64_t lived)
 
     if (stopping || (child->state == CHILD_STOPPED && !child->wanted_again) || refused)
         return false;
-    if (!restart_decide(&child->restart, clock_now(), lived, &delay, &reason)) {
+    if (!restart_decide(&child->restart, &supervisor_policy.restart, clock_now(), lived, &delay,
+                        &reason)) {
         journal_note(LOG_ERROR, "%s: given up after %u deaths: %s; `restart %s` tries again",
                      child->name, child->restart.deaths, reason, child->name);
         child->restart = (struct restart){0};

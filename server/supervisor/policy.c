@@ -18,6 +18,22 @@ static int faults_parse(struct policy *policy, const char *key, const char *valu
     return 1;
 }
 
+static int restart_parse(struct policy *policy, const char *key, const char *value)
+{
+    size_t length = strspn(value, "0123456789");
+    unsigned number = (unsigned)atoi(value);
+
+    if (length == 0 || length > 6 || value[length] != '\0')
+        return 0;
+    if (strcmp(key, "quick") == 0)
+        policy->restart.quick = number;
+    else if (strcmp(key, "deaths") == 0)
+        policy->restart.deaths = number;
+    else
+        return 0;
+    return 1;
+}
+
 static int setting_parse(struct policy *policy, const char *program, const char *text)
 {
     unsigned last = policy->setting_count;
@@ -35,6 +51,8 @@ static int line_parse(void *context, const char *section, const char *key, const
 {
     if (strcmp(section, "faults") == 0)
         return faults_parse(context, key, value);
+    if (strcmp(section, "restart") == 0)
+        return restart_parse(context, key, value);
     if (strcmp(section, "settings") == 0)
         return setting_parse(context, key, value);
     return 0;
@@ -54,7 +72,7 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
 {
     int line = -1;
 
-    memset(policy, 0, sizeof(*policy));
+    *policy = (struct policy){.restart = RESTART_LIMITS_DEFAULT};
     char *copy = size <= TEXT_SIZE_MAX && !memchr(text, '\0', size) ? calloc(1, size + 1) : NULL;
     if (copy) {
         memcpy(copy, text, size);
@@ -63,11 +81,12 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
     }
     if (line == 0)
         return 0;
-    memset(policy, 0, sizeof(*policy));
+    *policy = (struct policy){.restart = RESTART_LIMITS_DEFAULT};
     if (line > 0)
         snprintf(
             problem, problem_size,
-            "line %d: neither [faults] policy = log or stop, nor [settings] PROGRAM = NAME=NUMBER",
+            "line %d: neither [faults] policy = log or stop, [restart] quick or deaths = NUMBER, "
+            "nor [settings] PROGRAM = NAME=NUMBER",
             line);
     else
         snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);

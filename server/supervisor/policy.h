@@ -8,10 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <server/supervisor/restart.h>
+
 enum { POLICY_SETTINGS_MAX = 16 };
 
 struct policy {
     bool faults_stop; /* end a driver whose device was refused an access */
+    struct restart_limits restart;
     unsigned setting_count;
     struct {
         char program[32];

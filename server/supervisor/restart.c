@@ -3,17 +3,17 @@
 
 #define DELAY_FIRST UINT64_C(10000000) /* the second time; then it doubles */
 
-bool restart_decide(struct restart *restart, uint64_t now, uint64_t lived, uint64_t *delay,
-                    const char **reason)
+bool restart_decide(struct restart *restart, const struct restart_limits *limits, uint64_t now,
+                    uint64_t lived, uint64_t *delay, const char **reason)
 {
     if (restart->deaths == 0 || now - restart->since > RESTART_WINDOW)
         *restart = (struct restart){.since = now};
     restart->deaths++;
     restart->quick += lived < RESTART_PROBATION;
     *delay = 0;
-    if (restart->quick > RESTART_QUICK_MAX)
+    if (restart->quick > limits->quick)
         *reason = "it dies as soon as it is started";
-    else if (restart->deaths > RESTART_MAX)
+    else if (restart->deaths > limits->deaths)
         *reason = "it dies too often";
     else
         *reason = (void *)0;

@@ -13,7 +13,12 @@
 #define RESTART_WINDOW    UINT64_C(60000000000) /* nanoseconds */
 #define RESTART_PROBATION UINT64_C(20000000)    /* who lives longer did not fail at once */
 
-enum { RESTART_QUICK_MAX = 8, RESTART_MAX = 1500 }; /* in a window */
+/* How many deaths in a window are borne; another one, and it is given up. */
+struct restart_limits {
+    unsigned quick;  /* within the probation */
+    unsigned deaths; /* all of them */
+};
+#define RESTART_LIMITS_DEFAULT ((struct restart_limits){.quick = 8, .deaths = 1500})
 
 struct restart {
     uint64_t since;  /* the window's begin */
@@ -23,7 +28,7 @@ struct restart {
 
 /* It died at `now`, having been ready for `lived` nanoseconds (0: it never was). True: start it
  * again after `*delay` nanoseconds. False: it is given up; `*reason` says why. */
-bool restart_decide(struct restart *restart, uint64_t now, uint64_t lived, uint64_t *delay,
-                    const char **reason);
+bool restart_decide(struct restart *restart, const struct restart_limits *limits, uint64_t now,
+                    uint64_t lived, uint64_t *delay, const char **reason);
 
 #endif

@@ -11,6 +11,7 @@ from machine.vm import BUILD, ROOT, MachineTest
 MIB = 1 << 20
 
 # What comes of each crime with an IOMMU and without: what the driver saw itself.
+ONCE = b"[restart]\nquick = 0\ndeaths = 0\n"  # a driver that died is not started again
 REFUSED, CONTAINED, SUCCEEDED, DIED = "refused", "contained", "SUCCEEDED", "attempted"
 EITHER = "contained or SUCCEEDED"
 EXPECTED = {
@@ -88,7 +89,7 @@ class Hostile(MachineTest):
         with open(os.path.join(ROOT, "test", "hostile", name + ".manifest"), "rb") as file:
             manifest = file.read()
         return self.make_image(name + ".iso", {name: program, name + ".manifest": manifest,
-                                               **(more or {})})
+                                               "supervisor.conf": ONCE, **(more or {})})
 
     def commit(self, iommu):
         image = self.image_with("hostile")
@@ -157,7 +158,7 @@ class Hostile(MachineTest):
         # What arrives is an interrupt that means nothing: no harm, as the rest of this test shows.
 
     def test_policy_that_stops_a_driver(self):
-        image = self.image_with("hostile", {"supervisor.conf": b"[faults]\npolicy = stop\n"})
+        image = self.image_with("hostile", {"supervisor.conf": b"[faults]\npolicy = stop\n" + ONCE})
         ran = self.run_machine("sleep 6000; drivers", "--image", image,
                                "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
         self.assert_status(ran)
@@ -172,7 +173,7 @@ class Hostile(MachineTest):
 
     def test_dying_at_each_step(self):
         """Seven devices, whose drivers die one step later each; a disk works all the while."""
-        image = self.image_with("dying")
+        image = self.image_with("dying", {"supervisor.conf": b"[restart]\nquick = 2\n"})
         disk = self.blank_image("a.img", 8 * MIB)
         devices = ["--qemu-arg=-device", "--qemu-arg=edu"] * 5
         for port in ("a", "b"):
@@ -185,11 +186,12 @@ class Hostile(MachineTest):
             self.assert_status(ran)
             for number in range(7):
                 self.assert_says(ran, rf"dying{number}: dying ", "log")
-                self.assert_says(ran, rf"^dying{number} +driver +died")
+                self.assert_says(ran, rf"^dying{number} +driver +died .* 2  ")
+                self.assert_says(ran, rf"dying{number}: given up after 3 deaths: .*`restart dying{number}`", "log")
             self.assert_says(ran, "8192 of 8192 blocks as written")
             self.assertNotIn("cannot be taken back", ran.log)
             # Edu has no reset of its own; with a bus to itself it is reset with that.
-            self.assertEqual(ran.log.count("has no reset: only silenced"), 5, str(ran))
+            self.assertEqual(ran.log.count("has no reset: only silenced"), 5 * 3, str(ran))
 
     def test_a_shared_line(self):
         """Three drivers on one line: one honest, one that sits on it, one that lets it storm."""

@@ -25,9 +25,50 @@ static void a_whole_configuration_is_understood(void **state)
                            "nvme = poll-from=0 gather=8\nahci = gather=2\n"),
                      0);
     assert_true(policy.faults_stop);
+    assert_int_equal(policy.restart.quick, 8);
     assert_string_equal(policy_settings(&policy, "nvme"), "poll-from=0 gather=8");
     assert_string_equal(policy_settings(&policy, "ahci"), "gather=2");
     assert_string_equal(policy_settings(&policy, "nvm"), "");
+}
+
+static void restarts_are_limited(void **state)
+{
+    const struct restart_limits limits = {.quick = 3, .deaths = 5};
+    const uint64_t second = UINT64_C(1000000000);
+    struct restart restart = {0};
+    const char *reason;
+    uint64_t delay;
+
+    (void)state;
+    assert_int_equal(parse("[restart]\nquick = 0\ndeaths = 12\n"), 0);
+    assert_int_equal(policy.restart.quick, 0);
+    assert_int_equal(policy.restart.deaths, 12);
+
+    /* At once, then ever later, then not at all. */
+    assert_true(restart_decide(&restart, &limits, 1, 0, &delay, &reason));
+    assert_int_equal(delay, 0);
+    assert_true(restart_decide(&restart, &limits, 2, 0, &delay, &reason));
+    assert_int_equal(delay, 10 * 1000 * 1000);
+    assert_true(restart_decide(&restart, &limits, 3, 0, &delay, &reason));
+    assert_int_equal(delay, 20 * 1000 * 1000);
+    assert_false(restart_decide(&restart, &limits, 4, 0, &delay, &reason));
+    assert_string_equal(reason, "it dies as soon as it is started");
+
+    /* A minute later it is another matter. */
+    assert_true(restart_decide(&restart, &limits, 61 * second, 0, &delay, &reason));
+    assert_int_equal(delay, 0);
+
+    /* Who lives longer is restarted at once, but not without end. */
+    restart = (struct restart){0};
+    for (unsigned i = 0; i < 5; i++) {
+        assert_true(restart_decide(&restart, &limits, i * second, second, &delay, &reason));
+        assert_int_equal(delay, 0);
+    }
+    assert_false(restart_decide(&restart, &limits, 6 * second, second, &delay, &reason));
+    assert_string_equal(reason, "it dies too often");
+    restart = (struct restart){0};
+    for (unsigned i = 0; i < 1000; i++)
+        assert_true(restart_decide(&restart, &limits, i * 20 * second, second, &delay, &reason));
 }
 
 static void what_is_not_understood_changes_nothing(void **state)
@@ -36,6 +77,8 @@ static void what_is_not_understood_changes_nothing(void **state)
         "[faults]\npolicy = shrug\n",
         "[faults]\nstop = policy\n",
         "[faults]\npolicy = stop\n[other]\nkey = value\n",
+        "[restart]\nquick = many\n",
+        "[restart]\nslow = 1\n",
         "[settings]\na-program-whose-name-is-much-too-long-for-one = gather=1\n",
     };
 
@@ -75,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_configuration_is_understood),
+        cmocka_unit_test(restarts_are_limited),
         cmocka_unit_test(what_is_not_understood_changes_nothing),
         cmocka_unit_test(settings_are_found_by_their_whole_name),
     };

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Drivers that die under their clients."""
+import os
+import re
+
+from machine.vm import MachineTest
+
+MIB = 1 << 20
+
+
+class Restart(MachineTest):
+    def restarts(self, ran, name="nvme0"):
+        return int(re.search(rf"^{name} +driver +\w+ +\d+ +\d+ +[\d.]+ +(\d+) ", ran.output, re.M)[1])
+
+    def test_patterns_go_on_under_kills(self):
+        image = self.blank_image("a.img", 64 * MIB)
+        for iommu in ("vtd", "none"):
+            ran = self.run_machine(
+                "kill nvme0 1000 60 3; write-pattern nvme0n1 5 100001 4; verify-pattern nvme0n1 5 100001 4;"
+                "kill nvme0 0; sleep 400; drivers", "--disk", f"nvme:{image}", "--iommu", iommu)
+            self.assert_status(ran)
+            self.assert_says(ran, "^nvme0n1: 100001 of 100001 blocks as written$")
+            self.assertGreater(self.restarts(ran), 1)
+            ran = self.run_machine("verify-pattern nvme0n1 5 100001 4", "--disk", f"nvme:{image}")
+            self.assert_status(ran)
+
+    def test_a_mounted_file_system_stays(self):
+        os.makedirs(self.path("tree"))
+        noise = os.urandom(3 * MIB)
+        with open(self.path("tree/big"), "wb") as file:
+            file.write(noise)
+        image = self.ext4_image("a.img", "96M", self.path("tree"))
+        copies = "; ".join(f"cp /big /copy{i}; rm /copy{i - 2}" if i > 2 else f"cp /big /copy{i}"
+                           for i in range(1, 9))
+        ran = self.run_machine(f"mount nvme0n1; kill nvme0 1000 80 5; {copies}; sync; kill nvme0 0;"
+                               "sha256sum /big /copy7 /copy8; drivers; umount /", "--disk", f"nvme:{image}")
+        self.assert_status(ran)
+        self.assertEqual(len(set(re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M))), 1, str(ran))
+        self.assertGreater(self.restarts(ran), 1)
+        self.assert_clean(image)
+
+    def test_an_orderly_restart(self):
+        image = self.blank_image("a.img", 16 * MIB)
+        ran = self.run_machine("write-pattern nvme0n1 0 20000 4; restart nvme0;"
+                               "verify-pattern nvme0n1 0 20000 4; drivers; restart nvme7",
+                               "--disk", f"nvme:{image}")
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "^nvme0n1: 20000 of 20000 blocks as written$")
+        self.assert_says(ran, "^nvme0 +driver +running .* 1  stopped$")
+        self.assert_says(ran, "^restart: nvme7: No such file or directory$")
+
+    def test_the_device_interface_goes_on(self):
+        image = self.blank_image("a.img", 16 * MIB)
+        ran = self.run_machine(
+            "write-pattern nvme0n1 0 20000 4; device-read nvme0n1 0 8388608; kill nvme0 1000 50 9;"
+            "device-bench nvme0n1 20000 4096 8; device-read nvme0n1 0 8388608; kill nvme0 0; sleep 300;"
+            "drivers", "--disk", f"nvme:{image}")
+        self.assert_status(ran)
+        self.assertEqual(len(set(re.findall(r"\b([0-9a-f]{64})\b", ran.output))), 1, str(ran))
+        self.assertGreater(self.restarts(ran), 1)
+
+    def test_one_disk_dies_and_the_other_does_not_notice(self):
+        a, b = self.blank_image("a.img", 16 * MIB), self.blank_image("b.img", 16 * MIB)
+        ran = self.run_machine(
+            "kill nvme0 1000 30; write-pattern nvme1n1 0 30000 2; verify-pattern nvme1n1 0 30000 2;"
+            "kill nvme0 0; sleep 300; drivers", "--disk", f"nvme:{a}", "--disk", f"nvme:{b}")
+        self.assert_status(ran)
+        self.assertEqual(self.restarts(ran, "nvme1"), 0)
+        self.assertGreater(self.restarts(ran), 1)
