@@ -9,7 +9,7 @@ bool restart_decide(struct restart *restart, const struct restart_limits *limits
     if (restart->deaths == 0 || now - restart->since > RESTART_WINDOW)
         *restart = (struct restart){.since = now};
     restart->deaths++;
-    restart->quick += lived < RESTART_PROBATION;
+    restart->quick = lived < RESTART_PROBATION ? restart->quick + 1 : 0;
     *delay = 0;
     if (restart->quick > limits->quick)
         *reason = "it dies as soon as it is started";

@@ -15,14 +15,14 @@
 
 /* How many deaths in a window are borne; another one, and it is given up. */
 struct restart_limits {
-    unsigned quick;  /* within the probation */
+    unsigned quick;  /* in a row, each within the probation */
     unsigned deaths; /* all of them */
 };
 #define RESTART_LIMITS_DEFAULT ((struct restart_limits){.quick = 8, .deaths = 1500})
 
 struct restart {
     uint64_t since;  /* the window's begin */
-    unsigned quick;  /* in it: deaths within the probation */
+    unsigned quick;  /* in it: deaths in a row within the probation */
     unsigned deaths; /* all of them */
 };
 

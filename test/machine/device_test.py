@@ -5,7 +5,7 @@ import os
 import random
 import subprocess
 
-from machine.vm import BUILD, ROOT, SBIN, MachineTest
+from machine.vm import BUILD, ONCE, ROOT, SBIN, MachineTest
 
 MIB = 1 << 20
 
@@ -165,7 +165,7 @@ class Refusals(DeviceTest):
 
 class Gone(DeviceTest):
     def test_a_driver_that_dies_takes_its_disk_along_and_no_other(self):
-        programs = {}
+        programs = {"supervisor.conf": ONCE}
         for name, path in (("vanishing", os.path.join(BUILD, "boot")),
                            ("vanishing.manifest", os.path.join(ROOT, "test", "hostile"))):
             with open(os.path.join(path, name), "rb") as file:

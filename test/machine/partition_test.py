@@ -7,7 +7,7 @@ import struct
 import subprocess
 import zlib
 
-from machine.vm import BUILD, ROOT, SBIN, MachineTest
+from machine.vm import BUILD, ONCE, ROOT, SBIN, MachineTest
 
 MIB = 1 << 20
 GPT_SCRIPT = 'label: gpt\nsize=8MiB, name="small"\nsize=32MiB, name="files"\nsize=8MiB\n'
@@ -173,7 +173,7 @@ class Bounds(PartitionTest):
 
 class Gone(PartitionTest):
     def test_with_the_driver_go_the_partitions(self):
-        programs = {}
+        programs = {"supervisor.conf": ONCE}
         for name, path in (("vanishing", os.path.join(BUILD, "boot")),
                            ("vanishing.manifest", os.path.join(ROOT, "test", "hostile"))):
             with open(os.path.join(path, name), "rb") as file:

@@ -2,8 +2,9 @@
 """Drivers that die under their clients."""
 import os
 import re
+import subprocess
 
-from machine.vm import MachineTest
+from machine.vm import SBIN, MachineTest
 
 MIB = 1 << 20
 
@@ -39,6 +40,19 @@ class Restart(MachineTest):
         self.assertGreater(self.restarts(ran), 1)
         self.assert_clean(image)
 
+    def test_a_partition_comes_back(self):
+        image = self.blank_image("a.img", 64 * MIB)
+        subprocess.run(["sfdisk", "-q", image], input="label: gpt\nsize=16MiB\nsize=40MiB\n", text=True,
+                       check=True, env=SBIN)
+        ran = self.run_machine(
+            "kill nvme0 1000 60 3; write-pattern nvme0n1p2 5 60001 4; verify-pattern nvme0n1p2 5 60001 4;"
+            "kill nvme0 0; sleep 400; drivers; verify-pattern nvme0n1p2 5 60001 4; hexdump nvme0n1p1 0 1",
+            "--disk", f"nvme:{image}")
+        self.assert_status(ran)
+        self.assertEqual(ran.output.count("60001 of 60001 blocks as written"), 2, str(ran))
+        self.assert_says(ran, "^part:nvme0n1 +service +running")
+        self.assertGreater(self.restarts(ran), 1)
+
     def test_an_orderly_restart(self):
         image = self.blank_image("a.img", 16 * MIB)
         ran = self.run_machine("write-pattern nvme0n1 0 20000 4; restart nvme0;"
@@ -62,7 +76,7 @@ class Restart(MachineTest):
     def test_one_disk_dies_and_the_other_does_not_notice(self):
         a, b = self.blank_image("a.img", 16 * MIB), self.blank_image("b.img", 16 * MIB)
         ran = self.run_machine(
-            "kill nvme0 1000 30; write-pattern nvme1n1 0 30000 2; verify-pattern nvme1n1 0 30000 2;"
+            "kill nvme0 1000 30; sleep 600; write-pattern nvme1n1 0 30000 2; verify-pattern nvme1n1 0 30000 2;"
             "kill nvme0 0; sleep 300; drivers", "--disk", f"nvme:{a}", "--disk", f"nvme:{b}")
         self.assert_status(ran)
         self.assertEqual(self.restarts(ran, "nvme1"), 0)

@@ -11,6 +11,7 @@ BUILD = os.path.join(ROOT, "build")
 OBVM = os.path.join(ROOT, "obvm")
 SBIN = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
 LIMIT = 60
+ONCE = b"[restart]\nquick = 0\ndeaths = 0\n"  # supervisor.conf: who died is not started again
 
 
 class Ran:
