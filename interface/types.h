@@ -24,6 +24,9 @@ static inline int outboard_error_make(int code)
 
 #define OUTBOARD_NAME_SIZE 64
 
+/* What startup_alarm sends. */
+#define STARTUP_ALARM_ID 71090
+
 /* What the authority has lent to a device's driver: one entry per thing. */
 enum io_resource_kind {
     IO_RESOURCE_WINDOW = 1,    /* device registers in memory space: base, size in bytes */

@@ -37,7 +37,8 @@ struct block_client_link {
     uint32_t epoch;
     struct shared_memory buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
-    bool wake_driver; /* it slept when there was something for it */
+    bool wake_driver;  /* it slept when there was something for it */
+    unsigned finished; /* requests, when the alarm was set */
     struct block_client *client;
     bool in_loop;
     unsigned held;                  /* of the batch, when the loop last looked for more */
@@ -45,6 +46,12 @@ struct block_client_link {
 };
 
 static struct block_client_link *looped;
+
+/* A driver that completes nothing for so long, with requests in flight, is complained of. */
+enum { PROGRESS_MILLISECONDS = 10000 };
+
+/* The one whose port the task's alarm comes to; null: none is set. */
+static struct block_client_link *alarmed;
 
 struct opened {
     struct block_client client;
@@ -128,6 +135,32 @@ static void session_close(struct block_client_link *link)
     link->wake_driver = false;
 }
 
+static void alarm_set(struct block_client_link *link)
+{
+    for (struct block_client_link *other = looped; other; other = other->next)
+        other->finished = other->client->finished;
+    link->finished = link->client->finished;
+    alarmed = link;
+    startup_alarm(startup_bootstrap_port(), link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+                  PROGRESS_MILLISECONDS);
+}
+
+static void progress_check(const struct block_client_link *link)
+{
+    if (link->client->in_flight > 0 && link->client->finished == link->finished)
+        startup_complain(startup_bootstrap_port(), link->name, "it has completed nothing for 10 s");
+}
+
+/* An alarm that the driver made up only tells against it. */
+static void alarm_rang(const struct block_client_link *link)
+{
+    alarmed = NULL;
+    if (!link->in_loop)
+        progress_check(link);
+    for (link = link->in_loop ? looped : NULL; link; link = link->next)
+        progress_check(link);
+}
+
 static void loop_leave(struct block_client_link *link)
 {
     struct block_client_link **at = &looped;
@@ -140,6 +173,8 @@ static void loop_leave(struct block_client_link *link)
 
 static void link_close(struct block_client_link *link)
 {
+    if (alarmed == link)
+        alarmed = NULL;
     session_close(link);
     if (link->in_loop)
         loop_leave(link);
@@ -350,6 +385,8 @@ static void driver_wake(struct block_client_link *link)
 /* Whether it tells of the driver's end, and not of completions. */
 static bool wakeup_is_death(const struct block_client_link *link, mach_msg_header_t *message)
 {
+    if (message->msgh_id == STARTUP_ALARM_ID)
+        alarm_rang(link);
     if (message->msgh_id == MACH_NOTIFY_DEAD_NAME &&
         MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE &&
         message->msgh_size >= sizeof(mach_dead_name_notification_t))
@@ -368,6 +405,8 @@ static int wakeup_wait(struct block_client_link *link)
     } message;
     mach_msg_option_t option = MACH_RCV_MSG;
 
+    if (alarmed != link)
+        alarm_set(link);
     if (driver_waits(link)) {
         option |= MACH_SEND_MSG;
         message.header = wakeup_make(link, link->wakeups);
@@ -454,8 +493,11 @@ static bool link_turn(struct block_client_link *link)
             driver_lost(link);
             return true;
         }
-        if (count == 0)
+        if (count == 0) {
+            if (!alarmed && link->client->in_flight > 0)
+                alarm_set(link);
             return !queue_sleep(&link->queue);
+        }
         block_client_take(link->client, completions, count);
     }
     return true;

@@ -115,6 +115,8 @@ void child_end(struct child *child, enum child_state state, const char *cause)
     }
     port_destroy(child->bootstrap);
     port_destroy(child->exception);
+    port_destroy(child->answers);
+    child->answers = MACH_PORT_NULL;
     child->bootstrap = child->exception = MACH_PORT_NULL;
     for (unsigned i = 0; i < child->offer_count; i++) {
         port_release(child->offer[i].right);
@@ -189,6 +191,7 @@ int child_start(struct child *child, const char *argument)
     }
     child->state = CHILD_STARTING;
     child->ready_at = 0;
+    child->unanswered = 0;
     child->excepted = false;
     if (child->restarts == 0)
         child->cause[0] = '\0';

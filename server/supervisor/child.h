@@ -48,11 +48,13 @@ struct child {
     struct clock_timer revive;       /* when it is started again */
     unsigned address;                /* a driver's PCI function */
     const struct manifest *manifest; /* likewise */
-    bool excepted;                   /* `cause` is of its present life */
-    bool wanted_again;               /* it is stopped to be started again */
-    bool is_believed;                /* when it complains of a driver */
-    bool sees_devices;               /* may look up every published device by its name */
-    struct child *source;            /* whose device it divides; null: of none */
+    mach_port_t answers;  /* a receive right for a driver's; null: it was not asked yet */
+    unsigned unanswered;  /* how often it was asked since it answered */
+    bool excepted;        /* `cause` is of its present life */
+    bool wanted_again;    /* it is stopped to be started again */
+    bool is_believed;     /* when it complains of a driver */
+    bool sees_devices;    /* may look up every published device by its name */
+    struct child *source; /* whose device it divides; null: of none */
 
     unsigned grant_count;
     struct {

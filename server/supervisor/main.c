@@ -153,6 +153,7 @@ int main(int argc, char **argv)
     device_start();
     drivers_start();
     drivers_wait();
+    watch_start();
     shell_start();
     loop_run();
     return EXIT_SUCCESS;

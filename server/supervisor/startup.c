@@ -160,7 +160,7 @@ kern_return_t serve_startup_complain(mach_port_t bootstrap, const_name_t name, c
         culprit = culprit->source;
     journal_note(LOG_WARNING, "%s: complains of %s: %s", child->name, device, reason);
     if (child->is_believed && culprit->kind == CHILD_DRIVER)
-        child_end(culprit, CHILD_DIED, "broke the protocol");
+        child_end(culprit, CHILD_DIED, reason);
     return MIG_NO_REPLY;
 }
 
@@ -240,6 +240,7 @@ static void alarm_ring(void *context)
         .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
         .msgh_size = sizeof(message),
         .msgh_remote_port = child->alarmed,
+        .msgh_id = STARTUP_ALARM_ID,
     };
 
     child->alarmed = MACH_PORT_NULL;

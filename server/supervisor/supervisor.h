@@ -48,6 +48,9 @@ void partitions_tidy(const struct child *driver);
 /* kills.c: as supervisor_kill says. */
 int kills_start(const char *driver, unsigned times, unsigned milliseconds, unsigned seed);
 
+/* watch.c */
+void watch_start(void);
+
 /* faults.c */
 void faults_start(void);
 

@@ -81,3 +81,20 @@ class Restart(MachineTest):
         self.assert_status(ran)
         self.assertEqual(self.restarts(ran, "nvme1"), 0)
         self.assertGreater(self.restarts(ran), 1)
+
+
+class Hung(MachineTest):
+    def judge(self, settings, cause, line):
+        image = self.hostile_image("lazy", {"supervisor.conf": settings})
+        ran = self.run_machine("device-bench lazy0n1 250 512; sleep 200; drivers", "--image", image,
+                               "--qemu-arg=-device", "--qemu-arg=edu")
+        self.assert_status(ran)
+        self.assert_says(ran, "^250 operations ")
+        self.assert_says(ran, f"^lazy0 +driver +running .* 2  {cause}$")
+        self.assertEqual(len(re.findall(line, ran.log)), 2, str(ran))
+
+    def test_one_that_does_not_listen_is_replaced(self):
+        self.judge(b"[settings]\nlazy = deaf=1\n", "hung", "lazy0: does not answer: its task is ended")
+
+    def test_one_that_listens_and_does_nothing_is_replaced(self):
+        self.judge(b"", "it has completed nothing for 10 s", "device: complains of lazy0n1: it has completed nothing for 10 s")

@@ -75,3 +75,12 @@ class MachineTest(unittest.TestCase):
         another archive altogether (a function from bytes to bytes)."""
         import machine.image as image
         return image.make(self.path(name), replace or {}, leave_out, archive)
+
+    def hostile_image(self, name, more=None):
+        """A boot image with a driver of test/hostile in it."""
+        files = {}
+        for file, folder in ((name, os.path.join(BUILD, "boot")),
+                             (name + ".manifest", os.path.join(ROOT, "test", "hostile"))):
+            with open(os.path.join(folder, file), "rb") as stream:
+                files[file] = stream.read()
+        return self.make_image(name + ".iso", {**files, **(more or {})})

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Whether drivers still listen: each is asked every second, and one that has not answered the last
+ * time is ended.
+ */
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <kit/clock.h>
+#include <server/supervisor/journal.h>
+#include <server/supervisor/supervisor.h>
+
+#define WATCH_PERIOD CLOCK_SECOND
+
+static void answer_message(void *context, mach_msg_header_t *message)
+{
+    struct child *child = context;
+
+    child->unanswered = 0;
+    mach_msg_destroy(message);
+}
+
+static const struct port_type answer_type = {.name = "answer", .message = answer_message};
+
+static void driver_ask(struct child *child)
+{
+    enum { TASK_CONTROL_PING = 71051 }; /* the second routine of subsystem 71050 */
+    const struct child_offer *control = child_offer_of(child, "control");
+
+    if (!control || (child->answers == MACH_PORT_NULL &&
+                     port_create(&answer_type, child, &child->answers) != 0))
+        return;
+    mach_msg_header_t message = {
+        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+        .msgh_size = sizeof(message),
+        .msgh_remote_port = control->right,
+        .msgh_local_port = child->answers,
+        .msgh_id = TASK_CONTROL_PING,
+    };
+    /* If its queue is full it does not listen either. */
+    mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(message), 0, MACH_PORT_NULL, 0,
+             MACH_PORT_NULL);
+    child->unanswered++;
+}
+
+static void look(void *context)
+{
+    static struct clock_timer timer;
+
+    (void)context;
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (child->kind != CHILD_DRIVER || child->state != CHILD_RUNNING)
+            continue;
+        if (child->unanswered > 1) {
+            journal_note(LOG_ERROR, "%s: does not answer: its task is ended", child->name);
+            child_end(child, CHILD_DIED, "hung");
+        } else {
+            driver_ask(child);
+        }
+    }
+    clock_timer_start(&timer, WATCH_PERIOD, look, NULL);
+}
+
+void watch_start(void)
+{
+    look(NULL);
+}
