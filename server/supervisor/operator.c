@@ -110,6 +110,13 @@ kern_return_t serve_supervisor_kill(mach_port_t port, const_name_t driver, unsig
     return outboard_error_make(kills_start(driver, times, milliseconds, seed));
 }
 
+kern_return_t serve_supervisor_fault(mach_port_t port, const_name_t driver, uint64_t address,
+                                     const record_t bytes, mach_msg_type_number_t size)
+{
+    (void)port;
+    return outboard_error_make(size <= 64 ? kills_fault(driver, address, bytes, size) : EINVAL);
+}
+
 kern_return_t serve_supervisor_restart(mach_port_t port, const_name_t driver)
 {
     (void)port;

@@ -48,6 +48,9 @@ void partitions_tidy(const struct child *driver);
 /* kills.c: as supervisor_kill says. */
 int kills_start(const char *driver, unsigned times, unsigned milliseconds, unsigned seed);
 
+/* As supervisor_fault says. */
+int kills_fault(const char *driver, uint64_t address, const void *bytes, size_t size);
+
 /* watch.c */
 void watch_start(void);
 
