@@ -109,7 +109,7 @@ static void shell_start(void)
 
     if (!shell)
         return;
-    shell->sees_devices = true;
+    shell->sees_devices = shell->is_believed = true; /* it may end drivers anyway */
     int error = error_from_kernel(io_control_kernel_device(supervisor_io, "com1", &console));
     if (error != 0)
         error = error_from_kernel(io_control_kernel_device(supervisor_io, "console", &console));

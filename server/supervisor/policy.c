@@ -29,6 +29,8 @@ static int restart_parse(struct policy *policy, const char *key, const char *val
         policy->restart.quick = number;
     else if (strcmp(key, "deaths") == 0)
         policy->restart.deaths = number;
+    else if (strcmp(key, "watch") == 0 && number > 0)
+        policy->watch = number;
     else
         return 0;
     return 1;
@@ -72,7 +74,7 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
 {
     int line = -1;
 
-    *policy = (struct policy){.restart = RESTART_LIMITS_DEFAULT};
+    *policy = (struct policy){.restart = RESTART_LIMITS_DEFAULT, .watch = 1000};
     char *copy = size <= TEXT_SIZE_MAX && !memchr(text, '\0', size) ? calloc(1, size + 1) : NULL;
     if (copy) {
         memcpy(copy, text, size);
@@ -81,13 +83,13 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
     }
     if (line == 0)
         return 0;
-    *policy = (struct policy){.restart = RESTART_LIMITS_DEFAULT};
+    *policy = (struct policy){.restart = RESTART_LIMITS_DEFAULT, .watch = 1000};
     if (line > 0)
-        snprintf(
-            problem, problem_size,
-            "line %d: neither [faults] policy = log or stop, [restart] quick or deaths = NUMBER, "
-            "nor [settings] PROGRAM = NAME=NUMBER",
-            line);
+        snprintf(problem, problem_size,
+                 "line %d: neither [faults] policy = log or stop, [restart] quick, deaths or watch "
+                 "= NUMBER, "
+                 "nor [settings] PROGRAM = NAME=NUMBER",
+                 line);
     else
         snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);
     return EBADMSG;

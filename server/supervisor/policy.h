@@ -15,6 +15,7 @@ enum { POLICY_SETTINGS_MAX = 16 };
 struct policy {
     bool faults_stop; /* end a driver whose device was refused an access */
     struct restart_limits restart;
+    unsigned watch; /* milliseconds from one question to drivers to the next */
     unsigned setting_count;
     struct {
         char program[32];

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Whether drivers still listen: each is asked every second, and one that has not answered the last
- * time is ended.
+ * Whether drivers still listen: each is asked again and again, and one that has not answered the
+ * last time is ended.
  */
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
-
-#define WATCH_PERIOD CLOCK_SECOND
 
 static void answer_message(void *context, mach_msg_header_t *message)
 {
@@ -57,7 +55,7 @@ static void look(void *context)
             driver_ask(child);
         }
     }
-    clock_timer_start(&timer, WATCH_PERIOD, look, NULL);
+    clock_timer_start(&timer, supervisor_policy.watch * CLOCK_MILLISECOND, look, NULL);
 }
 
 void watch_start(void)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""faults - what can go wrong in a driver's code: places and bytes to put there, after MINIX 3's
+fault injection (Herder and others, "Fault isolation for device drivers", DSN 2009)."""
+import os
+import re
+import subprocess
+
+# The code that carries requests: what runs once at attach would seldom be met.
+HOT = re.compile(r"^(nvme_io_(submit|poll|kick|is_ready)|nvme_queue_(submit|kick|complete|acknowledge)"
+                 r"|namespace_(submit|kick|poll|is_ready)|block_(session_submit|turn|request_done|spin)|command_start"
+                 r"|completions_take|queue_(look|sleep|awake)|link_deliver|turn|loop_once|loop_send"
+                 r"|port_internal_dispatch|interrupt|interrupt_message)$")
+CONDITIONAL = re.compile(r"^j(?!mp)")
+KINDS = ("bit", "branch", "store", "count", "register", "loop", "return", "data")
+
+
+class Program:
+    def __init__(self, path):
+        text = subprocess.run(["objdump", "-dw", path], check=True, capture_output=True, text=True).stdout
+        self.instructions, function = [], ""  # (address, bytes, mnemonic, operands)
+        for line in text.splitlines():
+            name = re.match(r"^[0-9a-f]+ <(.+)>:$", line)
+            code = re.match(r"^ *([0-9a-f]+):\t((?:[0-9a-f]{2} )+) *\t(\S+) *(.*)$", line)
+            if name:
+                function = name[1]
+            elif code and HOT.match(function):
+                self.instructions.append((int(code[1], 16), bytes.fromhex(code[2]), code[3], code[4]))
+        symbols = subprocess.run(["nm", "-S", path], check=True, capture_output=True, text=True).stdout
+        self.data = [(int(a, 16), int(s, 16), n) for a, s, n in
+                     re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [bBdD] (\S+)$", symbols, re.M)]
+        if not self.instructions or not self.data:
+            raise SystemExit(f"{os.path.basename(path)}: nothing to put faults into")
+
+    def draw(self, kind, random):
+        """(address, bytes) of a fault of that kind."""
+        if kind == "data":
+            address, size, _ = random.choice(self.data)
+            return address + random.randrange(size), bytes([random.randrange(256)])
+        while True:
+            address, code, mnemonic, operands = random.choice(self.instructions)
+            made = getattr(self, "make_" + kind)(code, mnemonic, operands, random)
+            if made and made != code:
+                return address, made
+
+    @staticmethod
+    def make_bit(code, _mnemonic, _operands, random):
+        bit = random.randrange(len(code) * 8)
+        return bytes(byte ^ (1 << bit % 8 if i == bit // 8 else 0) for i, byte in enumerate(code))
+
+    @staticmethod
+    def make_branch(code, mnemonic, _operands, _random):
+        """The condition the other way round: the opcode's last bit."""
+        if not CONDITIONAL.match(mnemonic):
+            return None
+        at = 1 if code[0] == 0x0f else 0
+        return code[:at] + bytes([code[at] ^ 1]) + code[at + 1:]
+
+    @staticmethod
+    def make_store(code, mnemonic, operands, _random):
+        """A store that does not happen."""
+        stores = mnemonic.startswith("mov") and operands.rstrip().endswith(")")
+        return b"\x90" * len(code) if stores else None
+
+    @staticmethod
+    def make_count(code, mnemonic, operands, random):
+        """Off by one: the constant of a comparison, an addition, a subtraction, a move."""
+        if not re.match(r"^(cmp|add|sub|mov)", mnemonic) or not operands.startswith("$"):
+            return None
+        width = 1 if len(code) < 5 else 4
+        value = int.from_bytes(code[-width:], "little") + random.choice((-1, 1))
+        return code[:-width] + (value % (1 << 8 * width)).to_bytes(width, "little")
+
+    @staticmethod
+    def make_register(code, _mnemonic, operands, random):
+        """Another register in an operand: a wild pointer, most often."""
+        at = 1 + (code[0] & 0xf0 == 0x40)
+        if "(" not in operands or len(code) <= at + 1:
+            return None
+        return code[:at] + bytes([code[at] ^ 1 << random.choice((0, 1, 3, 4))]) + code[at + 1:]
+
+    @staticmethod
+    def make_loop(code, _mnemonic, _operands, _random):
+        return b"\xeb\xfe" + code[2:] if len(code) >= 2 else None
+
+    @staticmethod
+    def make_return(code, _mnemonic, _operands, _random):
+        return b"\xc3" + code[1:]
