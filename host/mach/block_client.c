@@ -28,7 +28,9 @@
 struct block_client_link {
     char name[OUTBOARD_NAME_SIZE];
     bool write;
-    unsigned violations; /* sessions that ended with the driver breaking the protocol */
+    mach_port_t class;   /* where the session was opened; null: nowhere yet */
+    unsigned violations; /* complaints in a row, with nothing done in between */
+    unsigned done_then;  /* requests, at the last complaint */
     mach_port_t session; /* send right */
     mach_port_t wakeups; /* receive right; the driver's death is told there too */
     struct queue queue;
@@ -103,16 +105,11 @@ static int queue_open(struct block_client_link *link)
 
 static int session_open(struct block_client_link *link, struct block_info *info)
 {
-    mach_port_t class;
     char record[2048];
     mach_msg_type_number_t size = sizeof(record);
-    int error = startup_capability(link->name, &class);
+    int error = error_from_kernel(
+        block_class_open(link->class, link->write, link->wakeups, &link->session, record, &size));
 
-    if (error != 0)
-        return error;
-    error = error_from_kernel(
-        block_class_open(class, link->write, link->wakeups, &link->session, record, &size));
-    port_release(class);
     if (error == 0)
         error = death_request(link);
     if (error != 0)
@@ -121,6 +118,31 @@ static int session_open(struct block_client_link *link, struct block_info *info)
         return EPROTO;
     memcpy(info, record, sizeof(*info));
     return block_info_is_possible(info) ? queue_open(link) : EPROTO;
+}
+
+static void driver_complain(struct block_client_link *link, const char *reason)
+{
+    unsigned done = link->client ? link->client->finished : 0;
+
+    link->violations = done == link->done_then ? link->violations + 1 : 1;
+    link->done_then = done;
+    startup_complain(startup_bootstrap_port(), link->name, link->class, reason);
+}
+
+/* Who offers the name now. EAGAIN: nobody, or it is who has just ended our session. */
+static int class_find(struct block_client_link *link)
+{
+    mach_port_t class;
+    int error = startup_capability(link->name, &class);
+
+    if (error != 0)
+        return error;
+    bool same = class == link->class;
+    if (same)
+        driver_complain(link, "it ended a session");
+    port_release(link->class);
+    link->class = class;
+    return same ? EAGAIN : 0;
 }
 
 static void session_close(struct block_client_link *link)
@@ -148,7 +170,8 @@ static void alarm_set(struct block_client_link *link)
 static void progress_check(const struct block_client_link *link)
 {
     if (link->client->in_flight > 0 && link->client->finished == link->finished)
-        startup_complain(startup_bootstrap_port(), link->name, "it has completed nothing for 10 s");
+        startup_complain(startup_bootstrap_port(), link->name, link->class,
+                         "it has completed nothing for 10 s");
 }
 
 /* An alarm that the driver made up only tells against it. */
@@ -173,6 +196,7 @@ static void loop_leave(struct block_client_link *link)
 
 static void link_close(struct block_client_link *link)
 {
+    port_release(link->class);
     if (alarmed == link)
         alarmed = NULL;
     session_close(link);
@@ -314,7 +338,11 @@ int block_client_link_reopen(struct block_client_link *link, struct block_info *
     enum { VIOLATIONS_MAX = 3 };
 
     session_close(link);
-    int error = link->violations > VIOLATIONS_MAX ? ENODEV : session_reopen(link, info);
+    int error = class_find(link);
+    if (error == EAGAIN && link->violations > VIOLATIONS_MAX)
+        return EPROTO;
+    if (error == 0)
+        error = session_reopen(link, info);
     if (error != 0)
         session_close(link);
     if (error != EAGAIN && error != ENODEV) /* the latter: it died while we spoke to it */
@@ -419,13 +447,6 @@ static int wakeup_wait(struct block_client_link *link)
     return wakeup_is_death(link, &message.header) ? ENODEV : 0;
 }
 
-static void driver_complain(struct block_client_link *link)
-{
-    link->violations++;
-    startup_complain(startup_bootstrap_port(), link->name,
-                     "more completions than there is room for");
-}
-
 /* What is there now. ENODEV: the driver broke the protocol, nothing that it says counts any more.
  */
 static int completions_get(struct block_client_link *link, struct block_completion *completions,
@@ -440,7 +461,7 @@ static int completions_get(struct block_client_link *link, struct block_completi
     *count = got;
     if (taken >= 0)
         return 0;
-    driver_complain(link);
+    driver_complain(link, "more completions than there is room for");
     return ENODEV;
 }
 

@@ -144,17 +144,20 @@ kern_return_t serve_startup_await(mach_port_t bootstrap, mach_port_t right, cons
 }
 
 /* Anybody may complain, and only those are believed who are part of the system: a service. */
-kern_return_t serve_startup_complain(mach_port_t bootstrap, const_name_t name, const_line_t reason)
+kern_return_t serve_startup_complain(mach_port_t bootstrap, const_name_t name,
+                                     mach_port_t capability, const_line_t reason)
 {
     const struct child *child = port_context(bootstrap, &child_bootstrap_type);
-
-    if (!child)
-        return MIG_NO_REPLY;
-    const char *device = grant_device(child, name);
+    const char *device = child ? grant_device(child, name) : "";
+    const struct child_offer *offer = NULL;
     struct child *culprit = child_first();
-    while (culprit && !child_offer_in(culprit, device, "block"))
+
+    while (culprit && !(offer = child_offer_in(culprit, device, "block")))
         culprit = culprit->next;
-    if (!culprit)
+    /* The same right has the same name here. */
+    bool present = offer && MACH_PORT_VALID(capability) && offer->right == capability;
+    port_release(capability);
+    if (!present)
         return MIG_NO_REPLY;
     if (culprit->source) /* a partition: who serves it is the disk's driver */
         culprit = culprit->source;
