@@ -15,6 +15,11 @@ static uint64_t done_count = 1;
 /* How long a device is polled at a time, and how often in vain. */
 enum { SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
 
+/* A session that had requests so many turns ago may have more any moment. While one of the active
+ * sessions has only few requests at a time, and so waits for each, none may fill the device's
+ * queue: what is in there is in front of all that comes. */
+enum { ACTIVE_TURNS = 64, FEW = 4, SHARE = 8 };
+
 /* When to look again after a device has kept silent for long, or a client has not taken its
  * completions. */
 #define LATER CLOCK_MILLISECOND
@@ -216,6 +221,7 @@ int block_session_submit(struct block_session *session, const struct block_submi
     }
     *session->waiting_end = request;
     session->waiting_end = &request->next;
+    session->queued++;
     session->device->waiting++;
     return 0;
 }
@@ -271,13 +277,14 @@ static bool session_start_one(struct block_device *device, struct block_session 
 {
     struct block_request *request = session->waiting;
 
-    if (!request || is_full(device))
+    if (!request || session->owned >= device->share || is_full(device))
         return false;
     session->waiting = request->next;
     if (!session->waiting)
         session->waiting_end = &session->waiting;
     request->next = NULL;
     session->owned++;
+    session->queued--;
     device->pending++;
     device->waiting--;
     request->silent = wants_silence(device, request);
@@ -286,6 +293,7 @@ static bool session_start_one(struct block_device *device, struct block_session 
         return true;
 
     session->owned--;
+    session->queued++;
     device->pending--;
     device->waiting++;
     device->silent -= request->silent;
@@ -326,12 +334,42 @@ static void device_requeue(struct block_device *device)
     device->next = NULL;
 }
 
+/* Whether a session is active; its depth is forgotten now and then. */
+static bool session_look(struct block_session *session)
+{
+    struct block_device *device = session->device;
+    unsigned depth = session->queued + session->owned;
+
+    if (depth > 0)
+        session->active = device->turns;
+    if (depth > session->depth || device->turns % ACTIVE_TURNS == 0)
+        session->depth = depth;
+    return device->turns - session->active < ACTIVE_TURNS;
+}
+
+/* How much of the device's queue each session may have. */
+static void share_set(struct block_device *device)
+{
+    unsigned active = 0;
+    bool few = false;
+
+    device->turns++;
+    for (struct block_session *session = device->sessions; session; session = session->next) {
+        if (!session_look(session))
+            continue;
+        active++;
+        few |= session->depth <= FEW;
+    }
+    device->share = active > 1 && few ? SHARE : BLOCK_SLOTS;
+}
+
 /* One request of each session in turn, until the driver is full or nothing waits.
  * Whether any was started. */
 static bool device_start(struct block_device *device)
 {
     bool started_any = false, started = true;
 
+    share_set(device);
     while (started && !is_full(device)) {
         started = false;
         for (struct block_session *session = device->sessions; session; session = session->next)
@@ -363,7 +401,7 @@ __attribute__((noinline)) bool block_spin(const struct block_device *device)
  * time is not waited for, only looked at. */
 static uint64_t device_poll(struct block_device *device)
 {
-    unsigned target = device->silent / 4;
+    unsigned target = device->share == BLOCK_SLOTS ? device->silent / 4 : device->silent / 2;
 
     if (device->silent == 0)
         return BLOCK_TURN_NEVER;

@@ -166,7 +166,7 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     };
     request->in_flight = true;
     request->sent = request->flushing = false;
-    request->deaths = 0;
+    request->deaths = request->alone = 0;
     request->order = client->orders++;
     request->done = done;
     request->context = context;

@@ -44,6 +44,7 @@ struct block_client {
         bool sent;      /* no longer in the batch: before that there is nothing to complete */
         bool flushing;  /* a write that could not be kept: what is under way is its flush */
         uint8_t deaths; /* how many drivers died with it */
+        uint8_t alone;  /* and at once when it was the only one */
         uint32_t generation;
         uint32_t flushed; /* a flush covers what was kept before this */
         uint64_t order;
@@ -55,11 +56,12 @@ struct block_client {
 
     struct block_keep keep;
     struct {
-        uint32_t next, end;  /* kept writes: not yet sent again; of this batch */
-        unsigned under_way;  /* requests */
-        uint32_t pending;    /* kept writes under way, a bit each */
-        uint32_t generation; /* of kept writes */
-        unsigned deaths;     /* drivers that died over kept writes */
+        uint32_t next, end;   /* kept writes: not yet sent again; of this batch */
+        unsigned under_way;   /* requests */
+        uint32_t pending;     /* kept writes under way, a bit each */
+        uint64_t alone_since; /* clock_now\'s */
+        uint32_t generation;  /* of kept writes */
+        unsigned deaths;      /* drivers that died over kept writes */
     } replay;
     bool lost_writes; /* an acknowledged write could not be repeated: the next flush says so */
     struct block_client_counts counts;

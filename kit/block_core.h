@@ -43,7 +43,10 @@ struct block_session {
     void *link; /* the transport's */
     bool write;
     bool ending;
-    unsigned owned; /* requests that the driver has */
+    unsigned owned;  /* requests that the driver has */
+    unsigned queued; /* and that it has not */
+    unsigned depth;  /* the most of both together, lately */
+    uint64_t active; /* the device's turn when it last had any */
     struct block_buffer buffer[BLOCK_BUFFERS];
     struct block_request *waiting, **waiting_end;
     unsigned completion_count;
@@ -61,8 +64,10 @@ struct block_device {
     struct block_session *sessions;        /* the first is the next to be served */
     unsigned pending;                      /* requests that the driver has, over all sessions */
     unsigned waiting;                      /* requests that it has not */
-    unsigned silent;     /* of the pending: those that nobody but `poll` will see */
-    unsigned fruitless;  /* polls in a row that found nothing */
+    unsigned silent;    /* of the pending: those that nobody but `poll` will see */
+    unsigned fruitless; /* polls in a row that found nothing */
+    uint64_t turns;
+    unsigned share;      /* how many requests of one session the driver may have now */
     uint64_t refused_at; /* how many requests were done when the driver refused one; 0: never */
     struct block_device *next;
 };

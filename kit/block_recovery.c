@@ -16,13 +16,14 @@
 #include <string.h>
 
 #include <kit/block_client_core.h>
+#include <kit/clock.h>
 #include <kit/log.h>
 
-enum {
-    SUSPECT_DEATHS = 2, /* from then on a request is tried alone */
-    POISON_DEATHS = 5,  /* and given up */
-    KEPT_DEATHS = 8,
-};
+/* A request over which a driver died may have killed it, or not: many were in flight. From the
+ * second time on it is tried alone. What kills a driver does so soon: a request that was alone so
+ * often with one that died at once is poison, and so is one that was there too often. */
+#define AT_ONCE (10 * CLOCK_MILLISECOND)
+enum { SUSPECT_DEATHS = 2, POISON_ALONE = 4, POISON_DEATHS = 40, KEPT_DEATHS = 40 };
 
 static void poison_end(struct block_client *client, uint16_t slot)
 {
@@ -41,6 +42,8 @@ void block_client_lost(struct block_client *client)
     if (client->state == BLOCK_CLIENT_GONE || client->state == BLOCK_CLIENT_LOST)
         return;
     bool in_replay = client->state == BLOCK_CLIENT_KEPT;
+    bool at_once =
+        client->state == BLOCK_CLIENT_ALONE && clock_now() - client->replay.alone_since < AT_ONCE;
     client->replay.deaths = in_replay ? client->replay.deaths + 1 : 0;
     client->state = BLOCK_CLIENT_LOST;
     client->batched = 0;
@@ -49,8 +52,9 @@ void block_client_lost(struct block_client *client)
         if (!request->in_flight)
             continue;
         request->deaths = (uint8_t)(request->deaths + request->sent);
+        request->alone = (uint8_t)(request->alone + (request->sent && at_once));
         request->sent = request->flushing = false;
-        if (request->deaths >= POISON_DEATHS)
+        if (request->alone >= POISON_ALONE || request->deaths >= POISON_DEATHS)
             poison_end(client, (uint16_t)slot);
     }
 }
@@ -201,6 +205,7 @@ void block_client_replay_step(struct block_client *client)
         return;
     }
     client->replay.under_way = 1;
+    client->replay.alone_since = clock_now();
     client->counts.replayed++;
     block_client_request_send(client, suspect);
     block_client_send(client);

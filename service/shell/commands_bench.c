@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <host/mach/port.h>
 #include <kit/block_client.h>
 #include <kit/clock.h>
 
@@ -33,6 +34,7 @@ static void slot_done(void *context, enum block_status status);
 /* Where in the buffer a slot's data goes comes with its completion, so nothing is allocated. */
 struct slot {
     struct load *load;
+    bool busy;
     uint64_t offset;
     uint64_t started;
 };
@@ -41,7 +43,7 @@ struct slot {
 struct load {
     struct block_client *client;
     enum block_operation operation;
-    bool random;
+    bool random, timed;
     uint32_t buffer, blocks;
     uint64_t positions, position;
     uint64_t left;
@@ -60,6 +62,7 @@ static void slot_start(struct slot *slot)
     if (load->left == 0 || load->failed != BLOCK_STATUS_OK)
         return;
     load->left--;
+    slot->busy = true;
     uint64_t position = load->position;
     if (load->random) {
         load->position =
@@ -78,9 +81,10 @@ static void slot_done(void *context, enum block_status status)
 {
     struct slot *slot = context;
 
+    slot->busy = false;
     if (status != BLOCK_STATUS_OK)
         slot->load->failed = status;
-    if (latencies)
+    if (latencies && slot->load->timed)
         latencies[latency_count++] = (uint32_t)((clock_now() - slot->started) / 1000);
     slot_start(slot);
 }
@@ -97,8 +101,10 @@ static int load_open(const char *device, const struct bench *bench, unsigned num
     struct load *load = &loads[number];
     void *memory;
 
-    *load = (struct load){
-        .operation = bench->operation, .random = bench->random, .position = number + 1};
+    *load = (struct load){.operation = bench->operation,
+                          .random = bench->random,
+                          .timed = true,
+                          .position = number + 1};
     int error = block_client_open(device, bench->operation == BLOCK_WRITE, &load->client);
     if (error != 0)
         return error;
@@ -172,6 +178,67 @@ static int bench_measure(const struct bench *bench)
     return error;
 }
 
+static uint32_t percentile(unsigned percent)
+{
+    qsort(latencies, latency_count, sizeof(latencies[0]), smaller);
+    return latencies[latency_count * percent / 100];
+}
+
+static bool load_is_busy(const struct load *load, unsigned depth)
+{
+    for (unsigned slot = 0; slot < depth; slot++) {
+        if (load->slot[slot].busy)
+            return true;
+    }
+    return false;
+}
+
+static void begun(void *context)
+{
+    (void)context;
+}
+
+/* One request after the other of the second client's, while the first has `depth` in flight. */
+static int neighbours_run(unsigned depth, unsigned operations)
+{
+    static struct clock_timer begin;
+    struct load *busy = &loads[0], *single = &loads[1];
+
+    latency_count = 0;
+    busy->timed = false;
+    busy->left = depth > 0 ? UINT64_MAX : 0;
+    single->left = operations;
+    for (unsigned slot = 0; slot < depth; slot++)
+        slot_start(&busy->slot[slot]);
+    slot_start(&single->slot[0]);
+    clock_timer_start(&begin, 0, begun, NULL); /* the loop sends at the end of a turn */
+    while (latency_count < operations && busy->failed == BLOCK_STATUS_OK &&
+           single->failed == BLOCK_STATUS_OK)
+        loop_once(UINT64_MAX);
+    busy->left = 0;
+    while (load_is_busy(busy, depth))
+        loop_once(UINT64_MAX);
+    enum block_status failed = busy->failed ? busy->failed : single->failed;
+    return failed == BLOCK_STATUS_OK ? 0 : block_status_error(failed);
+}
+
+static int neighbours_measure(unsigned depth, unsigned operations)
+{
+    latencies = calloc(operations + 1, sizeof(latencies[0]));
+    if (!latencies)
+        return ENOMEM;
+    int error = neighbours_run(0, operations);
+    uint32_t alone = error == 0 ? percentile(50) : 0;
+    if (error == 0)
+        error = neighbours_run(depth, operations);
+    if (error == 0)
+        console_print("alone p50 %u us; beside %u in flight p50 %u us, p99 %u us\n", alone, depth,
+                      percentile(50), percentile(99));
+    free(latencies);
+    latencies = NULL;
+    return error;
+}
+
 static bool pattern_parse(const char *word, struct bench *bench)
 {
     bool read = strcmp(word, "randread") == 0 || strcmp(word, "seqread") == 0;
@@ -216,7 +283,35 @@ static int bench_run(unsigned count, char **words)
     return error ? shell_complain("bench", words[1], error) : 0;
 }
 
+static int neighbours_command(unsigned count, char **words)
+{
+    struct bench bench = {.size = 4096, .random = true, .operation = BLOCK_READ};
+    uint64_t operations;
+    int error = 0;
+
+    if (count != 4 || !shell_number(words[2], &operations) ||
+        !shell_number(words[3], &bench.depth) || operations == 0 || operations > OPERATIONS_MAX ||
+        bench.depth == 0 || bench.depth > DEPTH_MAX)
+        return SHELL_USAGE;
+    for (unsigned i = 0; i < 2 && error == 0; i++) {
+        error = load_open(words[1], &bench, i);
+        if (error == 0)
+            error = block_client_join_loop(loads[i].client);
+    }
+    if (error == 0)
+        error = neighbours_measure((unsigned)bench.depth, (unsigned)operations);
+    for (unsigned i = 0; i < 2; i++) {
+        if (loads[i].client)
+            block_client_close(loads[i].client);
+        loads[i].client = NULL;
+    }
+    return error ? shell_complain("bench-neighbours", words[1], error) : 0;
+}
+
 const struct command commands_bench[] = {
+    {"bench-neighbours", "DEVICE OPERATIONS DEPTH",
+     "latency of one read at a time, alone and beside a client with DEPTH in flight",
+     neighbours_command},
     {"bench", "DEVICE PATTERN OPERATIONS DEPTH [BYTES [MODE [CLIENTS]]]",
      "rand|seq + read|write; hybrid, polled or interrupt", bench_run},
     {0},
