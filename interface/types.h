@@ -37,9 +37,10 @@ enum io_resource_kind {
 };
 
 enum io_resource_flags {
-    IO_RESOURCE_IN_USE = 1u << 0,  /* mapped, granted, attached */
-    IO_RESOURCE_MESSAGE = 1u << 1, /* interrupt: message signalled (MSI or MSI-X) */
-    IO_RESOURCE_SHARED = 1u << 2,  /* interrupt: a line that other devices may share */
+    IO_RESOURCE_IN_USE = 1u << 0,     /* mapped, granted, attached */
+    IO_RESOURCE_MESSAGE = 1u << 1,    /* interrupt: message signalled (MSI or MSI-X) */
+    IO_RESOURCE_SHARED = 1u << 2,     /* interrupt: a line that other devices may share */
+    IO_RESOURCE_TRANSLATED = 1u << 3, /* DMA: an IOMMU makes the address a physical one */
 };
 
 struct io_resource {

@@ -237,6 +237,21 @@ int dma_buffer_create(struct device *device, size_t size, struct dma_buffer *buf
     return 0;
 }
 
+bool dma_is_translated(const struct device *device)
+{
+    static struct io_resource resources[IO_RESOURCES_MAX];
+    mach_msg_type_number_t size = sizeof(resources);
+
+    if (io_device_describe(device->io, (char *)resources, &size) != KERN_SUCCESS ||
+        size > sizeof(resources))
+        return true; /* the safe answer: the device is held to the IOMMU */
+    for (size_t i = 0; i < size / sizeof(resources[0]); i++) {
+        if (resources[i].kind == IO_RESOURCE_DMA && (resources[i].flags & IO_RESOURCE_TRANSLATED))
+            return true;
+    }
+    return false;
+}
+
 void dma_buffer_destroy(struct device *device, struct dma_buffer *buffer)
 {
     for (unsigned slot = 0; slot < DEVICE_DMA_MAX; slot++) {

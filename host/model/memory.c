@@ -18,12 +18,14 @@ enum { BUFFERS_MAX = 512 };
 static struct dma_buffer buffers[BUFFERS_MAX];
 static uint64_t next_address;
 static unsigned allowed;
+static bool translated;
 
 void model_memory_begin(void)
 {
     memset(buffers, 0, sizeof(buffers));
     next_address = FIRST_ADDRESS;
     allowed = UINT_MAX;
+    translated = true;
 }
 
 void model_memory_end(void)
@@ -36,6 +38,17 @@ void model_memory_end(void)
 void model_memory_limit(unsigned count)
 {
     allowed = count;
+}
+
+void model_memory_translated(bool now)
+{
+    translated = now;
+}
+
+bool dma_is_translated(const struct device *device)
+{
+    (void)device;
+    return translated;
 }
 
 int dma_buffer_create(struct device *device, size_t size, struct dma_buffer *buffer)

@@ -74,4 +74,7 @@ unsigned model_interrupts_rejected(void);
 /* Let dma_buffer_create succeed that many times more, then fail with ENOMEM. */
 void model_memory_limit(unsigned buffers);
 
+/* What dma_is_translated says from now on; at the beginning, true. */
+void model_memory_translated(bool translated);
+
 #endif

@@ -315,7 +315,8 @@ kern_return_t serve_io_device_describe(mach_port_t port, record_t record,
     for (unsigned i = 0; i < IO_DMA_MAPPINGS; i++) {
         if (device->mapping[i].memory)
             resource_add(&writer, IO_RESOURCE_DMA, i, device->mapping[i].address,
-                         device->mapping[i].size, IO_RESOURCE_IN_USE, 0);
+                         device->mapping[i].size,
+                         IO_RESOURCE_IN_USE | (device->domain ? IO_RESOURCE_TRANSLATED : 0), 0);
     }
     *size = writer.count * sizeof(writer.list[0]);
     memcpy(record, writer.list, *size);
