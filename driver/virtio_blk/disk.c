@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "disk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <kit/log.h>
+
+#include "layout.h"
+
+#define IDENTIFY_LIMIT (5 * CLOCK_SECOND)
+#define STOP_LIMIT     (5 * CLOCK_SECOND)
+#define TRANSFER_MOST  (UINT32_C(1) << 20)
+
+#define FEATURES                                                                                   \
+    (VIRTIO_FEATURE(VIRTIO_BLK_F_SIZE_MAX) | VIRTIO_FEATURE(VIRTIO_BLK_F_SEG_MAX) |                \
+     VIRTIO_FEATURE(VIRTIO_BLK_F_RO) | VIRTIO_FEATURE(VIRTIO_BLK_F_BLK_SIZE) |                     \
+     VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH) | VIRTIO_FEATURE(VIRTIO_BLK_F_TOPOLOGY))
+
+/* A field of the device's configuration. */
+#define CONFIG(disk, field)                                                                        \
+    virtio_config_get(&(disk)->virtio, offsetof(struct virtio_blk_config, field),                  \
+                      sizeof(((struct virtio_blk_config *)NULL)->field))
+
+/* 5.2.4: the block size is a hint; what it cannot be is not taken. */
+static uint32_t block_size_get(const struct virtio_blk_disk *disk)
+{
+    uint32_t size = (uint32_t)CONFIG(disk, blk_size);
+
+    if (!virtio_has(&disk->virtio, VIRTIO_BLK_F_BLK_SIZE))
+        return VIRTIO_BLK_SECTOR;
+    if (size >= VIRTIO_BLK_SECTOR && size <= 65536 && (size & (size - 1)) == 0)
+        return size;
+    log_warning("the device names blocks of %u bytes: %u are used", size, VIRTIO_BLK_SECTOR);
+    return VIRTIO_BLK_SECTOR;
+}
+
+/* 5.2.4: a device may bound the length of segments and their number. Ours are of one piece unless
+ * it bounds their length. False: not even a block fits. */
+static bool shape_get(struct virtio_blk_disk *disk, struct virtio_blk_shape *shape)
+{
+    uint32_t size = disk->limits.block_size, most = TRANSFER_MOST, pieces = 1;
+
+    shape->piece = most;
+    if (virtio_has(&disk->virtio, VIRTIO_BLK_F_SIZE_MAX)) {
+        uint32_t piece = (uint32_t)CONFIG(disk, size_max);
+        unsigned entries = virtio_queue_entries(&disk->virtio, 0);
+        if (piece < shape->piece)
+            shape->piece = piece;
+        if (virtio_has(&disk->virtio, VIRTIO_BLK_F_SEG_MAX))
+            pieces = (uint32_t)CONFIG(disk, seg_max);
+        if (pieces > VIRTIO_BLK_PIECES_MAX)
+            pieces = VIRTIO_BLK_PIECES_MAX;
+        if (entries > 2 && pieces > entries - 2)
+            pieces = entries - 2;
+        if (most > (uint64_t)shape->piece * pieces)
+            most = shape->piece * pieces;
+    }
+    shape->pieces = pieces;
+    shape->sectors_per_block = size / VIRTIO_BLK_SECTOR;
+    disk->limits.max_transfer = most / size * size;
+    return most >= size;
+}
+
+static int limits_get(struct virtio_blk_disk *disk, struct virtio_blk_shape *shape)
+{
+    struct block_device_limits *limits = &disk->limits;
+
+    disk->capacity = CONFIG(disk, capacity);
+    limits->block_size = block_size_get(disk);
+    limits->blocks = disk->capacity / (limits->block_size / VIRTIO_BLK_SECTOR);
+    limits->flags = (virtio_has(&disk->virtio, VIRTIO_BLK_F_RO) ? BLOCK_INFO_READ_ONLY : 0) |
+                    (virtio_has(&disk->virtio, VIRTIO_BLK_F_FLUSH) ? BLOCK_INFO_VOLATILE_CACHE : 0);
+    snprintf(limits->model, sizeof(limits->model), "virtio block device");
+    if (disk->capacity > UINT64_MAX / VIRTIO_BLK_SECTOR) {
+        log_error("the disk cannot be used: its size cannot be");
+        return ENOTSUP;
+    }
+    if (!shape_get(disk, shape)) {
+        log_error("the disk cannot be used: %u segments of %u bytes do not hold a block of %u",
+                  shape->pieces, shape->piece, limits->block_size);
+        return ENOTSUP;
+    }
+    return 0;
+}
+
+/* 5.2.6: up to 20 bytes. Blanks at the end cut off, nothing but printable characters. A device
+ * without one is as good. */
+static int serial_get(struct virtio_blk_disk *disk)
+{
+    char identity[VIRTIO_BLK_ID_SIZE];
+    char *serial = disk->limits.serial;
+    int error = virtio_blk_io_identify(&disk->io, IDENTIFY_LIMIT, identity);
+
+    if (error == EIO)
+        return 0;
+    if (error != 0) {
+        log_error("the device does not answer: %s", strerror(error));
+        return error;
+    }
+    static_assert(sizeof(disk->limits.serial) > sizeof(identity), "room for the NUL");
+    size_t length = strnlen(identity, sizeof(identity));
+    while (length > 0 && identity[length - 1] == ' ')
+        length--;
+    for (size_t i = 0; i < length; i++)
+        serial[i] = identity[i] >= ' ' && identity[i] <= '~' ? identity[i] : '?';
+    serial[length] = '\0';
+    return 0;
+}
+
+/* 5.2.5.3, 5.2.6: only the size changes while a device works. Clients were told the one before. */
+static bool changed(void *context)
+{
+    struct virtio_blk_disk *disk = context;
+    uint64_t capacity;
+
+    if (virtio_is_dead(&disk->virtio)) {
+        virtio_blk_io_give_up(&disk->io, BLOCK_STATUS_GONE,
+                              "it wants a reset, or is not there any more");
+        return true;
+    }
+    capacity = CONFIG(disk, capacity);
+    if (capacity == disk->capacity)
+        return false;
+    log_warning("the disk has now %llu bytes, %llu before: restart the driver to use it so",
+                (unsigned long long)capacity * VIRTIO_BLK_SECTOR,
+                (unsigned long long)disk->capacity * VIRTIO_BLK_SECTOR);
+    disk->capacity = capacity;
+    return true;
+}
+
+/* As the operator set it. A device that cannot gather works all the same. */
+static void disk_moderate(struct virtio_blk_disk *disk, const struct device *device)
+{
+    struct block_moderation moderation = BLOCK_MODERATION_DEFAULT;
+
+    moderation.poll_from = device_setting(device, "poll-from", moderation.poll_from);
+    moderation.gather = device_setting(device, "gather", moderation.gather);
+    moderation.gather_us = device_setting(device, "gather-us", moderation.gather_us);
+    int error = block_device_moderate(disk->block, &moderation);
+    if (error != 0)
+        log_warning("interrupts are not gathered: %s", strerror(error));
+}
+
+static int disk_publish(struct virtio_blk_disk *disk, struct device *device)
+{
+    const struct block_device_limits *limits = &disk->limits;
+    int error =
+        block_device_publish(device, "", limits, &virtio_blk_io_ops, &disk->io, &disk->block);
+
+    if (error != 0) {
+        log_error("the disk cannot be offered: %s", strerror(error));
+        return error;
+    }
+    disk_moderate(disk, device);
+    unsigned exponent = (unsigned)CONFIG(disk, topology.physical_block_exp);
+    log_info("%llu blocks of %u bytes%s, serial %s", (unsigned long long)limits->blocks,
+             limits->block_size, limits->flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "",
+             limits->serial);
+    if (virtio_has(&disk->virtio, VIRTIO_BLK_F_TOPOLOGY) && exponent > 0)
+        log_info("writes are best of whole physical blocks, 2^%u of those", exponent);
+    return 0;
+}
+
+int virtio_blk_disk_start(struct device *device, struct virtio_blk_disk *disk)
+{
+    struct virtio_blk_shape shape;
+    int error = virtio_start(device, FEATURES, &disk->virtio);
+
+    if (error == 0)
+        error = limits_get(disk, &shape);
+    if (error == 0)
+        error = virtio_blk_io_open(&disk->virtio, &shape, &disk->io);
+    if (error == 0)
+        error = virtio_run(&disk->virtio, changed, disk);
+    if (error == 0)
+        error = serial_get(disk);
+    if (error == 0)
+        error = disk_publish(disk, device);
+    return error;
+}
+
+void virtio_blk_disk_stop(struct virtio_blk_disk *disk)
+{
+    if (disk->io.state == VIRTIO_BLK_IO_OPEN) { /* it was not given up before */
+        int error = virtio_blk_io_drain(&disk->io, STOP_LIMIT);
+        if (error != 0)
+            log_warning("requests are still in flight: stopping all the same");
+        else
+            error = virtio_blk_io_flush(&disk->io, STOP_LIMIT);
+        if (error != 0)
+            log_error("the disk was not flushed: %s", strerror(error));
+    }
+    virtio_blk_io_close(&disk->io);
+    /* A device that did not stop still owns the memory of what is in flight. */
+    if (virtio_reset(&disk->virtio) == 0)
+        virtio_blk_io_abandon(&disk->io, BLOCK_STATUS_GONE);
+}
