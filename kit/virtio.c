@@ -339,7 +339,7 @@ unsigned virtio_queue_entries(const struct virtio *virtio, unsigned index)
         return 0;
     common_write16(virtio, COMMON(queue_select), (uint16_t)index);
     unsigned entries = common_read16(virtio, COMMON(queue_size));
-    return entries > VIRTIO_ENTRIES_MAX ? 0 : entries;
+    return entries > VIRTIO_SIZE_MAX ? 0 : entries;
 }
 
 static void address_set(const struct virtio *virtio, size_t offset, uint64_t address)
@@ -371,7 +371,7 @@ int virtio_queue_create(struct virtio *virtio, unsigned index, const struct virt
     uint64_t doorbell = (uint64_t)common_read16(virtio, COMMON(queue_notify)) *
                         virtio->notify_multiplier; /* 4.1.4.4 */
 
-    while (entries * 2 <= there && entries * 2 <= plan->entries)
+    while (entries * 2 <= there && entries * 2 <= plan->entries && entries < VIRTIO_ENTRIES_MAX)
         entries *= 2; /* 2.7: a power of two, also where the device's is none */
     /* 2.7.5.3.1: no chain is longer than the queue, in a table of its own neither. */
     if (there == 0 || entries < plan->segments || virtio->queue_count == VIRTIO_QUEUES_MAX) {

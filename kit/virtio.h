@@ -40,7 +40,11 @@ enum virtio_feature {
 };
 #define VIRTIO_FEATURE(bit) (UINT64_C(1) << (bit))
 
-enum { VIRTIO_QUEUES_MAX = 16, VIRTIO_VECTORS_MAX = VIRTIO_QUEUES_MAX + 1 };
+enum {
+    VIRTIO_QUEUES_MAX = 16,
+    VIRTIO_VECTORS_MAX = VIRTIO_QUEUES_MAX + 1,
+    VIRTIO_ENTRIES_MAX = 256, /* of a queue of ours, however many the device has */
+};
 
 /* How long a device may take to stop. The specification has no limit. */
 #define VIRTIO_RESET_LIMIT (5 * CLOCK_SECOND)
@@ -130,7 +134,7 @@ struct virtio_queue {
         void *token; /* not null: a chain that begins here is with the device */
         uint64_t writable;
         uint16_t count, next;
-    } * chain;
+    } chain[VIRTIO_ENTRIES_MAX];
     unsigned free_count;
     uint16_t free;      /* the first of the free ones */
     uint16_t put, told; /* chains that were added, and of these how many the device knows of */
@@ -138,7 +142,7 @@ struct virtio_queue {
 };
 
 struct virtio_queue_plan {
-    unsigned entries;    /* at most; the device may have fewer */
+    unsigned entries;    /* at most, up to VIRTIO_ENTRIES_MAX; the device may have fewer */
     unsigned segments;   /* of the longest chain */
     irq_handler handler; /* called when the queue interrupts; null: it will be polled */
     void *context;

@@ -123,10 +123,10 @@ static_assert(offsetof(struct virtio_used, ring) == 4, "2.7.8");
 static_assert(sizeof(struct virtio_used_entry) == 8, "2.7.8");
 
 enum { VIRTIO_NO_INTERRUPT = 1, VIRTIO_NO_NOTIFY = 1 };
-enum { VIRTIO_ENTRIES_MAX = 32768 }; /* 2.7 */
+enum { VIRTIO_SIZE_MAX = 32768 }; /* 2.7 */
 
 /* Make the memory of a queue whose `virtio`, `entries`, `segments` and `handler` are set. 0 or
- * ENOMEM. */
+ * an errno value. */
 int virtio_queue_memory(struct virtio_queue *queue);
 
 #endif

@@ -6,10 +6,6 @@
  * write all of it, so what was put there is only ever overwritten: chains and free descriptors are
  * known from `chain`, which is ours alone.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <kit/log.h>
 #include <kit/virtio.h>
 
@@ -52,9 +48,7 @@ int virtio_queue_memory(struct virtio_queue *queue)
 
     if (indirect)
         size += (size_t)queue->entries * queue->segments * sizeof(struct virtio_descriptor);
-    queue->chain = calloc(queue->entries, sizeof(*queue->chain));
-    int error =
-        queue->chain ? dma_buffer_create(queue->virtio->device, size, &queue->memory) : ENOMEM;
+    int error = dma_buffer_create(queue->virtio->device, size, &queue->memory);
     if (error != 0)
         return error;
     unsigned char *memory = queue->memory.memory;

@@ -127,6 +127,7 @@ static void interrupts_set(struct virtio_blk_io *io)
             break;
     }
     virtio_queue_disarm(&io->queue);
+    clock_timer_cancel(&io->gathering);
 }
 
 static void io_poll(void *context)
@@ -231,7 +232,7 @@ int virtio_blk_io_open(struct virtio *virtio, const struct virtio_blk_shape *sha
                        struct virtio_blk_io *io)
 {
     struct virtio_queue_plan plan = {
-        .entries = VIRTIO_BLK_ENTRIES,
+        .entries = VIRTIO_ENTRIES_MAX,
         .segments = shape->pieces + 2,
         .handler = interrupt,
         .context = io,
@@ -342,7 +343,7 @@ static int io_gather(void *context, unsigned count, unsigned microseconds)
 {
     struct virtio_blk_io *io = context;
 
-    if (count == 0 || count > VIRTIO_BLK_ENTRIES)
+    if (count == 0 || count > VIRTIO_ENTRIES_MAX)
         return EINVAL;
     if (count > 1 && !virtio_has(io->virtio, VIRTIO_F_EVENT_IDX))
         return ENOTSUP;

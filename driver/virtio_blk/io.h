@@ -12,10 +12,7 @@
 #include <kit/clock.h>
 #include <kit/virtio.h>
 
-enum {
-    VIRTIO_BLK_ENTRIES = 256,
-    VIRTIO_BLK_PIECES_MAX = 32, /* that a request's data is cut into */
-};
+enum { VIRTIO_BLK_PIECES_MAX = 32 }; /* that a request's data is cut into */
 
 enum virtio_blk_io_state {
     VIRTIO_BLK_IO_CLOSED = 0, /* takes no requests: not open yet, closed, or given up and stopped */
@@ -46,8 +43,8 @@ struct virtio_blk_io {
     struct dma_buffer slots; /* a header and a status for each command, and room for an answer */
     unsigned commands;       /* how many there are */
     unsigned free_count;
-    uint16_t free_id[VIRTIO_BLK_ENTRIES];
-    struct virtio_blk_command command[VIRTIO_BLK_ENTRIES];
+    uint16_t free_id[VIRTIO_ENTRIES_MAX];
+    struct virtio_blk_command command[VIRTIO_ENTRIES_MAX];
     unsigned loud;        /* in flight, and to be noticed by an interrupt */
     unsigned gather;      /* how many of these together ... */
     uint64_t gather_time; /* ... in so many nanoseconds */
