@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A client of a block driver on the model host.
+ */
+#ifndef TEST_UNIT_CLIENT_FIXTURE_H
+#define TEST_UNIT_CLIENT_FIXTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kit/block_client_core.h>
+
+/* With one buffer. */
+struct test_client {
+    struct block_client *client;
+    uint8_t *memory;
+    size_t size;
+    uint32_t buffer;
+};
+void client_open(struct test_client *client, const char *name, bool write, size_t size);
+void client_close(struct test_client *client);
+
+/* One request, waited for: its status. */
+enum block_status client_request(struct test_client *client, enum block_operation operation,
+                                 uint64_t block, uint32_t count, uint64_t offset);
+
+/* Submit `count` reads of a block each without waiting, and how they ended, by status. */
+enum { CLIENT_STATUSES = 8 };
+extern unsigned client_ended[CLIENT_STATUSES];
+void client_submit_reads(struct test_client *client, unsigned count);
+
+/* Write `count` blocks from the buffer's `offset`, compare with `disk`, read them back elsewhere,
+ * and look whether anything around them was touched. */
+void client_check_transfer(struct test_client *client, const uint8_t *disk, uint64_t block,
+                           uint32_t count, uint64_t offset);
+
+#endif
