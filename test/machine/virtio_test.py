@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""virtio-blk: patterns, file systems, what the device can and cannot do, and devices that are refused."""
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+from machine.vm import MachineTest
+
+MIB = 1 << 20
+NAME = "virtio-blk0"
+
+
+def pattern(start, count, seed, disk=NAME):
+    return f"write-pattern {disk} {start} {count} {seed}; verify-pattern {disk} {start} {count} {seed}"
+
+
+class Virtio(MachineTest):
+    def device(self, image, properties):
+        """A device as QEMU would have it, without obvm's choice of properties."""
+        return [f"--qemu-arg={word}" for word in (
+            "-drive", f"if=none,id=x,format=raw,file={image}",
+            "-device", f"virtio-blk-pci,drive=x,{properties}")]
+
+    def assert_pattern(self, ran, count):
+        self.assert_status(ran)
+        self.assert_says(ran, f"^{NAME}: {count} of {count} blocks as written$")
+
+    def test_pattern_is_there_after_a_reboot(self):
+        image = self.blank_image("a.img", 24 * MIB)
+        for block_size, start, count in ((512, 37, 20011), (4096, 3, 4099)):
+            disk = f"virtio:{image},bs={block_size}"
+            ran = self.run_machine(f"write-pattern {NAME} {start} {count} 7", "--disk", disk)
+            self.assert_status(ran)
+            self.assert_says(ran, f"{NAME}: {24 * MIB // block_size} blocks of {block_size} bytes, "
+                             "serial outboard0", "log")
+            ran = self.run_machine(f"verify-pattern {NAME} {start} {count} 7; "
+                                   f"verify-pattern {NAME} {start} {count} 8", "--disk", disk)
+            self.assert_says(ran, f"^{NAME}: {count} of {count} blocks as written$")
+            self.assert_says(ran, f"^{NAME}: block {start} differs at byte 0$")
+            self.assert_status(ran, 1)
+
+    def test_both_drivers_write_the_same_bytes(self):
+        images = self.blank_image("a.img", 8 * MIB), self.blank_image("b.img", 8 * MIB)
+        ran = self.run_machine("write-pattern nvme0n1 5 9001 6; write-pattern virtio-blk0 5 9001 6",
+                               "--disk", f"nvme:{images[0]}", "--disk", f"virtio:{images[1]}")
+        self.assert_status(ran)
+        contents = []
+        for image in images:
+            with open(image, "rb") as file:
+                contents.append(file.read())
+        self.assertEqual(*contents)
+        self.assertEqual(contents[1][:5 * 512], bytes(5 * 512))
+        self.assertNotEqual(contents[1][5 * 512:6 * 512], bytes(512))
+        self.assertNotEqual(contents[1][9005 * 512:9006 * 512], bytes(512))
+        self.assertEqual(contents[1][9006 * 512:], bytes(8 * MIB - 9006 * 512))
+
+    def test_without_an_iommu(self):
+        image = self.blank_image("a.img", 8 * MIB)
+        ran = self.run_machine(pattern(1, 4001, 3), "--disk", f"virtio:{image}", "--iommu", "none")
+        self.assert_pattern(ran, 4001)
+        self.assert_says(ran, "DMA is not confined", "log")
+
+    def test_read_only_disk_refuses_writes(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine(f"hexdump {NAME} 0 1; write-pattern {NAME} 0 8 1",
+                               "--disk", f"virtio:{image},ro")
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "^00000000  00 ")
+        self.assert_says(ran, f"^write-pattern: {NAME}: Read-only file system$")
+        with open(image, "rb") as file:
+            self.assertEqual(file.read(), bytes(4 * MIB))
+
+    def test_past_the_end_is_an_error(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        for command in (f"hexdump {NAME} 0x3ffff0 17", f"verify-pattern {NAME} 8192 1 1",
+                        f"write-pattern {NAME} 8191 2 1"):
+            with self.subTest(command=command):
+                self.assert_status(self.run_machine(command, "--disk", f"virtio:{image}"), 1)
+
+    def test_a_file_system(self):
+        noise = os.urandom(5 * MIB + 17)
+        os.makedirs(self.path("tree"))
+        with open(self.path("tree/big"), "wb") as file:
+            file.write(noise)
+        for iommu, block_size in (("vtd", 512), ("none", 512), ("vtd", 4096)):
+            with self.subTest(iommu=iommu, block_size=block_size):
+                image = self.ext4_image("a.img", "48M", self.path("tree"))
+                disk = f"virtio:{image},bs={block_size}"
+                ran = self.run_machine(
+                    f"mount {NAME}; mkdir /new /new/er; cp /big /new/er/copy; rm /big; sync;"
+                    "cp /new/er/copy /again; umount /", "--disk", disk, "--iommu", iommu)
+                self.assert_status(ran)
+                self.assert_clean(image)
+                ran = self.run_machine(f"mount {NAME} / ro; sha256sum /new/er/copy /again",
+                                       "--disk", f"{disk},ro", "--iommu", iommu)
+                self.assert_status(ran)
+                hashes = re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M)
+                with open(self.path("tree/big"), "rb") as file:
+                    wanted = subprocess.run(["sha256sum"], stdin=file, capture_output=True, text=True,
+                                            check=True).stdout.split()[0]
+                self.assertEqual(hashes, [wanted, wanted], str(ran))
+
+    def test_patterns_go_on_under_kills(self):
+        image = self.blank_image("a.img", 64 * MIB)
+        for iommu in ("vtd", "none"):
+            ran = self.run_machine(f"kill {NAME} 1000 60 3; {pattern(5, 60001, 4)}; kill {NAME} 0;"
+                                   "sleep 400; drivers", "--disk", f"virtio:{image}", "--iommu", iommu)
+            self.assert_pattern(ran, 60001)
+            row = re.search(rf"^{NAME} +driver +\w+ +\d+ +\d+ +[\d.]+ +(\d+) ", ran.output, re.M)
+            self.assertGreater(int(row[1]), 1)
+
+    def test_devices_of_all_kinds(self):
+        """Less than the usual: no event index, no indirect descriptors, few descriptors, a notification
+        page per queue, one message for all, no message at all (a line)."""
+        image = self.blank_image("a.img", 4 * MIB)
+        for properties in ("event_idx=off", "indirect_desc=off", "event_idx=off,indirect_desc=off",
+                           "queue-size=4", "queue-size=4,indirect_desc=off", "page-per-vq=on",
+                           "packed=on", "num-queues=4", "vectors=1", "vectors=0"):
+            with self.subTest(properties=properties):
+                ran = self.run_machine(pattern(1, 2001, 3), *self.device(
+                    image, "disable-legacy=on,iommu_platform=on," + properties))
+                self.assert_pattern(ran, 2001)
+
+    def test_a_transitional_device_is_used_as_a_modern_one(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine(pattern(1, 2001, 3), *self.device(image, "disable-legacy=off"),
+                               "--iommu", "none")
+        self.assert_pattern(ran, 2001)
+
+    def refused(self, image, properties, reason):
+        ran = self.run_machine(f"devices; hexdump {NAME} 0 1", *self.device(image, properties))
+        self.assert_status(ran, 1)
+        self.assert_says(ran, f"{NAME}: error: the device {reason}", "log")
+
+    def test_devices_that_are_refused(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        self.refused(image, "disable-modern=on,disable-legacy=off", "has the legacy interface only")
+        # It would take the addresses behind the IOMMU for physical ones.
+        self.refused(image, "disable-legacy=on", "bypasses the IOMMU")
+
+    def grow(self, path, size):
+        """Tell QEMU to, as soon as it listens and the driver runs."""
+        log = self.path("machine.log")
+        for _ in range(200):
+            time.sleep(0.1)
+            if not os.path.exists(log):
+                continue
+            with open(log, encoding="utf-8", errors="replace") as file:
+                if f"{NAME}: " in file.read():
+                    break
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(10)
+            control.connect(path)
+            for command in ('{"execute": "qmp_capabilities"}',
+                            '{"execute": "block_resize", "arguments": {"device": "disk0", '
+                            f'"size": {size}}}}}'):
+                control.recv(4096)
+                control.sendall(command.encode())
+            control.recv(4096)
+
+    def test_a_disk_that_grows(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        path = self.path("control")
+        thread = threading.Thread(target=self.grow, args=(path, 8 * MIB))
+        thread.start()
+        ran = self.run_machine("sleep 4000", "--disk", f"virtio:{image}", "--qemu-arg=-qmp",
+                               f"--qemu-arg=unix:{path},server=on,wait=off")
+        thread.join()
+        self.assert_status(ran)
+        self.assert_says(ran, f"the disk has now {8 * MIB} bytes, {4 * MIB} before", "log")
