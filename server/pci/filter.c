@@ -11,6 +11,11 @@ enum {
     EXTENDED_VENDOR_BODY = 8,
 };
 
+/* Virtio 1.2, 4.1.2 and 4.1.4.9: one of a virtio device's capabilities is a way to all of its
+ * memory, to the interrupt table too, and which one comes first is the device's choice. Its drivers
+ * write none of them. */
+enum { VENDOR_VIRTIO = 0x1af4 };
+
 static bool is_inside(unsigned offset, unsigned width, unsigned first, unsigned end)
 {
     return first < end && offset >= first && offset < end && width <= end - offset;
@@ -38,6 +43,8 @@ bool pci_filter_allows(const struct pci_config *config, const struct pci_functio
 
     if (is_inside(offset, width, PCI_CACHE_LINE, PCI_HEADER_TYPE))
         return true;
+    if (function->info.vendor == VENDOR_VIRTIO)
+        return false;
     unsigned vendor = pci_capability_find(config, address, PCI_CAPABILITY_VENDOR);
     if (vendor != 0) {
         unsigned end = vendor + pci_read8(config, address, vendor + VENDOR_LENGTH);

@@ -452,6 +452,24 @@ static void what_a_driver_may_write(void **state)
     assert_false(allows(0x62, 2));
 }
 
+/* A virtio device's vendor-specific capability reads and writes its memory, which is not the
+ * driver's altogether. */
+static void what_a_virtio_driver_may_write(void **state)
+{
+    int f = pci_model_add(&model, PCI_MODEL_ROOT, 3, 0, 0x1af4, 0x010000);
+
+    (void)state;
+    pci_model_capability(&model, f, 0x40, PCI_CAPABILITY_VENDOR, 0);
+    pci_model_poke(&model, f, 0x42, 1, 0x14);
+    pci_tree_scan(&tree, 0, 0, 255);
+
+    unsigned allowed = 0;
+    for (unsigned offset = 0; offset < 256; offset++)
+        allowed += allows(offset, 1);
+    assert_int_equal(allowed, 2);
+    assert_true(allows(PCI_CACHE_LINE, 2));
+}
+
 static uint32_t random_next(uint32_t *seed)
 {
     *seed ^= *seed << 13;
@@ -518,6 +536,7 @@ int main(void)
         cmocka_unit_test_setup(other_resets, setup),
         cmocka_unit_test_setup(bus_reset_where_it_is_alone, setup),
         cmocka_unit_test_setup(what_a_driver_may_write, setup),
+        cmocka_unit_test_setup(what_a_virtio_driver_may_write, setup),
         cmocka_unit_test_setup(noise, setup),
     };
 
