@@ -7,10 +7,12 @@
 
 #include <test/unit/virtio_blk_fixture.h>
 
-static const struct block_info *info_of(struct block_client **client)
+static struct block_client *client_opened(void)
 {
-    assert_int_equal(block_client_open(BLK_NAME, false, client), 0);
-    return block_client_info(*client);
+    struct block_client *client;
+
+    assert_int_equal(block_client_open(BLK_NAME, false, &client), 0);
+    return client;
 }
 
 static void attach_describes_the_disk(void **state)
@@ -19,7 +21,8 @@ static void attach_describes_the_disk(void **state)
 
     (void)state;
     blk_attach();
-    const struct block_info *info = info_of(&client);
+    client = client_opened();
+    const struct block_info *info = block_client_info(client);
     assert_int_equal(info->blocks, BLK_SECTORS);
     assert_int_equal(info->block_size, 512);
     assert_int_equal(info->max_transfer, 1 << 20);
@@ -48,7 +51,8 @@ static void serial_numbers(void **state)
             blk_again();
         model.serial = cases[i].told;
         blk_attach();
-        assert_string_equal(info_of(&client)->serial, cases[i].expected);
+        client = client_opened();
+        assert_string_equal(block_client_info(client)->serial, cases[i].expected);
         block_client_close(client);
     }
 }
@@ -90,7 +94,8 @@ static void a_capacity_that_is_no_whole_number_of_blocks(void **state)
     virtio_blk_model_field(&model, VIRTIO_BLK_MODEL_BLK_SIZE, 20, 4, 4096);
     virtio_blk_model_field(&model, VIRTIO_BLK_MODEL_BLK_SIZE, 0, 8, 8 * 5 + 7);
     blk_attach();
-    assert_int_equal(info_of(&client)->blocks, 5);
+    client = client_opened();
+    assert_int_equal(block_client_info(client)->blocks, 5);
     block_client_close(client);
 }
 
@@ -105,7 +110,8 @@ static void capacities_that_cannot_be(void **state)
     blk_again();
     virtio_blk_model_field(&model, 0, 0, 8, UINT64_MAX / 512);
     blk_attach();
-    assert_int_equal(info_of(&client)->blocks, UINT64_MAX / 512);
+    client = client_opened();
+    assert_int_equal(block_client_info(client)->blocks, UINT64_MAX / 512);
     block_client_close(client);
 }
 
@@ -377,7 +383,8 @@ static void a_disk_that_is_read_only(void **state)
     model.virtio.offered |= UINT64_C(1) << VIRTIO_BLK_MODEL_RO;
     blk_attach();
     assert_int_equal(block_client_open(BLK_NAME, true, &client), EROFS);
-    assert_true(info_of(&client)->flags & BLOCK_INFO_READ_ONLY);
+    client = client_opened();
+    assert_true(block_client_info(client)->flags & BLOCK_INFO_READ_ONLY);
     block_client_close(client);
 }
 
