@@ -13,9 +13,11 @@
 #include <stdint.h>
 
 enum block_operation {
-    BLOCK_READ = 1,  /* device to buffer */
-    BLOCK_WRITE = 2, /* buffer to device */
-    BLOCK_FLUSH = 3, /* every write completed before this was submitted becomes durable */
+    BLOCK_READ = 1,         /* device to buffer */
+    BLOCK_WRITE = 2,        /* buffer to device */
+    BLOCK_FLUSH = 3,        /* every write completed before this was submitted becomes durable */
+    BLOCK_DISCARD = 4,      /* what the blocks hold does not matter any more */
+    BLOCK_WRITE_ZEROES = 5, /* as if zeroes were written, without a buffer */
 };
 
 /* How the client would have the driver learn that the request is done; neither: by interrupt while
@@ -45,8 +47,8 @@ struct block_submission {
     uint32_t generation;
     uint64_t block;  /* first block, in the device's blocks from the session's start; flush: 0 */
     uint32_t count;  /* how many blocks; flush: 0 */
-    uint32_t buffer; /* id of an attached buffer; flush: 0 */
-    uint64_t offset; /* bytes into the buffer, a multiple of 4; flush: 0 */
+    uint32_t buffer; /* id of an attached buffer; flush, discard, zeroes: 0 */
+    uint64_t offset; /* bytes into the buffer, a multiple of 4; as `buffer` */
     uint64_t reserved[4];
 };
 static_assert(sizeof(struct block_submission) == 64, "a submission is one cache line");
@@ -55,7 +57,7 @@ struct block_completion {
     uint16_t slot;
     uint16_t status; /* enum block_status */
     uint32_t generation;
-    uint32_t length; /* bytes moved: all of the request on success, else 0 */
+    uint32_t length; /* bytes moved: all of the request on success; none: 0 */
     uint32_t epoch;  /* the session's, which its client chose: tells it from an older driver's */
 };
 static_assert(sizeof(struct block_completion) == 16, "four completions to a cache line");
@@ -68,6 +70,8 @@ static_assert(sizeof(struct block_completion) == 16, "four completions to a cach
 enum block_info_flags {
     BLOCK_INFO_READ_ONLY = 1u << 0,
     BLOCK_INFO_VOLATILE_CACHE = 1u << 1, /* completed writes need a flush to be durable */
+    BLOCK_INFO_DISCARD = 1u << 2,        /* the operation is there */
+    BLOCK_INFO_WRITE_ZEROES = 1u << 3,   /* likewise */
 };
 
 /* What a session sees of its device. */
@@ -76,7 +80,7 @@ struct block_info {
     uint32_t block_size;   /* bytes: 512 or 4096, in general a power of two of at least 512 */
     uint32_t max_transfer; /* bytes: the longest single request, a multiple of block_size */
     uint32_t flags;        /* enum block_info_flags */
-    uint32_t reserved;
+    uint32_t max_blocks;   /* the longest single discard or write of zeroes, in blocks */
     uint64_t first;  /* where the range begins on the device: the same part when it comes back */
     char serial[32]; /* NUL-terminated, blanks trimmed */
     char model[48];  /* likewise */

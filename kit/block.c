@@ -129,6 +129,7 @@ void block_session_info(const struct block_session *session, struct block_info *
     info->blocks = session->range.count;
     info->block_size = limits->block_size;
     info->max_transfer = limits->max_transfer;
+    info->max_blocks = limits->max_blocks;
     info->flags = limits->flags | (session->write ? 0 : BLOCK_INFO_READ_ONLY);
     memcpy(info->serial, limits->serial, sizeof(info->serial));
     memcpy(info->model, limits->model, sizeof(info->model));
@@ -158,13 +159,62 @@ static void completion_add(struct block_session *session, const struct block_req
     };
 }
 
+static enum block_status flush_check(const struct block_submission *submission,
+                                     struct block_request *request)
+{
+    request->address = request->length = 0;
+    return (submission->block | submission->count | submission->offset | submission->buffer) == 0
+               ? BLOCK_STATUS_OK
+               : BLOCK_STATUS_INVALID;
+}
+
+static bool is_zeroing(const struct block_submission *submission)
+{
+    return submission->operation == BLOCK_DISCARD || submission->operation == BLOCK_WRITE_ZEROES;
+}
+
+static enum block_status zeroing_check(const struct block_session *session,
+                                       const struct block_submission *submission,
+                                       struct block_request *request)
+{
+    const struct block_device_limits *limits = &session->device->limits;
+    unsigned needed =
+        submission->operation == BLOCK_DISCARD ? BLOCK_INFO_DISCARD : BLOCK_INFO_WRITE_ZEROES;
+
+    request->address = request->length = 0;
+    if (!(limits->flags & needed) || submission->count > limits->max_blocks ||
+        (submission->buffer | submission->offset) != 0)
+        return BLOCK_STATUS_INVALID;
+    return session->write ? BLOCK_STATUS_OK : BLOCK_STATUS_READ_ONLY;
+}
+
+static enum block_status data_check(const struct block_session *session,
+                                    const struct block_submission *submission,
+                                    struct block_request *request)
+{
+    const struct block_device_limits *limits = &session->device->limits;
+
+    if (submission->operation != BLOCK_READ && submission->operation != BLOCK_WRITE)
+        return BLOCK_STATUS_INVALID;
+    if (submission->operation == BLOCK_WRITE && !session->write)
+        return BLOCK_STATUS_READ_ONLY;
+    if (submission->buffer >= BLOCK_BUFFERS)
+        return BLOCK_STATUS_INVALID;
+    const struct block_buffer *buffer = &session->buffer[submission->buffer];
+    uint64_t length = (uint64_t)submission->count * limits->block_size;
+    if (length > limits->max_transfer || submission->offset % 4 != 0 ||
+        submission->offset > buffer->size || length > buffer->size - submission->offset)
+        return BLOCK_STATUS_INVALID;
+    request->length = length;
+    request->address = buffer->address + submission->offset;
+    return BLOCK_STATUS_OK;
+}
+
 /* Fill the request in from a submission; what keeps it from being carried out, or OK. */
 static enum block_status request_check(const struct block_session *session,
                                        const struct block_submission *submission,
                                        struct block_request *request)
 {
-    const struct block_device_limits *limits = &session->device->limits;
-
     request->operation = (enum block_operation)submission->operation;
     request->block = submission->block;
     request->count = submission->count;
@@ -174,32 +224,18 @@ static enum block_status request_check(const struct block_session *session,
          submission->reserved[3]) != 0)
         return BLOCK_STATUS_INVALID;
 
-    if (submission->operation == BLOCK_FLUSH) {
-        request->address = request->length = 0;
-        return (submission->block | submission->count | submission->offset | submission->buffer) ==
-                       0
-                   ? BLOCK_STATUS_OK
-                   : BLOCK_STATUS_INVALID;
-    }
-    if (submission->operation != BLOCK_READ && submission->operation != BLOCK_WRITE)
-        return BLOCK_STATUS_INVALID;
-    if (submission->operation == BLOCK_WRITE && !session->write)
-        return BLOCK_STATUS_READ_ONLY;
-    if (submission->count == 0 || submission->buffer >= BLOCK_BUFFERS)
-        return BLOCK_STATUS_INVALID;
-
-    const struct block_buffer *buffer = &session->buffer[submission->buffer];
-    uint64_t length = (uint64_t)submission->count * limits->block_size;
-    if (length > limits->max_transfer || submission->offset % 4 != 0 ||
-        submission->offset > buffer->size || length > buffer->size - submission->offset)
+    enum block_status status =
+        submission->operation == BLOCK_FLUSH ? flush_check(submission, request)
+        : is_zeroing(submission)             ? zeroing_check(session, submission, request)
+                                             : data_check(session, submission, request);
+    if (status != BLOCK_STATUS_OK || submission->operation == BLOCK_FLUSH)
+        return status;
+    if (submission->count == 0)
         return BLOCK_STATUS_INVALID;
     if (submission->block > session->range.count ||
         submission->count > session->range.count - submission->block)
         return BLOCK_STATUS_RANGE;
-
     request->block += session->range.first;
-    request->length = length;
-    request->address = buffer->address + submission->offset;
     return BLOCK_STATUS_OK;
 }
 

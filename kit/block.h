@@ -24,7 +24,7 @@ struct block_request {
     uint64_t block;   /* first block on the device */
     uint32_t count;   /* blocks; 0 for a flush */
     uint64_t address; /* device address of the data: contiguous, a multiple of 4 */
-    uint64_t length;  /* bytes: count * block size */
+    uint64_t length;  /* bytes: count * block size; of a discard or write of zeroes: 0 */
     bool silent;      /* need raise no interrupt: the kit calls `poll` until it is done */
     void *driver;     /* the driver's to use while it owns the request */
 
@@ -68,6 +68,7 @@ struct block_device_limits {
     uint64_t blocks;
     uint32_t block_size;   /* a power of two, 512 to 65536 */
     uint32_t max_transfer; /* bytes, a multiple of block_size */
+    uint32_t max_blocks;   /* for discards and zeroes; may be 0 if there are none */
     uint32_t flags;        /* enum block_info_flags */
     char serial[32];
     char model[48];

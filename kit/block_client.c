@@ -176,7 +176,7 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     return 0;
 }
 
-/* A write is done for the client when it is kept, or durable. */
+/* A write is done for the client when it is kept, or durable; what has no data is not kept. */
 static bool write_is_safe(struct block_client *client, uint16_t slot)
 {
     struct block_client_request *request = &client->table[slot];
@@ -185,7 +185,8 @@ static bool write_is_safe(struct block_client *client, uint16_t slot)
     if (!client->keep.memory || submission->buffer >= BLOCK_BUFFERS)
         return true;
     const unsigned char *memory = client->memory[submission->buffer];
-    if (block_keep_add(&client->keep, submission->block, submission->count,
+    if (submission->operation == BLOCK_WRITE &&
+        block_keep_add(&client->keep, submission->block, submission->count,
                        memory + submission->offset,
                        (size_t)submission->count * client->info.block_size))
         return true;
@@ -219,14 +220,15 @@ static void completion_take(struct block_client *client, const struct block_comp
     }
     enum block_status status = (enum block_status)completion->status;
     const struct block_client_request *request = &client->table[slot];
-    bool flush = request->flushing || request->submission.operation == BLOCK_FLUSH;
-    uint64_t length = flush ? 0 : (uint64_t)request->submission.count * client->info.block_size;
+    unsigned operation = request->submission.operation;
+    bool flush = request->flushing || operation == BLOCK_FLUSH;
+    bool moves = !flush && (operation == BLOCK_READ || operation == BLOCK_WRITE);
+    uint64_t length = !moves ? 0 : (uint64_t)request->submission.count * client->info.block_size;
     if (status == BLOCK_STATUS_OK && completion->length != length)
         status = BLOCK_STATUS_DEVICE;
     if (flush)
         status = flush_status(client, slot, status);
-    else if (status == BLOCK_STATUS_OK && request->submission.operation == BLOCK_WRITE &&
-             !write_is_safe(client, slot))
+    else if (status == BLOCK_STATUS_OK && operation != BLOCK_READ && !write_is_safe(client, slot))
         return;
     if (client->state == BLOCK_CLIENT_ALONE)
         client->replay.under_way--;
@@ -291,7 +293,9 @@ static void part_done(void *context, enum block_status status)
 int block_client_transfer(struct block_client *client, enum block_operation operation,
                           uint64_t block, uint64_t count, uint32_t buffer, uint64_t offset)
 {
-    uint64_t most = client->info.max_transfer / client->info.block_size;
+    bool moves = operation == BLOCK_READ || operation == BLOCK_WRITE;
+    uint64_t most =
+        moves ? client->info.max_transfer / client->info.block_size : client->info.max_blocks;
     int result = 0;
 
     if (operation == BLOCK_FLUSH) {
@@ -302,6 +306,8 @@ int block_client_transfer(struct block_client *client, enum block_operation oper
     }
     if (block > client->info.blocks || count > client->info.blocks - block)
         return ERANGE;
+    if (most == 0)
+        return EOPNOTSUPP;
     while (count > 0 && result == 0) {
         uint32_t part = (uint32_t)(count < most ? count : most);
         int error =
@@ -316,7 +322,7 @@ int block_client_transfer(struct block_client *client, enum block_operation oper
         }
         block += part;
         count -= part;
-        offset += (uint64_t)part * client->info.block_size;
+        offset += moves ? (uint64_t)part * client->info.block_size : 0;
     }
     block_client_wait(client, true);
     return result;

@@ -60,7 +60,22 @@ enum {
     NVME_FLUSH = 0x00,
     NVME_WRITE = 0x01,
     NVME_READ = 0x02,
+    NVME_WRITE_ZEROES = 0x08,
+    NVME_DATASET = 0x09,
 };
+
+/* 6.7: dataset management, one range */
+#define NVME_DATASET_DEALLOCATE (1u << 2)
+struct nvme_dataset_range {
+    uint32_t attributes;
+    uint32_t count; /* blocks */
+    uint64_t first;
+};
+static_assert(sizeof(struct nvme_dataset_range) == 16, "6.7");
+enum { NVME_BLOCKS_MAX = 65536 }; /* of one command: 16 bits, zero-based */
+
+/* 5.15.2.2: ONCS */
+enum { NVME_ONCS_DATASET = 1u << 2, NVME_ONCS_WRITE_ZEROES = 1u << 3 };
 
 /* 5.15.1: identify, CNS */
 enum {

@@ -190,6 +190,7 @@ static int identify(struct nvme_controller *controller)
     string_copy(controller->serial, identity.serial, sizeof(identity.serial));
     string_copy(controller->model, identity.model, sizeof(identity.model));
     controller->namespaces = identity.namespaces;
+    controller->optional = identity.oncs;
     controller->volatile_cache = identity.vwc & 1;
     controller->shutdown_limit = shutdown_limit(identity.rtd3e);
     controller->max_transfer = transfer_limit(identity.mdts);

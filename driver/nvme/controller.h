@@ -38,6 +38,7 @@ struct nvme_controller {
     uint32_t max_transfer;   /* bytes */
     uint64_t shutdown_limit; /* nanoseconds */
     uint32_t namespaces;     /* the largest namespace id */
+    uint16_t optional;       /* ONCS: commands that it knows */
     bool volatile_cache;
     bool read_only; /* all its media are */
 };

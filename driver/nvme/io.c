@@ -64,14 +64,16 @@ static void completion_take(struct nvme_io *io, const struct nvme_completion *co
         return;
     }
 
+    static const char *const names[] = {
+        [BLOCK_READ] = "read",       [BLOCK_WRITE] = "write",          [BLOCK_FLUSH] = "flush",
+        [BLOCK_DISCARD] = "discard", [BLOCK_WRITE_ZEROES] = "zeroing",
+    };
     const struct block_request *request = io->command[completion->id].request;
     if (status != NVME_STATUS_SUCCESS) {
         io->errors++;
         if (is_worth_logging(io->errors))
             log_warning("%s of %u blocks at %llu failed with status %03x (%u so far)",
-                        !request || request->operation == BLOCK_FLUSH ? "flush"
-                        : request->operation == BLOCK_READ            ? "read"
-                                                                      : "write",
+                        !request ? "flush" : names[request->operation],
                         request ? request->count : 0,
                         request ? (unsigned long long)request->block : 0, status, io->errors);
     }
@@ -240,6 +242,17 @@ static void prp_fill(struct nvme_io *io, const struct block_request *request,
         *list++ = next + done;
 }
 
+/* Where the command's PRP list would be. */
+static void range_fill(struct nvme_io *io, const struct block_request *request,
+                       struct nvme_command *command)
+{
+    unsigned char *page = (unsigned char *)io->lists.memory + (size_t)command->id * NVME_PAGE;
+
+    *(struct nvme_dataset_range *)page =
+        (struct nvme_dataset_range){.count = request->count, .first = request->block};
+    command->prp1 = io->lists.address + (uint64_t)command->id * NVME_PAGE;
+}
+
 /* Give a command an id and put it into the queue; false if there is no room now. */
 static bool command_start(struct nvme_io *io, struct nvme_command *command,
                           struct block_request *request)
@@ -249,6 +262,8 @@ static bool command_start(struct nvme_io *io, struct nvme_command *command,
     command->id = io->free_id[io->free_count - 1];
     if (request && request->length > 0)
         prp_fill(io, request, command);
+    else if (request && request->operation == BLOCK_DISCARD)
+        range_fill(io, request, command);
     if (!nvme_queue_submit(&io->queue, command))
         return false;
     io->free_count--;
@@ -272,11 +287,16 @@ bool nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request
             return true;
         }
         command.opcode = NVME_FLUSH;
+    } else if (request->operation == BLOCK_DISCARD) {
+        command.opcode = NVME_DATASET;
+        command.cdw11 = NVME_DATASET_DEALLOCATE; /* 6.7; cdw10: one range, zero-based */
     } else {
-        command.opcode = request->operation == BLOCK_READ ? NVME_READ : NVME_WRITE;
+        command.opcode = request->operation == BLOCK_READ    ? NVME_READ
+                         : request->operation == BLOCK_WRITE ? NVME_WRITE
+                                                             : NVME_WRITE_ZEROES;
         command.cdw10 = (uint32_t)request->block;
         command.cdw11 = (uint32_t)(request->block >> 32);
-        command.cdw12 = request->count - 1; /* 6.9, 6.15: zero-based */
+        command.cdw12 = request->count - 1; /* 6.9, 6.15, 6.16: zero-based */
     }
     return command_start(io, &command, request);
 }

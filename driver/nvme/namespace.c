@@ -118,7 +118,10 @@ static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
         .block_size = 1u << identity->lba_format[format_index(identity)].data_shift,
         .max_transfer = controller->max_transfer,
         .flags = (controller->read_only || identity->attributes & 1 ? BLOCK_INFO_READ_ONLY : 0) |
-                 (controller->volatile_cache ? BLOCK_INFO_VOLATILE_CACHE : 0),
+                 (controller->volatile_cache ? BLOCK_INFO_VOLATILE_CACHE : 0) |
+                 (controller->optional & NVME_ONCS_DATASET ? BLOCK_INFO_DISCARD : 0) |
+                 (controller->optional & NVME_ONCS_WRITE_ZEROES ? BLOCK_INFO_WRITE_ZEROES : 0),
+        .max_blocks = NVME_BLOCKS_MAX,
     };
 
     static_assert(sizeof(limits.serial) == sizeof(controller->serial), "copied whole");

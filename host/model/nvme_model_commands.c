@@ -104,6 +104,7 @@ static void identify_controller(const struct nvme_model *model, uint8_t *page)
     page[512] = 0x66;
     page[513] = 0x44;
     put(page, 516, model->namespace_count, 4);
+    page[520] = 1u << 2 | 1u << 3; /* ONCS: dataset management, write zeroes */
     page[525] = model->volatile_cache;
 }
 
@@ -273,6 +274,33 @@ static unsigned transfer(struct nvme_model *model, struct nvme_model_namespace *
     return moved ? SUCCESS : TRANSFER_ERROR;
 }
 
+/* 6.16, and 6.7 for the one range that the driver names; discarded blocks read as zeroes here. */
+static unsigned zero(struct nvme_model *model, struct nvme_model_namespace *namespace,
+                     uint64_t block, uint64_t count)
+{
+    if (block > namespace->blocks || count > namespace->blocks - block)
+        return LBA_RANGE;
+    if (namespace->write_protected || model->media_read_only)
+        return WRITE_PROTECTED;
+    if (namespace->disk)
+        memset(namespace->disk + (block << namespace->shift), 0, (size_t)count << namespace->shift);
+    namespace->unflushed++;
+    return SUCCESS;
+}
+
+static unsigned dataset(struct nvme_model *model, struct nvme_model_namespace *namespace,
+                        const uint32_t *dword)
+{
+    uint32_t range[4];
+
+    if (dword[10] != 0 || dword[11] != 4)
+        model_violation("a dataset command with %u ranges and attributes %x", dword[10] + 1,
+                        dword[11]);
+    if (!nvme_model_move(model, dword, range, sizeof(range), false))
+        return TRANSFER_ERROR;
+    return zero(model, namespace, quad(range, 2), range[1]);
+}
+
 unsigned nvme_model_io(struct nvme_model *model, const uint32_t *dword)
 {
     uint32_t id = dword[1];
@@ -296,6 +324,10 @@ unsigned nvme_model_io(struct nvme_model *model, const uint32_t *dword)
         return transfer(model, namespace, dword, true);
     case 0x02:
         return transfer(model, namespace, dword, false);
+    case 0x08:
+        return zero(model, namespace, quad(dword, 10), (uint64_t)dword[12] + 1);
+    case 0x09:
+        return dataset(model, namespace, dword);
     default:
         return INVALID_OPCODE;
     }

@@ -188,11 +188,32 @@ static int verify_pattern_run(unsigned count, char **words)
     return bad ? 1 : 0;
 }
 
+static int zeroing_run(unsigned count, char **words)
+{
+    enum block_operation operation =
+        strcmp(words[0], "discard") == 0 ? BLOCK_DISCARD : BLOCK_WRITE_ZEROES;
+    struct block_client *client;
+    uint64_t start, blocks;
+
+    if (count != 4 || !shell_number(words[2], &start) || !shell_number(words[3], &blocks))
+        return SHELL_USAGE;
+    int error = block_client_open(words[1], true, &client);
+    if (error != 0)
+        return shell_complain(words[0], words[1], error);
+    error = block_client_transfer(client, operation, start, blocks, 0, 0);
+    if (error == 0)
+        error = block_client_transfer(client, BLOCK_FLUSH, 0, 0, 0, 0);
+    block_client_close(client);
+    return error ? shell_complain(words[0], words[1], error) : 0;
+}
+
 const struct command commands_device[] = {
     {"hexdump", "DEVICE OFFSET LENGTH", "bytes of a block device", hexdump_run},
     {"write-pattern", "DEVICE START COUNT SEED", "fill blocks with a pattern and flush",
      write_pattern_run},
     {"verify-pattern", "DEVICE START COUNT SEED", "check blocks that write-pattern filled",
      verify_pattern_run},
+    {"write-zeroes", "DEVICE START COUNT", "zero blocks without sending zeroes", zeroing_run},
+    {"discard", "DEVICE START COUNT", "tell the device that blocks are not needed", zeroing_run},
     {0},
 };

@@ -58,6 +58,22 @@ class Disk(MachineTest):
             self.assert_status(ran, 1)
             self.assert_says(ran, "^(hexdump|verify-pattern|write-pattern): nvme0n1: ")
 
+    def test_zeroes_and_discards(self):
+        image = self.blank_image("a.img", 8 * MIB)
+        ran = self.run_machine(
+            "write-pattern nvme0n1 0 16384 7; write-zeroes nvme0n1 100 9000; discard nvme0n1 12000 2000;"
+            "verify-pattern nvme0n1 0 100 7; verify-pattern nvme0n1 9100 2900 7; verify-pattern nvme0n1 14000 2384 7",
+            "--disk", f"nvme:{image}")
+        self.assert_status(ran)
+        with open(image, "rb") as file:
+            file.seek(100 * 512)
+            self.assertEqual(file.read(9000 * 512), bytes(9000 * 512))
+        for command, why in (("write-zeroes nvme0n1 16380 5", "past the end of the device"),
+                             ("discard nvme0n1 0 8", "Read-only file system")):
+            ran = self.run_machine(command, "--disk", f"nvme:{image}" + (",ro" if "discard" in command else ""))
+            self.assert_status(ran, 1)
+            self.assert_says(ran, f"^{command.split()[0]}: .*{why}$")
+
     def test_hexdump_shows_the_bytes(self):
         with open(self.path("a.img"), "wb") as file:
             file.write(bytes(700) + b"Outboard was here" + bytes(MIB))

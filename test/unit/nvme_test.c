@@ -20,7 +20,8 @@ static void attach_describes_the_disk(void **state)
     assert_int_equal(info->blocks, 16384);
     assert_int_equal(info->block_size, 512);
     assert_int_equal(info->max_transfer, 512 * 1024);
-    assert_int_equal(info->flags, BLOCK_INFO_VOLATILE_CACHE);
+    assert_int_equal(info->flags,
+                     BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES);
     assert_string_equal(info->serial, "MODEL-0001");
     assert_string_equal(info->model, "Outboard model NVMe controller");
     block_client_close(client);
@@ -305,7 +306,7 @@ static void flush_without_a_cache_is_done_at_once(void **state)
     model.volatile_cache = false;
     nvme_attach();
     nvme_open(&client, "nvme0n1", true, 4096);
-    assert_int_equal(block_client_info(client.client)->flags, 0);
+    assert_int_equal(block_client_info(client.client)->flags & BLOCK_INFO_VOLATILE_CACHE, 0);
     assert_int_equal(nvme_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
     assert_int_equal(model.commands, 0);
     nvme_close(&client);
@@ -428,6 +429,30 @@ static void an_idle_driver_sets_no_timer(void **state)
     nvme_close(&client);
 }
 
+static void blocks_are_zeroed_and_discarded(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    nvme_attach();
+    nvme_open(&client, "nvme0n1", true, 65536);
+    assert_int_equal(block_client_info(client.client)->flags &
+                         (BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES),
+                     BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES);
+    memset(client.memory, 0xaa, 64 * 512);
+    assert_int_equal(nvme_request(&client, BLOCK_WRITE, 100, 64, 0), BLOCK_STATUS_OK);
+    client.buffer = 0;
+    assert_int_equal(block_client_transfer(client.client, BLOCK_WRITE_ZEROES, 110, 10, 0, 0), 0);
+    assert_int_equal(block_client_transfer(client.client, BLOCK_DISCARD, 140, 5, 0, 0), 0);
+    for (unsigned i = 0; i < 64; i++)
+        assert_int_equal(model.namespaces[0].disk[(100 + i) * 512],
+                         (i >= 10 && i < 20) || (i >= 40 && i < 45) ? 0 : 0xaa);
+    assert_int_equal(block_client_transfer(client.client, BLOCK_DISCARD, 16380, 5, 0, 0), ERANGE);
+    assert_int_equal(block_client_transfer(client.client, BLOCK_WRITE_ZEROES, 0, 16384, 0, 0), 0);
+    assert_int_equal(model.namespaces[0].disk[16383 * 512], 0);
+    nvme_close(&client);
+}
+
 static void interrupts_are_moderated_as_the_operator_says(void **state)
 {
     (void)state;
@@ -476,6 +501,7 @@ int main(void)
         NVME_TEST(a_protected_namespace_is_read_only),
         NVME_TEST(shutdown_is_in_order),
         NVME_TEST(an_idle_driver_sets_no_timer),
+        NVME_TEST(blocks_are_zeroed_and_discarded),
         NVME_TEST(interrupts_are_moderated_as_the_operator_says),
     };
 
