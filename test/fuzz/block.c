@@ -12,7 +12,11 @@
 enum { DEVICES = 2, CLIENTS = 4, OWNED_MAX = CLIENTS * BLOCK_SLOTS, STEPS_MAX = 400 };
 
 static const struct block_device_limits limits[DEVICES] = {
-    {.blocks = 1000, .block_size = 512, .max_transfer = 32 * 512},
+    {.blocks = 1000,
+     .block_size = 512,
+     .max_transfer = 32 * 512,
+     .max_blocks = 100,
+     .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES},
     {.blocks = UINT64_MAX / 65536, .block_size = 65536, .max_transfer = UINT32_MAX & ~65535u},
 };
 
@@ -60,12 +64,17 @@ static void request_check(const struct block_request *request, const struct clie
         fuzz_require(request->count == 0 && request->length == 0);
         return;
     }
+    bool zeroing = request->operation == BLOCK_DISCARD || request->operation == BLOCK_WRITE_ZEROES;
     fuzz_require(request->operation == BLOCK_READ ||
-                 (request->operation == BLOCK_WRITE && client->write));
+                 ((request->operation == BLOCK_WRITE || zeroing) && client->write));
     const struct block_range *range = &client->range;
     fuzz_require(request->count > 0 && request->block >= range->first);
     fuzz_require(request->block - range->first == asked->block && asked->block <= range->count);
     fuzz_require(request->count <= range->count - asked->block);
+    if (zeroing) {
+        fuzz_require(request->length == 0 && request->count <= device->max_blocks);
+        return;
+    }
     fuzz_require(request->length == (uint64_t)request->count * device->block_size);
     fuzz_require(request->length <= device->max_transfer && asked->buffer < client->buffers);
 
@@ -124,7 +133,8 @@ static unsigned client_deliver(void *link, struct block_completion *completions,
         fuzz_require(completion->slot < BLOCK_SLOTS);
         struct expectation *slot = &client->slot[completion->slot];
         const struct block_submission *asked = &slot->submission;
-        uint64_t length = (uint64_t)asked->count * limits[client->device].block_size;
+        bool moves = asked->operation == BLOCK_READ || asked->operation == BLOCK_WRITE;
+        uint64_t length = moves ? (uint64_t)asked->count * limits[client->device].block_size : 0;
 
         fuzz_require(slot->open && completion->generation == asked->generation);
         fuzz_require(slot->started == slot->over);

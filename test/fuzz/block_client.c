@@ -79,7 +79,8 @@ static void completion_note(const struct block_completion *completion)
         completion->status != BLOCK_STATUS_OK)
         return;
     const struct block_submission *submission = &client.table[completion->slot].submission;
-    if (completion->length != (uint64_t)submission->count * client.info.block_size)
+    bool moves = submission->operation == BLOCK_READ || submission->operation == BLOCK_WRITE;
+    if (completion->length != (moves ? (uint64_t)submission->count * client.info.block_size : 0))
         return;
     /* The second answer for a slot in one batch does not count, nor is it counted. */
     if (!successful[completion->slot])
