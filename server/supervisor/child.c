@@ -181,8 +181,12 @@ static int task_prepare(struct child *child, const struct task_image *image, con
 int child_start(struct child *child, const char *argument)
 {
     struct task_image image;
-    int error = archive_find(&supervisor_archive, child->program, &image.data, &image.size);
+    int error = child->upgrade.data
+                    ? 0
+                    : archive_find(&supervisor_archive, child->program, &image.data, &image.size);
 
+    if (child->upgrade.data)
+        image = child->upgrade;
     if (error != 0) {
         journal_note(LOG_ERROR, "%s: its program %s is not in the boot archive", child->name,
                      child->program);

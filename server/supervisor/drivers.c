@@ -23,6 +23,7 @@
 enum { MANIFESTS_MAX = 64 };
 #define DRIVER_QUOTA      (UINT64_C(16) << 20)
 #define DRIVER_STOP_LIMIT (10 * CLOCK_SECOND)
+#define UPGRADE_PROBATION (2 * CLOCK_SECOND)
 
 static struct manifest manifests[MANIFESTS_MAX];
 static unsigned manifest_count;
@@ -133,13 +134,33 @@ static void driver_revive(void *context)
     driver_begin(child);
 }
 
+static void upgrade_drop(struct child *child)
+{
+    memory_pages_free((void *)child->upgrade.data, child->upgrade.size);
+    child->upgrade = (struct task_image){0};
+    child->on_probation = false;
+}
+
+/* Another program took its place and came to grief: the one from the archive returns. */
+static bool upgrade_failed(struct child *child, uint64_t lived)
+{
+    if (!child->on_probation || lived >= UPGRADE_PROBATION || child->state == CHILD_STOPPED)
+        return false;
+    journal_note(LOG_ERROR, "%s: the new program fails: the old one comes back", child->name);
+    upgrade_drop(child);
+    child->restart = (struct restart){0};
+    return true;
+}
+
 /* Whether it is to be started again, and that is arranged. A driver that never was ready and says
  * itself why will say the same again. */
 static bool driver_returns(struct child *child, uint64_t lived)
 {
     uint64_t delay;
     const char *reason;
-    bool refused = child->restarts == 0 && child->ready_at == 0 && child->state == CHILD_FAILED;
+    bool reverts = upgrade_failed(child, lived);
+    bool refused =
+        !reverts && child->restarts == 0 && child->ready_at == 0 && child->state == CHILD_FAILED;
 
     if (stopping || (child->state == CHILD_STOPPED && !child->wanted_again) || refused)
         return false;
@@ -218,6 +239,26 @@ int drivers_restart(const char *name)
     }
     driver_revive(child);
     return 0;
+}
+
+int drivers_upgrade(const char *name, const void *program, size_t size)
+{
+    struct child *child = drivers_lookup(name);
+
+    if (!child)
+        return ENOENT;
+    if (child->state == CHILD_RESTARTING)
+        return EBUSY;
+    void *copy = memory_pages_allocate(size);
+    if (!copy)
+        return ENOMEM;
+    memcpy(copy, program, size);
+    if (child->upgrade.data)
+        upgrade_drop(child);
+    child->upgrade = (struct task_image){copy, size};
+    child->on_probation = true;
+    journal_note(LOG_INFO, "%s: another program takes its place", name);
+    return drivers_restart(name);
 }
 
 void drivers_start(void)

@@ -9,6 +9,7 @@
 #include <interface/io_control_user.h>
 #include <interface/supervisor_server.h>
 
+#include <host/mach/memory.h>
 #include <host/mach/port.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
@@ -115,6 +116,21 @@ kern_return_t serve_supervisor_fault(mach_port_t port, const_name_t driver, uint
 {
     (void)port;
     return outboard_error_make(size <= 64 ? kills_fault(driver, address, bytes, size) : EINVAL);
+}
+
+kern_return_t serve_supervisor_upgrade(mach_port_t port, const_name_t driver,
+                                       const records_t program, mach_msg_type_number_t size)
+{
+    (void)port;
+    if (size == 0)
+        return outboard_error_make(EINVAL);
+    if (!operation_begin())
+        return outboard_error_make(EBUSY);
+    int error = drivers_upgrade(driver, program, size);
+    operation_end();
+    if (error == 0)
+        memory_pages_free((void *)program, size); /* on an error it goes with the message */
+    return outboard_error_make(error);
 }
 
 kern_return_t serve_supervisor_restart(mach_port_t port, const_name_t driver)

@@ -28,6 +28,9 @@ void drivers_start(void);
 void drivers_stop(void);
 
 struct child *drivers_lookup(const char *name);
+
+/* As supervisor_upgrade says. */
+int drivers_upgrade(const char *name, const void *program, size_t size);
 /* Stop a driver in order and start it again, or start one that was given up. ENOENT; EBUSY: that is
  * under way; or why it did not stop in order. */
 int drivers_restart(const char *name);

@@ -12,6 +12,7 @@
 #include <sha2.h>
 
 #include <interface/fs_user.h>
+#include <interface/supervisor_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
@@ -347,6 +348,50 @@ static int sha256sum_run(unsigned count, char **words)
     return result;
 }
 
+enum { PROGRAM_SIZE_MAX = 16 << 20 };
+
+struct program {
+    char *data;
+    size_t size;
+};
+
+static int program_add(void *context, const char *data, size_t size)
+{
+    struct program *program = context;
+
+    if (size > PROGRAM_SIZE_MAX - program->size)
+        return EFBIG;
+    memcpy(program->data + program->size, data, size);
+    program->size += size;
+    return 0;
+}
+
+static int upgrade_run(unsigned count, char **words)
+{
+    struct program program = {0};
+    struct fs_status status;
+    struct mount *mount;
+    char inside[MOUNT_PATH_SIZE];
+
+    if (count != 3)
+        return SHELL_USAGE;
+    int error = path_status(words[2], true, &mount, inside, &status);
+    if (error == 0 && !S_ISREG(status.mode))
+        error = EISDIR;
+    if (error == 0 && !(program.data = memory_pages_allocate(PROGRAM_SIZE_MAX)))
+        error = ENOMEM;
+    if (error == 0)
+        error = content_each(mount->fs, status.inode, program_add, &program);
+    if (error != 0) {
+        memory_pages_free(program.data, PROGRAM_SIZE_MAX);
+        return shell_complain("upgrade", words[2], error);
+    }
+    error = error_from_kernel(supervisor_upgrade(shell_supervisor, words[1], program.data,
+                                                 (mach_msg_type_number_t)program.size));
+    memory_pages_free(program.data, PROGRAM_SIZE_MAX);
+    return error ? shell_complain("upgrade", words[1], error) : 0;
+}
+
 const struct command commands_files[] = {
     {"ls", "[-l] [PATH...]", "list directories; -l: details", ls_run},
     {"cat", "FILE...", "print files", cat_run},
@@ -354,5 +399,7 @@ const struct command commands_files[] = {
     {"rm", "PATH...", "remove files, links, empty directories", rm_run},
     {"mkdir", "PATH...", "make directories", mkdir_run},
     {"sha256sum", "[-r] PATH...", "checksums; -r: of every file below", sha256sum_run},
+    {"upgrade", "DRIVER FILE", "have another program drive the device; the old one if it fails",
+     upgrade_run},
     {0},
 };

@@ -2,9 +2,10 @@
 """Drivers that die under their clients."""
 import os
 import re
+import shutil
 import subprocess
 
-from machine.vm import SBIN, MachineTest
+from machine.vm import BUILD, SBIN, MachineTest
 
 MIB = 1 << 20
 
@@ -81,6 +82,27 @@ class Restart(MachineTest):
         self.assert_status(ran)
         self.assertEqual(self.restarts(ran, "nvme1"), 0)
         self.assertGreater(self.restarts(ran), 1)
+
+
+class Upgrade(MachineTest):
+    def test_another_program_takes_the_place(self):
+        """One that is as good, one that dies as it starts, one that is no program."""
+        os.makedirs(self.path("tree"))
+        for name, source in (("same", "nvme"), ("dies", "dying")):
+            shutil.copy(os.path.join(BUILD, "boot", source), self.path("tree/" + name))
+        with open(self.path("tree/text"), "w", encoding="ascii") as file:
+            file.write("no program\n")
+        image, files = self.ext4_image("a.img", "32M", self.path("tree")), self.blank_image("b.img", 8 * MIB)
+        ran = self.run_machine(
+            "mount nvme0n1; write-pattern nvme1n1 0 9000 3; upgrade nvme1 /same; verify-pattern nvme1n1 0 9000 3;"
+            "sleep 2500; upgrade nvme1 /dies; verify-pattern nvme1n1 0 9000 3; upgrade nvme1 /text;"
+            "verify-pattern nvme1n1 0 9000 3; upgrade nvme0 /same; cp /text /copy; cat /copy; drivers; umount /;"
+            "upgrade nvme7 /same", "--disk", f"nvme:{image}", "--disk", f"nvme:{files}")
+        self.assertEqual(ran.output.count("9000 of 9000 blocks as written"), 3, str(ran))
+        self.assertEqual(ran.log.count("nvme1: the new program fails: the old one comes back"), 2, str(ran))
+        self.assert_says(ran, "^no program$")
+        self.assert_says(ran, "^nvme0 +driver +running .* 1  stopped$")
+        self.assert_clean(image)
 
 
 class Hung(MachineTest):
