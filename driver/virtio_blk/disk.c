@@ -16,7 +16,8 @@
 #define FEATURES                                                                                   \
     (VIRTIO_FEATURE(VIRTIO_BLK_F_SIZE_MAX) | VIRTIO_FEATURE(VIRTIO_BLK_F_SEG_MAX) |                \
      VIRTIO_FEATURE(VIRTIO_BLK_F_RO) | VIRTIO_FEATURE(VIRTIO_BLK_F_BLK_SIZE) |                     \
-     VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH) | VIRTIO_FEATURE(VIRTIO_BLK_F_TOPOLOGY))
+     VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH) | VIRTIO_FEATURE(VIRTIO_BLK_F_TOPOLOGY) |                  \
+     VIRTIO_FEATURE(VIRTIO_BLK_F_DISCARD) | VIRTIO_FEATURE(VIRTIO_BLK_F_WRITE_ZEROES))
 
 /* A field of the device's configuration. */
 #define CONFIG(disk, field)                                                                        \
@@ -63,6 +64,32 @@ static bool shape_get(struct virtio_blk_disk *disk, struct virtio_blk_shape *sha
     return most >= size;
 }
 
+/* 5.2.4: how many sectors a discard or a write of zeroes may have; there is one number for both,
+ * and an operation whose own is less than a block is not offered. A range has to fit a segment, and
+ * one is always allowed. */
+static void zeroing_get(struct virtio_blk_disk *disk, const struct virtio_blk_shape *shape)
+{
+    const struct {
+        unsigned feature;
+        uint32_t sectors, flag;
+    } operations[] = {
+        {VIRTIO_BLK_F_DISCARD, (uint32_t)CONFIG(disk, max_discard_sectors), BLOCK_INFO_DISCARD},
+        {VIRTIO_BLK_F_WRITE_ZEROES, (uint32_t)CONFIG(disk, max_write_zeroes_sectors),
+         BLOCK_INFO_WRITE_ZEROES},
+    };
+    uint32_t most = UINT32_MAX;
+
+    for (unsigned i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        uint32_t blocks = operations[i].sectors / shape->sectors_per_block;
+        if (!virtio_has(&disk->virtio, operations[i].feature) || blocks == 0)
+            continue;
+        disk->limits.flags |= operations[i].flag;
+        if (blocks < most)
+            most = blocks;
+        disk->limits.max_blocks = most;
+    }
+}
+
 static int limits_get(struct virtio_blk_disk *disk, struct virtio_blk_shape *shape)
 {
     struct block_device_limits *limits = &disk->limits;
@@ -82,6 +109,7 @@ static int limits_get(struct virtio_blk_disk *disk, struct virtio_blk_shape *sha
                   shape->pieces, shape->piece, limits->block_size);
         return ENOTSUP;
     }
+    zeroing_get(disk, shape);
     return 0;
 }
 
@@ -155,9 +183,9 @@ static int disk_publish(struct virtio_blk_disk *disk, struct device *device)
     }
     disk_moderate(disk, device);
     unsigned exponent = (unsigned)CONFIG(disk, topology.physical_block_exp);
-    log_info("%llu blocks of %u bytes%s, serial %s", (unsigned long long)limits->blocks,
+    log_info("%llu blocks of %u bytes%s, %s%s", (unsigned long long)limits->blocks,
              limits->block_size, limits->flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "",
-             limits->serial);
+             limits->serial[0] ? "serial " : "no serial number", limits->serial);
     if (virtio_has(&disk->virtio, VIRTIO_BLK_F_TOPOLOGY) && exponent > 0)
         log_info("writes are best of whole physical blocks, 2^%u of those", exponent);
     return 0;
@@ -166,6 +194,8 @@ static int disk_publish(struct virtio_blk_disk *disk, struct device *device)
 int virtio_blk_disk_start(struct device *device, struct virtio_blk_disk *disk)
 {
     struct virtio_blk_shape shape;
+
+    *disk = (struct virtio_blk_disk){.capacity = 0};
     int error = virtio_start(device, FEATURES, &disk->virtio);
 
     if (error == 0)

@@ -20,9 +20,10 @@ enum { STATUS_NONE = 0xff }; /* the device has not written one */
 /* What a command shares with the device, other than data. A cache line each. */
 struct slot {
     struct virtio_blk_header header;
+    struct virtio_blk_range range;
     uint8_t answer[VIRTIO_BLK_ID_SIZE];
     uint8_t status;
-    uint8_t reserved[27];
+    uint8_t reserved[11];
 };
 static_assert(sizeof(struct slot) == 64, "slots do not share cache lines");
 
@@ -34,20 +35,6 @@ static struct slot *slot_of(const struct virtio_blk_io *io, unsigned id)
 static uint64_t slot_address(const struct virtio_blk_io *io, unsigned id, size_t offset)
 {
     return io->slots.address + id * sizeof(struct slot) + offset;
-}
-
-static const char *operation_name(const struct block_request *request)
-{
-    if (!request)
-        return "command";
-    switch (request->operation) {
-    case BLOCK_READ:
-        return "read";
-    case BLOCK_WRITE:
-        return "write";
-    default:
-        return "flush";
-    }
 }
 
 /* A device that fails without end must not fill the log: the first few, then ever fewer. */
@@ -79,6 +66,10 @@ static void command_finish(struct virtio_blk_io *io, struct virtio_blk_command *
 static void command_take(struct virtio_blk_io *io, struct virtio_blk_command *command,
                          uint32_t written)
 {
+    static const char *const names[] = {
+        [BLOCK_READ] = "read",       [BLOCK_WRITE] = "write",          [BLOCK_FLUSH] = "flush",
+        [BLOCK_DISCARD] = "discard", [BLOCK_WRITE_ZEROES] = "zeroing",
+    };
     const struct block_request *request = command->request;
     const volatile struct slot *slot = slot_of(io, (unsigned)(command - io->command));
     /* 2.7.8.2: what lies behind `written` means nothing, and the status is the last byte. */
@@ -88,8 +79,8 @@ static void command_take(struct virtio_blk_io *io, struct virtio_blk_command *co
         io->errors++;
         if (is_worth_logging(io->errors))
             log_warning("%s of %u blocks at %llu failed with status %u (%u so far)",
-                        operation_name(request), request->count, (unsigned long long)request->block,
-                        status, io->errors);
+                        names[request->operation], request->count,
+                        (unsigned long long)request->block, status, io->errors);
     }
     if (!request)
         io->own_status = status;
@@ -275,23 +266,37 @@ static unsigned segments_fill(const struct virtio_blk_io *io, unsigned id, uint6
     return count;
 }
 
-/* Put a command into the queue; false if there is no room now. An answer of the driver's own goes
- * into the command's slot. */
+/* What a command reads or writes, unless it is a client's: in its slot. */
+static uint64_t slot_data(struct virtio_blk_io *io, unsigned id, uint32_t type,
+                          const struct block_request *request)
+{
+    if (type == VIRTIO_BLK_T_GET_ID)
+        return slot_address(io, id, offsetof(struct slot, answer));
+    if (type != VIRTIO_BLK_T_DISCARD && type != VIRTIO_BLK_T_WRITE_ZEROES)
+        return request ? request->address : 0;
+    slot_of(io, id)->range = (struct virtio_blk_range){
+        .sector = request->block * io->shape.sectors_per_block,
+        .count = request->count * io->shape.sectors_per_block,
+    };
+    return slot_address(io, id, offsetof(struct slot, range));
+}
+
+/* Put a command into the queue, with `length` bytes of data; false if there is no room now. */
 static bool command_start(struct virtio_blk_io *io, const struct virtio_blk_header *header,
-                          uint64_t address, uint64_t length, struct block_request *request)
+                          uint64_t length, struct block_request *request)
 {
     struct virtio_segment segments[VIRTIO_BLK_PIECES_MAX + 2];
+    bool is_read = header->type == VIRTIO_BLK_T_IN || header->type == VIRTIO_BLK_T_GET_ID;
 
     if (io->free_count == 0)
         return false;
     unsigned id = io->free_id[io->free_count - 1];
     struct virtio_blk_command *command = &io->command[id];
     struct slot *slot = slot_of(io, id);
-    if (header->type == VIRTIO_BLK_T_GET_ID)
-        address = slot_address(io, id, offsetof(struct slot, answer));
+    uint64_t address = slot_data(io, id, header->type, request);
 
     unsigned count = segments_fill(io, id, address, length, segments);
-    unsigned out = header->type == VIRTIO_BLK_T_OUT ? count - 1 : 1;
+    unsigned out = is_read ? 1 : count - 1;
     slot->header = *header;
     slot->status = STATUS_NONE;
     if (!virtio_queue_add(&io->queue, segments, out, count - out, command))
@@ -301,7 +306,7 @@ static bool command_start(struct virtio_blk_io *io, const struct virtio_blk_head
         .in_flight = true,
         .silent = !request || request->silent,
         .request = request,
-        .expected = out == 1 ? (uint32_t)length + 1 : 1,
+        .expected = is_read ? (uint32_t)length + 1 : 1,
         .round = io->round,
     };
     io->loud += !command->silent;
@@ -312,21 +317,31 @@ static bool command_start(struct virtio_blk_io *io, const struct virtio_blk_head
 
 static bool io_start(void *context, struct block_request *request)
 {
+    static const enum virtio_blk_type types[] = {
+        [BLOCK_READ] = VIRTIO_BLK_T_IN,
+        [BLOCK_WRITE] = VIRTIO_BLK_T_OUT,
+        [BLOCK_FLUSH] = VIRTIO_BLK_T_FLUSH,
+        [BLOCK_DISCARD] = VIRTIO_BLK_T_DISCARD,
+        [BLOCK_WRITE_ZEROES] = VIRTIO_BLK_T_WRITE_ZEROES,
+    };
     struct virtio_blk_io *io = context;
-    struct virtio_blk_header header = {.type = VIRTIO_BLK_T_FLUSH};
+    struct virtio_blk_header header = {.type = types[request->operation]};
+    uint64_t length = request->length;
 
     if (io->state != VIRTIO_BLK_IO_OPEN) {
         block_request_done(request, BLOCK_STATUS_GONE);
         return true;
     }
-    if (request->operation != BLOCK_FLUSH) {
-        header.type = request->operation == BLOCK_READ ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT;
-        header.sector = request->block * io->shape.sectors_per_block;
-    } else if (!virtio_has(io->virtio, VIRTIO_BLK_F_FLUSH)) {
+    if (request->operation == BLOCK_FLUSH && !virtio_has(io->virtio, VIRTIO_BLK_F_FLUSH)) {
         block_request_done(request, BLOCK_STATUS_OK); /* 5.2.6.2: what is completed is durable */
         return true;
     }
-    return command_start(io, &header, request->address, request->length, request);
+    /* 5.2.6: of the others the sector is in their range, or they have none. */
+    if (request->operation == BLOCK_READ || request->operation == BLOCK_WRITE)
+        header.sector = request->block * io->shape.sectors_per_block;
+    else if (request->operation != BLOCK_FLUSH)
+        length = sizeof(struct virtio_blk_range);
+    return command_start(io, &header, length, request);
 }
 
 static void io_kick(void *context)
@@ -383,7 +398,7 @@ static int own_run(struct virtio_blk_io *io, enum virtio_blk_type type, uint32_t
 {
     struct virtio_blk_header header = {.type = type};
 
-    if (io->state != VIRTIO_BLK_IO_OPEN || !command_start(io, &header, 0, length, NULL))
+    if (io->state != VIRTIO_BLK_IO_OPEN || !command_start(io, &header, length, NULL))
         return EBUSY;
     int error = virtio_blk_io_drain(io, limit);
     if (error != 0)

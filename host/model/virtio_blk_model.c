@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8 };
+enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13 };
 enum { OK = 0, IOERR = 1, UNSUPP = 2 };
 enum { HEADER_SIZE = 16, SECTOR = 512, ID_SIZE = 20, CONFIG_BLK_SIZE = 20 };
 
@@ -59,6 +59,35 @@ static unsigned transfer(struct virtio_blk_model *model, const struct virtio_mod
     return moved ? OK : IOERR;
 }
 
+/* 5.2.6, one range. Discarded sectors read as ones here, so that nobody takes them for zeroes. */
+static unsigned zero(struct virtio_blk_model *model, const struct virtio_model_chain *chain,
+                     bool is_discard)
+{
+    uint32_t most = is_discard ? field(model, VIRTIO_BLK_MODEL_DISCARD, 36)
+                               : field(model, VIRTIO_BLK_MODEL_WRITE_ZEROES, 48);
+    uint32_t block = field(model, VIRTIO_BLK_MODEL_BLK_SIZE, CONFIG_BLK_SIZE);
+    uint32_t range[4] = {0};
+    uint64_t sector;
+
+    if (virtio_model_readable(chain) != HEADER_SIZE + sizeof(range) ||
+        virtio_model_writable(chain) != 1)
+        model_violation("a range of another size");
+    virtio_model_get(chain, HEADER_SIZE, range, sizeof(range));
+    memcpy(&sector, range, sizeof(sector));
+    if (range[2] == 0 || range[2] > most || range[3] != 0)
+        model_violation("%u sectors, flags %x: %u may be", range[2], range[3], most);
+    if (block && (sector % (block / SECTOR) || range[2] % (block / SECTOR)))
+        model_violation("a range that is not of whole blocks");
+    if (sector > model->sectors || range[2] > model->sectors - sector)
+        return IOERR;
+    if (model->io_status)
+        return model->io_status;
+    memset(model->disk + sector * SECTOR, is_discard ? 0xff : 0, (size_t)range[2] * SECTOR);
+    *(is_discard ? &model->discards : &model->zeroings) += 1;
+    model->unflushed++;
+    return OK;
+}
+
 static unsigned identify(const struct virtio_blk_model *model,
                          const struct virtio_model_chain *chain)
 {
@@ -93,6 +122,9 @@ static unsigned request(struct virtio_blk_model *model, const struct virtio_mode
         model->flushes++;
         model->unflushed = 0;
         return OK;
+    case DISCARD:
+    case WRITE_ZEROES:
+        return zero(model, chain, type == DISCARD);
     case GET_ID:
         return identify(model, chain);
     default:

@@ -17,6 +17,8 @@ enum {
     VIRTIO_BLK_MODEL_BLK_SIZE = 6,
     VIRTIO_BLK_MODEL_FLUSH = 9,
     VIRTIO_BLK_MODEL_TOPOLOGY = 10,
+    VIRTIO_BLK_MODEL_DISCARD = 13,
+    VIRTIO_BLK_MODEL_WRITE_ZEROES = 14,
 };
 
 struct virtio_blk_model {
@@ -28,7 +30,7 @@ struct virtio_blk_model {
     unsigned io_status; /* all reads, writes and flushes end with this; 0: as they should */
     bool no_status;     /* the status byte is not written */
 
-    unsigned reads, writes, flushes;
+    unsigned reads, writes, flushes, discards, zeroings;
     unsigned unflushed;        /* writes since the last flush */
     unsigned longest_transfer; /* bytes */
 

@@ -161,6 +161,36 @@ class Virtio(MachineTest):
                 control.sendall(command.encode())
             control.recv(4096)
 
+    def test_discard_and_zeroes(self):
+        for block_size in (512, 4096):
+            with self.subTest(block_size=block_size):
+                image = self.blank_image("a.img", 4 * MIB)
+                blocks = 4 * MIB // block_size
+                ran = self.run_machine(
+                    f"write-pattern {NAME} 0 {blocks} 3; write-zeroes {NAME} 16 300; discard {NAME} 800 32;"
+                    f"write-zeroes {NAME} {blocks - 1} 2", "--disk", f"virtio:{image},bs={block_size}")
+                self.assert_status(ran, 1)
+                with open(image, "rb") as file:
+                    data = file.read()
+                start, end = 16 * block_size, 316 * block_size
+                self.assertEqual(data[start:end], bytes(end - start))
+                self.assertNotEqual(data[start - block_size:start], bytes(block_size))
+                self.assertNotEqual(data[end:end + block_size], bytes(block_size))
+                self.assertNotEqual(data[-block_size:], bytes(block_size))
+                end = 832 * block_size
+                self.assertNotEqual(data[end:end + block_size], bytes(block_size))
+
+    def test_an_error_of_the_medium(self):
+        image, rules = self.blank_image("a.img", 4 * MIB), self.path("rules")
+        with open(rules, "w", encoding="ascii") as file:
+            file.write('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "100"\n')
+        ran = self.run_machine(f"hexdump {NAME} {100 * 512} 1; hexdump {NAME} {99 * 512} 1", *self.device(
+            f"blkdebug:{rules}:{image}", "disable-legacy=on,iommu_platform=on"))
+        self.assert_status(ran, 1)
+        self.assert_says(ran, f"^hexdump: {NAME}: I/O error$")
+        self.assert_says(ran, "^0000c600  00 ")
+        self.assert_says(ran, "read of 1 blocks at 100 failed with status 1", "log")
+
     def test_a_disk_that_grows(self):
         image = self.blank_image("a.img", 4 * MIB)
         path = self.path("control")

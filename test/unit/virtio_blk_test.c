@@ -375,6 +375,54 @@ static void flush_where_there_is_a_cache(void **state)
     client_close(&client);
 }
 
+static void discard_and_zeroes(void **state)
+{
+    static const struct {
+        uint32_t discard, zeroes; /* sectors; 0: the feature is offered all the same */
+        uint32_t most, flags;     /* blocks of 4096 bytes */
+    } cases[] = {
+        {8000, 4000, 500, BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES},
+        {UINT32_MAX, 7, UINT32_MAX / 8, BLOCK_INFO_DISCARD},
+        {0, 15, 1, BLOCK_INFO_WRITE_ZEROES},
+        {0, 0, 0, 0},
+    };
+    struct test_client client;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint32_t flags = cases[i].flags;
+        if (i > 0)
+            blk_again();
+        virtio_blk_model_field(&model, VIRTIO_BLK_MODEL_BLK_SIZE, 20, 4, 4096);
+        virtio_blk_model_field(&model, VIRTIO_BLK_MODEL_DISCARD, 36, 4, cases[i].discard);
+        virtio_blk_model_field(&model, VIRTIO_BLK_MODEL_WRITE_ZEROES, 48, 4, cases[i].zeroes);
+        blk_attach();
+        client_open(&client, BLK_NAME, true, 4096);
+        const struct block_info *info = block_client_info(client.client);
+        assert_int_equal(info->flags, flags | BLOCK_INFO_VOLATILE_CACHE);
+        assert_int_equal(info->max_blocks, cases[i].most);
+
+        uint32_t count = cases[i].most < 9 ? cases[i].most : 9;
+        memset(model.disk, 0x5a, BLK_SECTORS * (size_t)512);
+        client.buffer = 0; /* these have none */
+        for (unsigned way = 0; way < 2 && count > 0; way++) {
+            enum block_operation operation = way ? BLOCK_WRITE_ZEROES : BLOCK_DISCARD;
+            uint8_t filled = way ? 0 : 0xff, *at = model.disk + 4096 * (3 + way * 100);
+            bool there = flags & (way ? BLOCK_INFO_WRITE_ZEROES : BLOCK_INFO_DISCARD);
+            assert_int_equal(client_request(&client, operation, 3 + way * 100, count, 0),
+                             there ? BLOCK_STATUS_OK : BLOCK_STATUS_INVALID);
+            assert_int_equal(at[0], there ? filled : 0x5a);
+            assert_int_equal(at[count * 4096 - 1], there ? filled : 0x5a);
+            assert_int_equal(at[-1], 0x5a);
+            assert_int_equal(at[count * 4096], 0x5a);
+        }
+        model.io_status = 1;
+        if (flags & BLOCK_INFO_DISCARD)
+            assert_int_equal(client_request(&client, BLOCK_DISCARD, 3, 1, 0), BLOCK_STATUS_MEDIUM);
+        client_close(&client);
+    }
+}
+
 static void a_disk_that_is_read_only(void **state)
 {
     struct block_client *client;
@@ -426,6 +474,7 @@ int main(void)
         BLK_TEST(one_message_for_everything),
         BLK_TEST(a_capacity_that_changes),
         BLK_TEST(flush_where_there_is_a_cache),
+        BLK_TEST(discard_and_zeroes),
         BLK_TEST(a_disk_that_is_read_only),
         BLK_TEST(stop_lets_requests_end_and_flushes),
     };
