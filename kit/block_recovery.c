@@ -169,7 +169,7 @@ static uint16_t oldest_find(const struct block_client *client, unsigned deaths)
 
 static void rest_send(struct block_client *client)
 {
-    uint16_t order[BLOCK_SLOTS];
+    uint16_t order[BLOCK_SLOTS] = {0};
     unsigned count = 0;
 
     for (uint16_t slot = 0; slot < BLOCK_SLOTS; slot++) {
