@@ -70,9 +70,9 @@ static void blocks_compare(const struct piece *piece)
             pattern_compare(piece_memory(piece) + (size_t)i * churn->unit, churn->unit, block,
                             known.version[block]) == churn->unit)
             continue;
-        churn->wrong++;
-        console_print("%s: block %u is not as it was written\n", known.device, block);
-        known.version[block] = 0; /* told once */
+        if (++churn->wrong <= 4)
+            console_print("%s: block %u is not as it was written\n", known.device, block);
+        known.version[block] = 0; /* counted once */
     }
 }
 
