@@ -14,7 +14,7 @@ BUILD = os.path.join(ROOT, "build")
 KERNEL = 1 << 63
 PROGRAMS = ("root", "io", "pci", "supervisor", "nvme", "fs", "partition", "device", "shell")
 OTHERS = ("root", "pci", "supervisor", "fs", "partition", "device")
-SPINNING = ("block_spin", "namespace_is_ready", "nvme_io_is_ready")
+SPINNING = ("block_spin", "namespace_is_ready", "nvme_lanes_are_ready", "nvme_io_is_ready")
 EVENTS = {"@interrupts": ("nvme", "interrupt_message"), "@wake_client": ("shell", "wakeup_wait"),
           "@wake_driver": ("nvme", "serve_block_link_wake"),
           "@commands": ("nvme", "nvme_queue_submit")}

@@ -24,9 +24,9 @@ enum { ACTIVE_TURNS = 64, FEW = 4, SHARE = 8 };
  * completions. */
 #define LATER CLOCK_MILLISECOND
 
-static bool is_full(const struct block_device *device)
+static bool is_refused(const struct block_session *session)
 {
-    return device->refused_at == done_count;
+    return session->refused_at == done_count;
 }
 
 static bool limits_are_possible(const struct block_device_limits *limits)
@@ -99,6 +99,18 @@ int block_range_bound(const struct block_range *whole, uint64_t first, uint64_t 
     return 0;
 }
 
+static bool is_number_taken(unsigned number)
+{
+    for (const struct block_device *device = devices; device; device = device->next) {
+        for (const struct block_session *session = device->sessions; session;
+             session = session->next) {
+            if (session->number == number)
+                return true;
+        }
+    }
+    return false;
+}
+
 int block_session_create(struct block_device *device, const struct block_range *range, bool write,
                          const struct block_transport *transport, void *link,
                          struct block_session **result)
@@ -114,6 +126,10 @@ int block_session_create(struct block_device *device, const struct block_range *
     session->link = link;
     session->write = write;
     session->waiting_end = &session->waiting;
+    while (is_number_taken(session->number))
+        session->number++;
+    if (device->ops->client_added)
+        device->ops->client_added(device->context, session->number);
     session->next = device->sessions;
     device->sessions = session;
     *result = session;
@@ -247,6 +263,7 @@ int block_session_submit(struct block_session *session, const struct block_submi
 
     struct block_request *request = &session->request[submission->slot];
     request->session = session;
+    request->client = session->number;
     request->slot = submission->slot;
     request->generation = submission->generation;
     request->next = NULL;
@@ -313,7 +330,7 @@ static bool session_start_one(struct block_device *device, struct block_session 
 {
     struct block_request *request = session->waiting;
 
-    if (!request || session->owned >= device->share || is_full(device))
+    if (!request || session->owned >= device->share || is_refused(session))
         return false;
     session->waiting = request->next;
     if (!session->waiting)
@@ -337,7 +354,7 @@ static bool session_start_one(struct block_device *device, struct block_session 
     if (!session->waiting)
         session->waiting_end = &request->next;
     session->waiting = request;
-    device->refused_at = done_count;
+    session->refused_at = done_count;
     return false;
 }
 
@@ -406,7 +423,7 @@ static bool device_start(struct block_device *device)
     bool started_any = false, started = true;
 
     share_set(device);
-    while (started && !is_full(device)) {
+    while (started) {
         started = false;
         for (struct block_session *session = device->sessions; session; session = session->next)
             started |= session_start_one(device, session);

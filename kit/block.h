@@ -25,6 +25,7 @@ struct block_request {
     uint32_t count;   /* blocks; 0 for a flush */
     uint64_t address; /* device address of the data: contiguous, a multiple of 4 */
     uint64_t length;  /* bytes: count * block size; of a discard or write of zeroes: 0 */
+    unsigned client;  /* a small number that tells this session from the others; 0, 1, 2 ... */
     bool silent;      /* need raise no interrupt: the kit calls `poll` until it is done */
     void *driver;     /* the driver's to use while it owns the request */
 
@@ -54,6 +55,10 @@ struct block_device_ops {
     /* For a device that can gather completions into one interrupt; null: it cannot. As in struct
      * block_moderation. 0 or an errno value. */
     int (*gather)(void *context, unsigned count, unsigned microseconds);
+
+    /* There is a session whose requests will have this number: for a device with queues to give to
+     * each. Numbers are used again when sessions have ended. May be null. */
+    void (*client_added)(void *context, unsigned client);
 };
 
 /* How the kit learns that requests are done. */

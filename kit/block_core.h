@@ -43,10 +43,12 @@ struct block_session {
     void *link; /* the transport's */
     bool write;
     bool ending;
-    unsigned owned;  /* requests that the driver has */
-    unsigned queued; /* and that it has not */
-    unsigned depth;  /* the most of both together, lately */
-    uint64_t active; /* the device's turn when it last had any */
+    unsigned number;     /* of its requests, for the driver */
+    uint64_t refused_at; /* how many requests were done when the driver refused one; 0: never */
+    unsigned owned;      /* requests that the driver has */
+    unsigned queued;     /* and that it has not */
+    unsigned depth;      /* the most of both together, lately */
+    uint64_t active;     /* the device's turn when it last had any */
     struct block_buffer buffer[BLOCK_BUFFERS];
     struct block_request *waiting, **waiting_end;
     unsigned completion_count;
@@ -67,8 +69,7 @@ struct block_device {
     unsigned silent;    /* of the pending: those that nobody but `poll` will see */
     unsigned fruitless; /* polls in a row that found nothing */
     uint64_t turns;
-    unsigned share;      /* how many requests of one session the driver may have now */
-    uint64_t refused_at; /* how many requests were done when the driver refused one; 0: never */
+    unsigned share; /* how many requests of one session the driver may have now */
     struct block_device *next;
 };
 

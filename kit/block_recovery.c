@@ -21,7 +21,7 @@
 
 /* A request over which a driver died may have killed it, or not: many were in flight. From the
  * second time on it is tried alone. What kills a driver does so soon: a request that was alone so
- * often with one that died at once is poison, and so is one that was there too often. */
+ * often in a row with one that died at once is poison, and so is one that was there too often. */
 #define AT_ONCE (10 * CLOCK_MILLISECOND)
 enum { SUSPECT_DEATHS = 2, POISON_ALONE = 4, POISON_DEATHS = 40, KEPT_DEATHS = 40 };
 
@@ -42,8 +42,8 @@ void block_client_lost(struct block_client *client)
     if (client->state == BLOCK_CLIENT_GONE || client->state == BLOCK_CLIENT_LOST)
         return;
     bool in_replay = client->state == BLOCK_CLIENT_KEPT;
-    bool at_once =
-        client->state == BLOCK_CLIENT_ALONE && clock_now() - client->replay.alone_since < AT_ONCE;
+    bool alone = client->state == BLOCK_CLIENT_ALONE;
+    bool at_once = alone && clock_now() - client->replay.alone_since < AT_ONCE;
     client->replay.deaths = in_replay ? client->replay.deaths + 1 : 0;
     client->state = BLOCK_CLIENT_LOST;
     client->batched = 0;
@@ -52,7 +52,8 @@ void block_client_lost(struct block_client *client)
         if (!request->in_flight)
             continue;
         request->deaths = (uint8_t)(request->deaths + request->sent);
-        request->alone = (uint8_t)(request->alone + (request->sent && at_once));
+        if (request->sent && alone) /* one that outlived the suspicion once begins anew */
+            request->alone = at_once ? (uint8_t)(request->alone + 1) : 0;
         request->sent = request->flushing = false;
         if (request->alone >= POISON_ALONE || request->deaths >= POISON_DEATHS)
             poison_end(client, (uint16_t)slot);

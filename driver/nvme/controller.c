@@ -138,7 +138,13 @@ static int window_open(struct nvme_controller *controller)
             log_error("this controller cannot be used: %s", problem);
             return ENOTSUP;
         }
-        size_t needed = NVME_DOORBELLS_END(NVME_QUEUES, NVME_CAP_STRIDE(controller->cap));
+        unsigned stride = NVME_CAP_STRIDE(controller->cap);
+        controller->queues = NVME_QUEUES;
+        while (controller->queues > NVME_QUEUES_LEAST &&
+               NVME_DOORBELLS_END(controller->queues, stride) >
+                   device_window_size(controller->device, 0))
+            controller->queues--;
+        size_t needed = NVME_DOORBELLS_END(controller->queues, stride);
         if (needed > size) {
             size = needed;
             error = device_window_open(controller->device, 0, size, &controller->regs);

@@ -18,7 +18,8 @@ enum {
     NVME_PAGE = 4096, /* CC.MPS: the controller's memory page, which PRP entries count in */
     NVME_LIST_ENTRIES = NVME_PAGE / sizeof(uint64_t), /* of a PRP list that fits one page */
     NVME_ADMIN_ENTRIES = 32,
-    NVME_QUEUES = 2, /* the admin queue pair and one for I/O */
+    NVME_QUEUES = 9,       /* queue pairs at most: the admin queue's and those of the lanes */
+    NVME_QUEUES_LEAST = 2, /* the admin queue's and one for I/O */
 };
 
 struct nvme_controller {
@@ -26,6 +27,7 @@ struct nvme_controller {
     struct regs regs;
     uint64_t cap;
     uint32_t version;
+    unsigned queues;      /* pairs whose doorbells are in the window */
     uint64_t ready_limit; /* nanoseconds for CSTS.RDY to follow CC.EN */
 
     struct nvme_queue admin;

@@ -160,8 +160,10 @@ static void give_up(struct nvme_io *io, enum block_status verdict, const char *w
     log_error("the controller is given up: %s", why);
     nvme_controller_disable(io->controller);
     stop_begin(io, verdict);
-    if (io->sibling && io->sibling->state == NVME_IO_OPEN)
-        stop_begin(io->sibling, verdict);
+    for (struct nvme_io *other = io->next; other != io; other = other->next) {
+        if (other->state == NVME_IO_OPEN)
+            stop_begin(other, verdict);
+    }
 }
 
 static bool is_idle(const struct nvme_io *io)
@@ -194,6 +196,23 @@ static void watch(void *context)
         clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
 }
 
+/* A list must not cross a page (4.3): its size is a power of two. It is also where a discard's
+ * range goes. */
+static unsigned list_size(const struct nvme_controller *controller)
+{
+    unsigned size = sizeof(struct nvme_dataset_range);
+
+    while (size < controller->max_transfer / NVME_PAGE * sizeof(uint64_t))
+        size *= 2;
+    return size;
+}
+
+void nvme_io_join(struct nvme_io *io, struct nvme_io *other)
+{
+    io->next = other->next;
+    other->next = io;
+}
+
 int nvme_io_open(struct nvme_controller *controller, unsigned id, unsigned vector,
                  struct nvme_io *io)
 {
@@ -201,13 +220,18 @@ int nvme_io_open(struct nvme_controller *controller, unsigned id, unsigned vecto
 
     if (entries > NVME_IO_ENTRIES)
         entries = NVME_IO_ENTRIES;
-    *io = (struct nvme_io){.controller = controller, .commands = entries - 1}; /* 4.1.2 */
+    *io = (struct nvme_io){
+        .controller = controller,
+        .next = io,
+        .list_size = list_size(controller),
+        .commands = entries - 1, /* 4.1.2 */
+    };
     int error = vector == NVME_SILENT ? 0 : irq_attach(controller->device, vector, interrupt, io);
     if (error != 0) {
         log_error("interrupt vector %u cannot be attached: %s", vector, strerror(error));
         return error;
     }
-    error = dma_buffer_create(controller->device, (size_t)io->commands * NVME_PAGE, &io->lists);
+    error = dma_buffer_create(controller->device, (size_t)io->commands * io->list_size, &io->lists);
     if (error != 0) {
         log_error("no memory for %u PRP lists: %s", io->commands, strerror(error));
         return error;
@@ -236,8 +260,9 @@ static void prp_fill(struct nvme_io *io, const struct block_request *request,
         command->prp2 = next;
         return;
     }
-    uint64_t *list = (uint64_t *)io->lists.memory + (size_t)command->id * NVME_LIST_ENTRIES;
-    command->prp2 = io->lists.address + (uint64_t)command->id * NVME_PAGE;
+    size_t offset = (size_t)command->id * io->list_size;
+    uint64_t *list = (uint64_t *)((unsigned char *)io->lists.memory + offset);
+    command->prp2 = io->lists.address + offset;
     for (uint64_t done = 0; done < left; done += NVME_PAGE)
         *list++ = next + done;
 }
@@ -246,11 +271,11 @@ static void prp_fill(struct nvme_io *io, const struct block_request *request,
 static void range_fill(struct nvme_io *io, const struct block_request *request,
                        struct nvme_command *command)
 {
-    unsigned char *page = (unsigned char *)io->lists.memory + (size_t)command->id * NVME_PAGE;
+    size_t offset = (size_t)command->id * io->list_size;
 
-    *(struct nvme_dataset_range *)page =
+    *(struct nvme_dataset_range *)((unsigned char *)io->lists.memory + offset) =
         (struct nvme_dataset_range){.count = request->count, .first = request->block};
-    command->prp1 = io->lists.address + (uint64_t)command->id * NVME_PAGE;
+    command->prp1 = io->lists.address + offset;
 }
 
 /* Give a command an id and put it into the queue; false if there is no room now. */

@@ -30,11 +30,12 @@ struct nvme_io_command {
 
 struct nvme_io {
     struct nvme_controller *controller;
-    struct nvme_io *sibling; /* another queue pair of the controller, given up with it; or null */
+    struct nvme_io *next; /* in the ring of those that are given up together */
     enum nvme_io_state state;
     struct nvme_queue queue;
-    struct dma_buffer lists; /* a page of PRP entries for each command id */
-    unsigned commands;       /* how many ids there are */
+    struct dma_buffer lists; /* of PRP entries, one of `list_size` bytes for each command id */
+    unsigned list_size;
+    unsigned commands; /* how many ids there are */
     unsigned free_count;
     uint16_t free_id[NVME_IO_ENTRIES];
     struct nvme_io_command command[NVME_IO_ENTRIES];
@@ -53,6 +54,9 @@ struct nvme_io {
  * the log. */
 int nvme_io_open(struct nvme_controller *controller, unsigned id, unsigned vector,
                  struct nvme_io *io);
+
+/* Give it up together with `other`, and with those that are. */
+void nvme_io_join(struct nvme_io *io, struct nvme_io *other);
 
 /* As in struct block_device_ops; several namespaces share a queue. */
 bool nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request);

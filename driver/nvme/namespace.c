@@ -14,46 +14,49 @@ static bool namespace_submit(void *context, struct block_request *request)
 {
     struct nvme_namespace *namespace = context;
 
-    return nvme_io_submit(request->silent ? namespace->silent : namespace->io, namespace->id,
-                          request);
+    return nvme_lanes_submit(namespace->lanes, namespace->id, request);
 }
 
 static void namespace_kick(void *context)
 {
-    struct nvme_namespace *namespace = context;
+    const struct nvme_namespace *namespace = context;
 
-    nvme_io_kick(namespace->io);
-    if (namespace->silent)
-        nvme_io_kick(namespace->silent);
+    nvme_lanes_kick(namespace->lanes);
 }
 
 static void namespace_poll(void *context)
 {
-    struct nvme_namespace *namespace = context;
+    const struct nvme_namespace *namespace = context;
 
-    /* The other queue as well: its interrupt may be long in coming while we are busy. */
-    nvme_io_poll(namespace->silent);
-    nvme_io_poll(namespace->io);
+    nvme_lanes_poll(namespace->lanes);
 }
 
 static bool namespace_is_ready(void *context)
 {
-    struct nvme_namespace *namespace = context;
+    const struct nvme_namespace *namespace = context;
 
-    return nvme_io_is_ready(namespace->silent);
+    return nvme_lanes_are_ready(namespace->lanes);
+}
+
+static void namespace_client_added(void *context, unsigned client)
+{
+    const struct nvme_namespace *namespace = context;
+
+    nvme_lanes_extend(namespace->lanes, client);
 }
 
 static int namespace_gather(void *context, unsigned count, unsigned microseconds)
 {
     const struct nvme_namespace *namespace = context;
 
-    return nvme_admin_coalesce(namespace->io->controller, count, microseconds);
+    return nvme_admin_coalesce(namespace->lanes->controller, count, microseconds);
 }
 
 static const struct block_device_ops interrupt_ops = {
     .start = namespace_submit,
     .kick = namespace_kick,
     .gather = namespace_gather,
+    .client_added = namespace_client_added,
 };
 
 static const struct block_device_ops silent_ops = {
@@ -62,6 +65,7 @@ static const struct block_device_ops silent_ops = {
     .poll = namespace_poll,
     .ready = namespace_is_ready,
     .gather = namespace_gather,
+    .client_added = namespace_client_added,
 };
 
 /* As the operator set it. A controller that cannot gather works all the same. */
@@ -132,11 +136,10 @@ static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
 
     struct nvme_namespace *namespace = &namespaces->list[namespaces->count];
     namespace->id = id;
-    namespace->io = namespaces->io;
-    namespace->silent = namespaces->silent;
+    namespace->lanes = namespaces->lanes;
     int error = block_device_publish(controller->device, suffix, &limits,
-                                     namespace->silent ? &silent_ops : &interrupt_ops, namespace,
-                                     &namespace->block);
+                                     namespace->lanes->polled ? &silent_ops : &interrupt_ops,
+                                     namespace, &namespace->block);
     if (error != 0) {
         log_error("%s%s is not offered: %s", name, suffix, strerror(error));
         return error;
@@ -222,12 +225,11 @@ static int active_offer(struct nvme_namespaces *namespaces)
     }
 }
 
-int nvme_namespaces_offer(struct nvme_controller *controller, struct nvme_io *io,
-                          struct nvme_io *silent, struct nvme_namespaces *namespaces)
+int nvme_namespaces_offer(struct nvme_controller *controller, struct nvme_lanes *lanes,
+                          struct nvme_namespaces *namespaces)
 {
     namespaces->controller = controller;
-    namespaces->io = io;
-    namespaces->silent = silent;
+    namespaces->lanes = lanes;
     namespaces->looked_at = namespaces->count = 0;
     int error =
         controller->version < NVME_VS_1_1 ? every_id_offer(namespaces) : active_offer(namespaces);
@@ -243,9 +245,9 @@ int nvme_namespaces_flush(struct nvme_namespaces *namespaces, uint64_t limit)
 
     for (unsigned i = 0; i < namespaces->count; i++) {
         uint64_t spent = clock_now() - start;
-        int error = spent < limit
-                        ? nvme_io_flush(namespaces->io, namespaces->list[i].id, limit - spent)
-                        : ETIMEDOUT;
+        int error = spent < limit ? nvme_io_flush(&namespaces->lanes->lane[0].io,
+                                                  namespaces->list[i].id, limit - spent)
+                                  : ETIMEDOUT;
         if (error == 0)
             continue;
         log_error("namespace %u was not flushed: %s", namespaces->list[i].id, strerror(error));

@@ -295,6 +295,7 @@ static void fetch(struct nvme_model *model, unsigned id)
         command->queue = id;
         command->due = model_time() + model->command_time;
         model->commands += id > 0;
+        model->queue_commands[id]++;
     }
 }
 

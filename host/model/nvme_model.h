@@ -10,7 +10,7 @@
 #include "model.h"
 
 enum {
-    NVME_MODEL_QUEUES = 4, /* queue pairs, the admin queues among them */
+    NVME_MODEL_QUEUES = 6, /* queue pairs, the admin queues among them */
     NVME_MODEL_COMMANDS = 1024,
     NVME_MODEL_PAGE = 4096,
 };
@@ -81,6 +81,7 @@ struct nvme_model {
     unsigned longest_transfer; /* bytes */
     unsigned doorbells;        /* I/O submission doorbell writes */
     unsigned commands;         /* I/O commands fetched */
+    unsigned queue_commands[NVME_MODEL_QUEUES];
     unsigned most_in_flight;
     unsigned gathering;      /* the interrupt coalescing feature, if it was set */
     bool shut_down_in_order; /* notified with no I/O queue left and nothing unflushed */

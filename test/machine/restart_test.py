@@ -18,7 +18,7 @@ class Restart(MachineTest):
         image = self.blank_image("a.img", 64 * MIB)
         for iommu in ("vtd", "none"):
             ran = self.run_machine(
-                "kill nvme0 1000 60 3; write-pattern nvme0n1 5 100001 4; verify-pattern nvme0n1 5 100001 4;"
+                "kill nvme0 1000 100 3; write-pattern nvme0n1 5 100001 4; verify-pattern nvme0n1 5 100001 4;"
                 "kill nvme0 0; sleep 400; drivers", "--disk", f"nvme:{image}", "--iommu", iommu)
             self.assert_status(ran)
             self.assert_says(ran, "^nvme0n1: 100001 of 100001 blocks as written$")
@@ -46,7 +46,7 @@ class Restart(MachineTest):
         subprocess.run(["sfdisk", "-q", image], input="label: gpt\nsize=16MiB\nsize=40MiB\n", text=True,
                        check=True, env=SBIN)
         ran = self.run_machine(
-            "kill nvme0 1000 60 3; write-pattern nvme0n1p2 5 60001 4; verify-pattern nvme0n1p2 5 60001 4;"
+            "kill nvme0 1000 100 3; write-pattern nvme0n1p2 5 60001 4; verify-pattern nvme0n1p2 5 60001 4;"
             "kill nvme0 0; sleep 400; drivers; verify-pattern nvme0n1p2 5 60001 4; hexdump nvme0n1p1 0 1",
             "--disk", f"nvme:{image}")
         self.assert_status(ran)
@@ -67,7 +67,7 @@ class Restart(MachineTest):
     def test_the_device_interface_goes_on(self):
         image = self.blank_image("a.img", 16 * MIB)
         ran = self.run_machine(
-            "write-pattern nvme0n1 0 20000 4; device-read nvme0n1 0 8388608; kill nvme0 1000 50 9;"
+            "write-pattern nvme0n1 0 20000 4; device-read nvme0n1 0 8388608; kill nvme0 1000 80 9;"
             "device-bench nvme0n1 20000 4096 8; device-read nvme0n1 0 8388608; kill nvme0 0; sleep 300;"
             "drivers", "--disk", f"nvme:{image}")
         self.assert_status(ran)
@@ -77,7 +77,7 @@ class Restart(MachineTest):
     def test_one_disk_dies_and_the_other_does_not_notice(self):
         a, b = self.blank_image("a.img", 16 * MIB), self.blank_image("b.img", 16 * MIB)
         ran = self.run_machine(
-            "kill nvme0 1000 30; sleep 600; write-pattern nvme1n1 0 30000 2; verify-pattern nvme1n1 0 30000 2;"
+            "kill nvme0 1000 80; sleep 600; write-pattern nvme1n1 0 30000 2; verify-pattern nvme1n1 0 30000 2;"
             "kill nvme0 0; sleep 300; drivers", "--disk", f"nvme:{a}", "--disk", f"nvme:{b}")
         self.assert_status(ran)
         self.assertEqual(self.restarts(ran, "nvme1"), 0)

@@ -478,10 +478,59 @@ static void interrupts_are_moderated_as_the_operator_says(void **state)
     assert_true(model_log_has("not gathered: Invalid argument"));
 }
 
+/* Two lanes of two queue pairs are what five I/O queues are enough for. */
+static void each_client_has_queues_and_a_vector(void **state)
+{
+    struct nvme_client client[3];
+
+    (void)state;
+    model.device.identity.vectors = 8;
+    nvme_attach();
+    assert_false(model.submission[3].exists);
+    for (unsigned i = 0; i < 3; i++) {
+        nvme_open(&client[i], "nvme0n1", true, 65536);
+        assert_int_equal(nvme_request(&client[i], BLOCK_WRITE, 100, 1, 0), BLOCK_STATUS_OK);
+    }
+    assert_int_equal(model.queue_commands[1], 2);
+    assert_int_equal(model.queue_commands[3], 1);
+    assert_int_equal(model.completion[1].vector, 0);
+    assert_int_equal(model.completion[3].vector, 1);
+    assert_true(model.completion[3].interrupts && !model.completion[4].interrupts);
+
+    /* The number of one that has gone is the next one's. */
+    nvme_close(&client[1]);
+    nvme_open(&client[1], "nvme0n1", true, 65536);
+    assert_int_equal(nvme_request(&client[1], BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
+    assert_int_equal(model.queue_commands[3], 2);
+    for (unsigned i = 0; i < 3; i++)
+        nvme_close(&client[i]);
+    driver.detach();
+    assert_true(model.shut_down_in_order);
+}
+
+/* What a client does while the controller gives up on another's queue. */
+static void all_queues_are_given_up_together(void **state)
+{
+    struct nvme_client client[2];
+
+    (void)state;
+    model.device.identity.vectors = 8;
+    nvme_attach();
+    for (unsigned i = 0; i < 2; i++)
+        nvme_open(&client[i], "nvme0n1", true, 65536);
+    model.fault = NVME_MODEL_FAULT_LOST;
+    assert_int_equal(nvme_request(&client[0], BLOCK_READ, 100, 1, 0), BLOCK_STATUS_TIMEOUT);
+    assert_int_equal(nvme_request(&client[1], BLOCK_READ, 100, 1, 0), BLOCK_STATUS_GONE);
+    for (unsigned i = 0; i < 2; i++)
+        nvme_close(&client[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         NVME_TEST(attach_describes_the_disk),
+        NVME_TEST(each_client_has_queues_and_a_vector),
+        NVME_TEST(all_queues_are_given_up_together),
         NVME_TEST(attach_whatever_the_firmware_left),
         NVME_TEST(attach_waits_as_long_as_the_controller_says),
         NVME_TEST(transfer_limit_follows_mdts),
