@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Started by the kernel in the place of ext2fs, with its arguments; others come after them:
+ *
+ *   --multiboot-command-line=LINE --exec-server-task=PORT --kernel-task=PORT -T typed device:NAME
+ *   --reads=N           so many page-sized reads one after the other, and calls at a time (1000)
+ *   --scratch=START,COUNT  records that may be written; without it nothing is
+ *   --seed=N            for the pattern and the order of things
+ *   --seconds=N         the calls at a time go on for so long instead
+ *   --flight=N          calls at a time (16)
+ *   --confined          host_priv is to refuse what would undo confinement
+ *   --end=exit|reboot|refused  what comes last: nothing, host_reboot, or host_reboot that is
+ * refused
+ *
+ * The last line on the console is "stand-in: N checks, M failed".
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <device/device_types.h>
+
+#include <kernel/device_user.h>
+#include <kernel/mach_host_user.h>
+
+#include <host/mach/port.h>
+
+#include "stand_in.h"
+
+static const char *value_of(const char *argument, const char *name)
+{
+    size_t length = strlen(name);
+
+    return strncmp(argument, name, length) == 0 ? argument + length : NULL;
+}
+
+static bool option_number(const char *argument, struct options *options)
+{
+    const struct {
+        const char *name;
+        uint64_t *value;
+    } numbers[] = {{"--reads=", &options->reads},
+                   {"--seed=", &options->seed},
+                   {"--seconds=", &options->seconds},
+                   {"--flight=", &options->flight}};
+
+    for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        const char *value = value_of(argument, numbers[i].name);
+        if (value) {
+            *numbers[i].value = strtoull(value, NULL, 0);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool option_parse(const char *argument, struct options *options)
+{
+    const char *value;
+    char *end;
+
+    if (option_number(argument, options) || value_of(argument, "--multiboot-command-line="))
+        return true;
+    if (strcmp(argument, "--confined") == 0) {
+        options->confined = true;
+    } else if ((value = value_of(argument, "--exec-server-task="))) {
+        options->exec_task = (mach_port_t)strtoul(value, NULL, 10);
+    } else if ((value = value_of(argument, "--kernel-task="))) {
+        options->kernel_task = (mach_port_t)strtoul(value, NULL, 10);
+    } else if ((value = value_of(argument, "--scratch="))) {
+        options->scratch_start = strtoull(value, &end, 0);
+        options->scratch_records = *end == ',' ? strtoull(end + 1, NULL, 0) : 0;
+    } else if ((value = value_of(argument, "--end="))) {
+        options->ending = strcmp(value, "reboot") == 0    ? END_REBOOT
+                          : strcmp(value, "refused") == 0 ? END_REFUSED
+                                                          : END_EXIT;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void options_parse(int argc, char **argv, struct options *options)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-T") == 0 && i + 2 < argc && strcmp(argv[i + 1], "typed") == 0) {
+            options->device = value_of(argv[i + 2], "device:");
+            i += 2;
+        } else if (!option_parse(argv[i], options)) {
+            check_failed("argument %.80s: expected one that I know", argv[i]);
+        }
+    }
+}
+
+static void disk_check(const struct privileges *privileges, const struct options *options)
+{
+    struct disk disk;
+
+    if (!disk_open(privileges->device_master, options->device, &disk))
+        return;
+    if (!check_true(options->scratch_start <= disk.records &&
+                        options->scratch_records <= disk.records - options->scratch_start,
+                    "--scratch", "on the disk") ||
+        !check_equal("memory for the disk's contents", 0, content_init(&disk, options)))
+        return;
+    tree_check(&disk);
+    disk_writes(&disk, options);
+    disk_reads(&disk, options);
+    disk_sizes(&disk, options);
+    disk_mistakes(&disk, options);
+    flight_run(&disk, options);
+    disk_flush(&disk);
+    port_release(disk.port); /* never device_close */
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.reads = 1000, .flight = 16, .seed = 1};
+    struct privileges privileges;
+    mach_port_t console = MACH_PORT_NULL;
+
+    options_parse(argc, argv, &options);
+    if (!check_true(options.device != NULL, "arguments", "-T typed device:NAME among them") ||
+        !boot_privileges(&privileges)) {
+        check_report();
+        return EXIT_FAILURE;
+    }
+    if (check_equal("device_open of console", D_SUCCESS,
+                    device_open(privileges.device_master, D_READ | D_WRITE, "console", &console)))
+        check_console(console);
+
+    disk_check(&privileges, &options);
+    system_check(&privileges, &options);
+    boot_startup();
+    privileges_check(&privileges, &options);
+    boot_shutdown();
+    if (options.ending == END_REFUSED)
+        check_refused("host_reboot", host_reboot(privileges.host, 0));
+    check_report();
+    if (options.ending == END_REBOOT)
+        check_note("host_reboot came back with %d", host_reboot(privileges.host, 0));
+    return EXIT_SUCCESS;
+}
