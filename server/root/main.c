@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The first task. The kernel gives it everything; it gives the privileges to io, the archive to the
- * supervisor, and ends.
- * argv, as the boot script fills it in: host port, device master port, the archive module's task.
+ * supervisor, and ends. Its arguments are those of a Hurd's first module, as the boot script fills
+ * them in; all but the first three are for a system that has a Hurd on top:
+ *
+ *   --host-priv-port=PORT --device-master-port=PORT --archive-task=PORT
+ *   --next-task=PORT                the first task of the Hurd, which is suspended
+ *   --multiboot-command-line=TEXT   the kernel's: root=device:NAME in it names the root device
+ *   --root=NAME                     names it, too
+ *   --wait=SECONDS                  how long it may take to appear
+ *   --host=real                     the Hurd gets the kernel's own privileged host port
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,14 +41,17 @@ struct grant {
     mach_msg_type_name_t type;
 };
 
-/* Start `program` from the archive with rights, whose names it finds in argv. */
+enum { GRANTS_MAX = 5 };
+
+/* Start `program` from the archive with rights, whose names it finds in argv, and after them a text
+ * (null: none). */
 static int start(const struct archive *archive, const char *program, const struct grant *grants,
-                 unsigned count)
+                 unsigned count, const char *words)
 {
     struct task_image image;
     struct task task;
-    char text[4][16];
-    const char *argv[6] = {program};
+    char text[GRANTS_MAX][16];
+    const char *argv[1 + GRANTS_MAX + 2] = {program};
     int error = archive_find(archive, program, &image.data, &image.size);
 
     if (error != 0) {
@@ -52,6 +62,7 @@ static int start(const struct archive *archive, const char *program, const struc
         snprintf(text[i], sizeof(text[i]), "%u", NAME_FIRST + i);
         argv[1 + i] = text[i];
     }
+    argv[1 + count] = words;
     error = task_load(program, &image, argv, MACH_PORT_NULL, &task);
     if (error != 0)
         return error;
@@ -67,20 +78,95 @@ static int start(const struct archive *archive, const char *program, const struc
     return error;
 }
 
+struct options {
+    mach_port_t host, device_master, archive_task, next_task;
+    char hurd[128]; /* what the server for the Hurd is told */
+};
+
+static mach_port_t port_parse(const char *text)
+{
+    return (mach_port_t)strtoul(text, NULL, 10);
+}
+
+/* What follows `name` in an argument, or null. */
+static const char *value_of(const char *argument, const char *name)
+{
+    size_t length = strlen(name);
+
+    return strncmp(argument, name, length) == 0 ? argument + length : NULL;
+}
+
+static void hurd_add(struct options *options, const char *name, const char *value, size_t length)
+{
+    size_t used = strlen(options->hurd);
+
+    snprintf(options->hurd + used, sizeof(options->hurd) - used, "%s=%.*s ", name, (int)length,
+             value);
+}
+
+/* The kernel's command line: "console=com0 root=device:wd0". */
+static void command_line_parse(struct options *options, const char *line)
+{
+    for (; *line != '\0'; line += strspn(line, " ")) {
+        size_t length = strcspn(line, " ");
+        if (strncmp(line, "root=", 5) == 0)
+            hurd_add(options, "root", line + 5, length - 5);
+        line += length;
+    }
+}
+
+static void options_parse(struct options *options, int argc, char **argv)
+{
+    const char *value;
+
+    *options = (struct options){0};
+    for (int i = 1; i < argc; i++) {
+        if ((value = value_of(argv[i], "--host-priv-port=")) != NULL)
+            options->host = port_parse(value);
+        else if ((value = value_of(argv[i], "--device-master-port=")) != NULL)
+            options->device_master = port_parse(value);
+        else if ((value = value_of(argv[i], "--archive-task=")) != NULL)
+            options->archive_task = port_parse(value);
+        else if ((value = value_of(argv[i], "--next-task=")) != NULL)
+            options->next_task = port_parse(value);
+        else if ((value = value_of(argv[i], "--multiboot-command-line=")) != NULL)
+            command_line_parse(options, value);
+        else if ((value = value_of(argv[i], "--root=")) != NULL)
+            hurd_add(options, "root", value, strlen(value));
+        else if ((value = value_of(argv[i], "--wait=")) != NULL)
+            hurd_add(options, "wait", value, strlen(value));
+        else if ((value = value_of(argv[i], "--host=")) != NULL)
+            hurd_add(options, "host", value, strlen(value));
+        else
+            log_warning("%s: not known, ignored", argv[i]);
+    }
+}
+
+static int servers_start(const struct options *options, const struct archive *archive,
+                         mach_port_t control)
+{
+    struct grant grants[] = {{control, MACH_MSG_TYPE_COPY_SEND},
+                             {options->archive_task, MACH_MSG_TYPE_COPY_SEND},
+                             {options->next_task, MACH_MSG_TYPE_COPY_SEND},
+                             {options->host, MACH_MSG_TYPE_COPY_SEND},
+                             {options->device_master, MACH_MSG_TYPE_COPY_SEND}};
+
+    /* With a Hurd on top the supervisor has a server for it, which needs the privileges. */
+    return options->next_task == MACH_PORT_NULL
+               ? start(archive, "supervisor", grants, 2, NULL)
+               : start(archive, "supervisor", grants, 5, options->hurd);
+}
+
 int main(int argc, char **argv)
 {
     mach_port_t console, control;
     struct archive archive;
+    struct options options;
 
-    if (argc < 4)
-        return EXIT_FAILURE;
-    mach_port_t host = (mach_port_t)strtoul(argv[1], NULL, 10);
-    mach_port_t device_master = (mach_port_t)strtoul(argv[2], NULL, 10);
-    mach_port_t archive_task = (mach_port_t)strtoul(argv[3], NULL, 10);
-
-    if (device_open(device_master, D_READ | D_WRITE, "console", &console) == 0)
+    options_parse(&options, argc, argv);
+    if (device_open(options.device_master, D_READ | D_WRITE, "console", &console) == 0)
         log_to_console(console, "root");
-    int error = archive_take(archive_task, &archive);
+    int error = archive_take(options.archive_task, &archive);
     if (error == 0)
         error = error_from_kernel(
             mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &control));
@@ -88,20 +174,17 @@ int main(int argc, char **argv)
         error = ENOMEM;
     if (error == 0)
         error = start(&archive, "io",
-                      (struct grant[]){{host, MACH_MSG_TYPE_MOVE_SEND},
-                                       {device_master, MACH_MSG_TYPE_MOVE_SEND},
+                      (struct grant[]){{options.host, MACH_MSG_TYPE_COPY_SEND},
+                                       {options.device_master, MACH_MSG_TYPE_COPY_SEND},
                                        {control, MACH_MSG_TYPE_MOVE_RECEIVE}},
-                      3);
+                      3, NULL);
     if (error != 0) {
         log_error("the machine cannot start: %s", strerror(error));
-        host_reboot(host, REBOOT_HALT);
+        host_reboot(options.host, REBOOT_HALT);
         return EXIT_FAILURE;
     }
 
-    error = start(&archive, "supervisor",
-                  (struct grant[]){{control, MACH_MSG_TYPE_COPY_SEND},
-                                   {archive_task, MACH_MSG_TYPE_COPY_SEND}},
-                  2);
+    error = servers_start(&options, &archive, control);
     if (error != 0) {
         log_error("there is nobody to start the drivers: powering off");
         io_control_power(control, 0);

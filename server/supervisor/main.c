@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The supervisor starts: the log, the PCI server, the drivers, a shell; then it watches.
- * argv: io's control port, the archive module's task.
+ * argv: io's control port, the archive module's task; with a Hurd on top also its first task, the
+ * privileged host port, the kernel's device master port, and words for server/hurd.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -102,7 +103,8 @@ static void drivers_wait(void)
         loop_once(deadline);
 }
 
-static void shell_start(void)
+/* With a Hurd on top the kernel's console is the Hurd's. */
+static void shell_start(bool console_is_taken)
 {
     struct child *shell = child_create("shell", "shell", CHILD_SERVICE);
     mach_port_t console, operator_right;
@@ -111,7 +113,7 @@ static void shell_start(void)
         return;
     shell->sees_devices = shell->is_believed = true; /* it may end drivers anyway */
     int error = error_from_kernel(io_control_kernel_device(supervisor_io, "com1", &console));
-    if (error != 0)
+    if (error != 0 && !console_is_taken)
         error = error_from_kernel(io_control_kernel_device(supervisor_io, "console", &console));
     if (error == 0)
         error = child_grant(shell, "console", console);
@@ -134,7 +136,7 @@ int main(int argc, char **argv)
 {
     mach_port_t console;
 
-    if (argc != 3)
+    if (argc != 3 && argc != 7)
         return EXIT_FAILURE;
     supervisor_io = (mach_port_t)strtoul(argv[1], NULL, 10);
     mach_port_t archive_module = (mach_port_t)strtoul(argv[2], NULL, 10);
@@ -154,7 +156,10 @@ int main(int argc, char **argv)
     drivers_start();
     drivers_wait();
     watch_start();
-    shell_start();
+    shell_start(argc == 7);
+    if (argc == 7)
+        hurd_start((mach_port_t)strtoul(argv[3], NULL, 10), (mach_port_t)strtoul(argv[4], NULL, 10),
+                   (mach_port_t)strtoul(argv[5], NULL, 10), argv[6]);
     loop_run();
     return EXIT_SUCCESS;
 }

@@ -68,7 +68,7 @@ kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
     if (!child)
         return outboard_error_make(EPERM);
     int error = right_find(child, name, capability);
-    if (error == ENOENT)
+    if (error == ENOENT && !child->sees_devices)
         journal_note(LOG_INFO, "%s: asked for \"%s\", which it was not granted", child->name, name);
     return outboard_error_make(error);
 }

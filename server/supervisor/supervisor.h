@@ -68,6 +68,9 @@ int mount_start(const char *device, bool read_only, mach_port_t *fs);
 int mount_stop(const char *device);
 void mount_stop_all(void);
 
+/* hurd.c: the server for a Hurd on top, which starts its first task; takes the rights. */
+void hurd_start(mach_port_t next, mach_port_t host, mach_port_t kernel_master, const char *words);
+
 /* operator.c: a send right to the operator's interface (interface/supervisor.defs). */
 int operator_port(mach_port_t *port);
 

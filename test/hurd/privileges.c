@@ -37,13 +37,15 @@ static void memory_check(mach_port_t host)
 }
 
 /* proc and libports raise their priority; mach-defpager wires its threads. */
-static void threads_check(mach_port_t host)
+static void threads_check(mach_port_t host, bool confined)
 {
     mach_port_t self = mach_thread_self(), set = MACH_PORT_NULL, control = MACH_PORT_NULL;
 
     check_equal("thread_get_assignment", KERN_SUCCESS, thread_get_assignment(self, &set));
-    if (check_equal("host_processor_set_priv", KERN_SUCCESS,
-                    host_processor_set_priv(host, set, &control)))
+    if (confined) /* it would lead to every task */
+        check_refused("host_processor_set_priv", host_processor_set_priv(host, set, &control));
+    else if (check_equal("host_processor_set_priv", KERN_SUCCESS,
+                         host_processor_set_priv(host, set, &control)))
         check_equal("thread_max_priority", KERN_SUCCESS,
                     thread_max_priority(self, control, PRIORITY));
     check_equal("thread_wire", KERN_SUCCESS, thread_wire(host, self, TRUE));
@@ -83,7 +85,7 @@ static void refusals_check(mach_port_t host)
 void privileges_check(const struct privileges *privileges, const struct options *options)
 {
     memory_check(privileges->host);
-    threads_check(privileges->host);
+    threads_check(privileges->host, options->confined);
     host_check(privileges->host);
     if (options->confined)
         refusals_check(privileges->host);

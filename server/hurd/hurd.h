@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The server that the Hurd finds under it. Its parts, in the order in which a system meets them:
+ *
+ *   main.c       waits for the root device and starts the next task
+ *   bootstrap.c  what that task asks on its bootstrap port
+ *   privilege.c  what the Hurd gets for the privileged host port
+ *   master.c     and for the device master port
+ *   shutdown.c   registers with the startup server, and flushes when the system goes down
+ */
+#ifndef SERVER_HURD_HURD_H
+#define SERVER_HURD_HURD_H
+
+#include <stdbool.h>
+
+#include <mach/port.h>
+
+#include "names.h"
+
+struct hurd {
+    mach_port_t host, kernel_master; /* the kernel's own */
+    mach_port_t next;                /* the task to be started */
+    mach_port_t supervisor;          /* interface/supervisor.defs */
+    mach_port_t supervisor_task;     /* the parent of all tasks of ours; only its name matters */
+    bool host_is_real;               /* the Hurd gets the kernel's own host and device master */
+    char root[OUTBOARD_NAME_SIZE];   /* as it was given */
+    unsigned wait;                   /* seconds */
+    struct names names;
+};
+extern struct hurd hurd;
+
+/* All return 0 or an errno value. The ports are receive rights of ours. */
+int bootstrap_port(mach_port_t *port);
+int privilege_port(mach_port_t *port);
+int master_port(mach_port_t *port);
+
+/* Flush every disk that was opened. How many could not be. */
+unsigned master_flush(void);
+
+/* The file system's control port, a send right that is taken: find the startup server in it. */
+void shutdown_register(mach_port_t control);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The device master port of the whole system: names of ours go to the device service, the kernel's
+ * harmless ones to the kernel. Both answer the caller themselves.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include <device/device_types.h>
+#include <mach/mig_errors.h>
+
+#include <kernel/device_user.h>
+
+#include <host/mach/port.h>
+#include <host/mach/startup.h>
+#include <kit/log.h>
+
+#include "hurd.h"
+#include "relay.h"
+
+enum { DEVICE_OPEN = 2800, OPENED_MAX = 64 };
+
+struct open_message { /* as MIG lays it out */
+    mach_msg_header_t head;
+    mach_msg_type_t mode_type;
+    dev_mode_t mode;
+    char padding[4];
+    mach_msg_type_long_t name_type;
+    dev_name_t name;
+};
+static_assert(offsetof(struct open_message, name) % 8 == 0, "wire layout");
+
+/* The disks that somebody asked for: what is to be flushed when the system goes down. */
+static char opened[OPENED_MAX][OUTBOARD_NAME_SIZE];
+
+static void opened_note(const char *device)
+{
+    for (unsigned i = 0; i < OPENED_MAX; i++) {
+        if (strcmp(opened[i], device) == 0)
+            return;
+        if (opened[i][0] == '\0') {
+            strcpy(opened[i], device);
+            return;
+        }
+    }
+}
+
+unsigned master_flush(void)
+{
+    unsigned failed = 0;
+    mach_port_t master, device;
+
+    if (startup_capability("device-master", &master) != 0)
+        return opened[0][0] != '\0';
+    for (unsigned i = 0; i < OPENED_MAX && opened[i][0] != '\0'; i++) {
+        if (device_open(master, D_READ, opened[i], &device) != D_SUCCESS)
+            continue; /* a name that is no disk */
+        if (device_set_status(device, DEV_FLUSH_CACHE, NULL, 0) != D_SUCCESS) {
+            log_error("%s was not flushed", opened[i]);
+            failed++;
+        }
+        port_release(device);
+    }
+    port_release(master);
+    return failed;
+}
+
+static void open_pass(mach_msg_header_t *message)
+{
+    struct open_message *request = (struct open_message *)message;
+    char device[OUTBOARD_NAME_SIZE];
+    mach_port_t master;
+
+    if (message->msgh_size != sizeof(*request) ||
+        !memchr(request->name, '\0', sizeof(request->name))) {
+        relay_answer(message, MIG_BAD_ARGUMENTS);
+        return;
+    }
+    if (names_is_kernels(request->name)) {
+        relay_pass(message, hurd.kernel_master);
+        return;
+    }
+    if (names_resolve(&hurd.names, request->name, device) != 0) {
+        relay_answer(message, D_NO_SUCH_DEVICE);
+        return;
+    }
+    if (startup_capability("device-master", &master) != 0) {
+        relay_answer(message, D_DEVICE_DOWN);
+        return;
+    }
+    strncpy(request->name, device, sizeof(request->name));
+    opened_note(device);
+    relay_pass(message, master);
+    port_release(master);
+}
+
+static void master_message(void *context, mach_msg_header_t *message)
+{
+    (void)context;
+    if (message->msgh_id == DEVICE_OPEN) {
+        open_pass(message);
+        return;
+    }
+    log_warning("call %d on the device master port is refused", message->msgh_id);
+    relay_answer(message, MIG_BAD_ID);
+}
+
+static const struct port_type master_type = {.name = "device master", .message = master_message};
+
+int master_port(mach_port_t *port)
+{
+    return port_create(&master_type, NULL, port);
+}
