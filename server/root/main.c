@@ -16,8 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mach/vm_wire.h>
+
 #include <interface/io_control_user.h>
 #include <kernel/device_user.h>
+#include <kernel/gnumach_user.h>
 #include <kernel/mach_host_user.h>
 #include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
@@ -42,6 +45,9 @@ struct grant {
 };
 
 enum { GRANTS_MAX = 5 };
+
+/* With a Hurd on top, the right to wire memory: it may page to a disk of ours. */
+static mach_port_t wiring_host;
 
 /* Start `program` from the archive with rights, whose names it finds in argv, and after them a text
  * (null: none). */
@@ -69,6 +75,9 @@ static int start(const struct archive *archive, const char *program, const struc
     for (unsigned i = 0; i < count && error == 0; i++)
         error = error_from_kernel(
             mach_port_insert_right(task.task, NAME_FIRST + i, grants[i].right, grants[i].type));
+    if (error == 0 && wiring_host != MACH_PORT_NULL)
+        error = error_from_kernel(
+            vm_wire_all(wiring_host, task.task, VM_WIRE_CURRENT | VM_WIRE_FUTURE));
     if (error == 0)
         error = task_begin(&task);
     if (error != 0) {
@@ -164,6 +173,8 @@ int main(int argc, char **argv)
     struct options options;
 
     options_parse(&options, argc, argv);
+    if (options.next_task != MACH_PORT_NULL)
+        wiring_host = options.host;
     if (device_open(options.device_master, D_READ | D_WRITE, "console", &console) == 0)
         log_to_console(console, "root");
     int error = archive_take(options.archive_task, &archive);

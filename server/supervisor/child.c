@@ -9,8 +9,10 @@
 #include <mach/exception.h>
 #include <mach/machine/thread_status.h>
 #include <mach/task_special_ports.h>
+#include <mach/vm_wire.h>
 
 #include <kernel/exc_server.h>
+#include <kernel/gnumach_user.h>
 #include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
 
@@ -152,6 +154,23 @@ static void child_died(void *context, mach_port_t name)
     child_end(child, CHILD_DIED, child->excepted ? child->cause : "task ended");
 }
 
+static mach_port_t wiring_host;
+
+void child_wire_all(mach_port_t host)
+{
+    wiring_host = host;
+}
+
+/* A default pager may page to a disk of ours: the way there must not lead through memory that is
+ * paged out. */
+static int task_wire(const struct child *child)
+{
+    if (wiring_host == MACH_PORT_NULL)
+        return 0;
+    return error_from_kernel(
+        vm_wire_all(wiring_host, child->task.task, VM_WIRE_CURRENT | VM_WIRE_FUTURE));
+}
+
 static int task_prepare(struct child *child, const struct task_image *image, const char *argument)
 {
     const char *argv[] = {child->program, child->name, argument, NULL};
@@ -200,6 +219,8 @@ int child_start(struct child *child, const char *argument)
     if (child->restarts == 0)
         child->cause[0] = '\0';
     error = task_prepare(child, &image, argument);
+    if (error == 0)
+        error = task_wire(child);
     if (error == 0)
         error = task_begin(&child->task);
     if (error != 0) {

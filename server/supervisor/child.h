@@ -75,6 +75,9 @@ struct child {
     struct child *next;
 };
 
+/* From now on the memory of each task that is started is wired. The right is ours. */
+void child_wire_all(mach_port_t host);
+
 /* Who wants to know when a child is no longer there; it may have it restarted. */
 typedef void (*child_ended)(struct child *child);
 void child_on_end(child_ended ended);

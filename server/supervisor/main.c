@@ -149,6 +149,8 @@ int main(int argc, char **argv)
         io_control_power(supervisor_io, 0);
         return EXIT_FAILURE;
     }
+    if (argc == 7)
+        child_wire_all((mach_port_t)strtoul(argv[4], NULL, 10));
     policy_read();
     faults_start();
     pci_start();
