@@ -51,6 +51,17 @@ def places(driver):
     return sorted(found)
 
 
+def plugin(folder):
+    """Debian 12's QEMU 7.2 speaks version 1 of the interface, Debian 13's 10.0 from 2 on."""
+    text = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True,
+                          text=True).stdout
+    version = 1 if int(re.search(r"version (\d+)", text).group(1)) < 8 else 2
+    out = os.path.join(folder, "count.so")
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", f"-DPLUGIN_VERSION={version}", "-o", out,
+                    os.path.join(ROOT, "bench", "count.c")], check=True)
+    return out
+
+
 def plugin_arguments(library, counts, marks, driver, events):
     where = symbols(marks)
     words = [library, f"out={counts}", f"begin={where['bench_mark_begin'][0]:#x}",

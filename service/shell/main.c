@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <host/mach/startup.h>
+#include <kit/clock.h>
 #include <kit/log.h>
 
 #include "console.h"
@@ -58,24 +59,41 @@ static int help_run(unsigned count, char **words)
     return 0;
 }
 
+static int command_run(unsigned count, char **words);
+
+/* Also what bench/files counts the instructions of. */
+static int time_run(unsigned count, char **words)
+{
+    if (count < 2)
+        return SHELL_USAGE;
+    uint64_t start = clock_now();
+    bench_mark_begin();
+    int status = command_run(count - 1, words + 1);
+    bench_mark_end();
+    console_print("%s took %llu us\n", words[1],
+                  (unsigned long long)((clock_now() - start) / 1000));
+    return status;
+}
+
 static const struct command commands_shell[] = {
     {"help", "", "what there is", help_run},
+    {"time", "COMMAND [WORD...]", "run it, and say how long it took", time_run},
     {0},
 };
 
-static int command_run(const struct words *words)
+static int command_run(unsigned count, char **words)
 {
     for (unsigned t = 0; t < TABLES; t++) {
         for (const struct command *command = tables[t]; command->name; command++) {
-            if (strcmp(command->name, words->word[0]) != 0)
+            if (strcmp(command->name, words[0]) != 0)
                 continue;
-            int status = command->run(words->count, (char **)words->word);
+            int status = command->run(count, words);
             if (status == SHELL_USAGE)
                 console_print("usage: %s %s\n", command->name, command->arguments);
             return status;
         }
     }
-    console_print("%s: no such command; try help\n", words->word[0]);
+    console_print("%s: no such command; try help\n", words[0]);
     return 127;
 }
 
@@ -99,7 +117,7 @@ int shell_run(char *line)
             return result ? result : SHELL_USAGE;
         }
         if (words.count > 0)
-            status = command_run(&words);
+            status = command_run(words.count, words.word);
         result = result ? result : status;
     }
     return result;
