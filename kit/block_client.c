@@ -282,6 +282,22 @@ int block_client_wait(struct block_client *client, bool all)
     return 0;
 }
 
+int block_client_poll(struct block_client *client)
+{
+    struct block_completion completions[BLOCK_SLOTS];
+    unsigned count = 0;
+
+    if (client->state == BLOCK_CLIENT_GONE)
+        return ENODEV;
+    if (client->state == BLOCK_CLIENT_LOST || block_client_send(client) != 0)
+        return 0; /* who waits next recovers */
+    if (block_client_link_poll(client->link, completions, BLOCK_SLOTS, &count) == 0)
+        block_client_take(client, completions, count);
+    else
+        block_client_lost(client);
+    return 0;
+}
+
 static void part_done(void *context, enum block_status status)
 {
     int *error = context;

@@ -46,6 +46,9 @@ int block_client_submit(struct block_client *client, enum block_operation operat
  * driver is gone; every outstanding request was completed with BLOCK_STATUS_GONE. */
 int block_client_wait(struct block_client *client, bool all);
 
+/* Send what was submitted and deliver what is done by now, without waiting. ENODEV: as above. */
+int block_client_poll(struct block_client *client);
+
 /* For a server, which has others to listen to: from now on the event loop sends what was submitted
  * as soon as nothing comes that adds to it, and calls `done`. The calls that wait are not for this
  * client any more, and it is not closed in `done`. 0 or an errno value. */

@@ -112,6 +112,9 @@ int block_client_link_send(struct block_client_link *link,
 /* Wait for completions: at least one, copied. ENODEV. */
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
                               unsigned limit, unsigned *count);
+/* Those that are there, if any, and wake the driver if it has to be. ENODEV. */
+int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
+                           unsigned limit, unsigned *count);
 /* A new session with what the name stands for now, and every buffer attached under its old id. 0;
  * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info);

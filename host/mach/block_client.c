@@ -465,6 +465,14 @@ static int completions_get(struct block_client_link *link, struct block_completi
     return ENODEV;
 }
 
+int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
+                           unsigned limit, unsigned *count)
+{
+    if (driver_waits(link))
+        driver_wake(link);
+    return completions_get(link, completions, limit, count);
+}
+
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
                               unsigned limit, unsigned *count)
 {

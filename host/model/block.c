@@ -181,6 +181,15 @@ int block_client_link_send(struct block_client_link *link,
     return 0;
 }
 
+int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
+                           unsigned limit, unsigned *count)
+{
+    *count = 0;
+    if (link->completion_count == 0)
+        return link->session ? 0 : ENODEV;
+    return block_client_link_receive(link, completions, limit, count);
+}
+
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
                               unsigned limit, unsigned *count)
 {

@@ -103,6 +103,13 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return 0;
 }
 
+int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
+                           unsigned limit, unsigned *count)
+{
+    *count = 0;
+    return fuzz_take8(input) & 1 ? block_client_link_receive(link, completions, limit, count) : 0;
+}
+
 /* No other driver takes the place of this one. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
 {
@@ -187,6 +194,8 @@ static void step(void)
         transfer();
     else if (what < 4)
         block_client_wait(&client, what == 1);
+    else if (what == 4)
+        fuzz_require(block_client_poll(&client) == (block_client_is_gone(&client) ? ENODEV : 0));
     else
         request_submit();
     table_check();

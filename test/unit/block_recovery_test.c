@@ -105,6 +105,15 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return 0;
 }
 
+int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
+                           unsigned limit, unsigned *count)
+{
+    *count = 0;
+    if (queued == 0)
+        return dead ? ENODEV : 0;
+    return block_client_link_receive(link, completions, limit, count);
+}
+
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
 {
     (void)link;

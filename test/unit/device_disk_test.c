@@ -45,6 +45,12 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return ENODEV;
 }
 
+int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
+                           unsigned limit, unsigned *count)
+{
+    return block_client_link_receive(link, completions, limit, count);
+}
+
 /* No other driver takes the place of this one. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
 {
