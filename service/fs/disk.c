@@ -7,8 +7,10 @@
 
 #include <kit/block_client.h>
 
+#include "ahead.h"
+#include "writes.h"
+
 enum {
-    TRANSFER_SIZE = 1 << 20,
     CACHE_BLOCKS = 2048,
     CACHE_BUCKETS = 4096,
     DIRTY_MOST = CACHE_BLOCKS / 2,
@@ -25,8 +27,8 @@ struct disk {
     struct block_client *client;
     uint32_t unit; /* the device's block size */
     uint64_t size;
-    void *memory; /* TRANSFER_SIZE bytes that the device reaches */
-    uint32_t buffer;
+    struct ahead *ahead;
+    struct writes *writes;
 
     uint32_t block_size;
     unsigned dirty, hand;
@@ -46,7 +48,9 @@ int disk_create(struct block_client *client, struct disk **result)
     disk->client = client;
     disk->unit = info->block_size;
     disk->size = info->blocks * info->block_size;
-    int error = block_client_buffer(client, TRANSFER_SIZE, &disk->memory, &disk->buffer);
+    int error = ahead_create(client, &disk->ahead);
+    if (error == 0)
+        error = writes_create(client, &disk->writes);
     if (error == 0)
         error = disk_block_size_set(disk, 1024);
     if (error != 0) {
@@ -59,6 +63,8 @@ int disk_create(struct block_client *client, struct disk **result)
 
 void disk_destroy(struct disk *disk)
 {
+    ahead_destroy(disk->ahead);
+    writes_destroy(disk->writes);
     free(disk->data);
     free(disk);
 }
@@ -68,65 +74,35 @@ uint64_t disk_size(const struct disk *disk)
     return disk->size;
 }
 
-/* Device blocks that cover a byte range of at most TRANSFER_SIZE minus two units. */
-struct span {
-    uint64_t first, count;
-    size_t skip; /* bytes of the first block before the range */
-};
-
-static struct span span_of(const struct disk *disk, uint64_t offset, uint64_t length)
-{
-    uint64_t first = offset / disk->unit;
-    uint64_t last = (offset + length - 1) / disk->unit;
-
-    return (struct span){first, last - first + 1, (size_t)(offset % disk->unit)};
-}
-
-static int raw_read(struct disk *disk, uint64_t offset, uint64_t length, void *data)
-{
-    unsigned char *to = data;
-
-    while (length > 0) {
-        uint64_t most = TRANSFER_SIZE - offset % disk->unit;
-        uint64_t part = length < most ? length : most;
-        struct span span = span_of(disk, offset, part);
-        int error = block_client_transfer(disk->client, BLOCK_READ, span.first, span.count,
-                                          disk->buffer, 0);
-        if (error != 0)
-            return error;
-        memcpy(to, (unsigned char *)disk->memory + span.skip, part);
-        to += part;
-        offset += part;
-        length -= part;
-    }
-    return 0;
-}
-
 /* Blocks that the range covers only in part are read first. */
 static int raw_write(struct disk *disk, uint64_t offset, uint64_t length, const void *data)
 {
+    static const struct writes_told nobody;
     const unsigned char *from = data;
+    int error = 0;
 
-    while (length > 0) {
-        uint64_t most = TRANSFER_SIZE - offset % disk->unit;
-        uint64_t part = length < most ? length : most;
-        struct span span = span_of(disk, offset, part);
-        int error = 0;
-        if (span.skip != 0 || part % disk->unit != 0)
-            error = block_client_transfer(disk->client, BLOCK_READ, span.first, span.count,
-                                          disk->buffer, 0);
-        if (error != 0)
-            return error;
-        memcpy((unsigned char *)disk->memory + span.skip, from, part);
-        error = block_client_transfer(disk->client, BLOCK_WRITE, span.first, span.count,
-                                      disk->buffer, 0);
-        if (error != 0)
-            return error;
+    while (error == 0 && length > 0) {
+        uint64_t skip = offset % disk->unit, start = offset - skip;
+        uint64_t most = writes_size(disk->writes) - skip, part = length < most ? length : most;
+        uint64_t count = (skip + part - 1) / disk->unit + 1;
+        unsigned char *room = writes_room(disk->writes);
+        if (skip != 0 || part % disk->unit != 0) {
+            error = writes_wait(disk->writes); /* one in flight may have the rest of the block */
+            if (error == 0)
+                error = ahead_read(disk->ahead, start, count * disk->unit, room);
+            if (error != 0)
+                break;
+        }
+        memcpy(room + skip, from, part);
+        ahead_forget(disk->ahead, start / disk->unit, count);
+        writes_submit(disk->writes, start / disk->unit, count, &nobody);
+        error = writes_error(disk->writes);
         from += part;
         offset += part;
         length -= part;
     }
-    return 0;
+    int last = writes_wait(disk->writes);
+    return error ? error : last;
 }
 
 static bool range_is_inside(const struct disk *disk, uint64_t offset, uint64_t length)
@@ -176,32 +152,48 @@ static int sorted_compare(const void *a, const void *b)
     return ((*left)->block > (*right)->block) - ((*left)->block < (*right)->block);
 }
 
-/* Write one run of neighbours from disk->sorted; how many blocks it took. */
+/* Those that could not be written stay dirty. */
+static void run_written(void *context, unsigned from, unsigned count, int error)
+{
+    struct disk *disk = context;
+
+    for (unsigned i = from; error == 0 && i < from + count; i++) {
+        disk->sorted[i]->dirty = false;
+        disk->dirty--;
+    }
+}
+
+/* Have one run of neighbours from disk->sorted written; how many blocks it took. */
 static unsigned run_write(struct disk *disk, unsigned at, unsigned count, int *error)
 {
-    unsigned most = TRANSFER_SIZE / disk->block_size, run = 1;
+    unsigned most = writes_size(disk->writes) / disk->block_size, run = 1;
     uint64_t first = disk->sorted[at]->block;
 
-    while (run < most && at + run < count && disk->sorted[at + run]->block == first + run)
-        run++;
     /* A block that is no whole number of the device's goes the careful way. */
-    if (disk->block_size % disk->unit != 0) {
+    if (disk->block_size % disk->unit != 0 || most == 0) {
         *error = raw_write(disk, first * disk->block_size, disk->block_size,
                            cache_data(disk, disk->sorted[at]));
+        run_written(disk, at, 1, *error);
         return 1;
     }
+    while (run < most && at + run < count && disk->sorted[at + run]->block == first + run)
+        run++;
+    unsigned char *room = writes_room(disk->writes);
     for (unsigned i = 0; i < run; i++)
-        memcpy((unsigned char *)disk->memory + (size_t)i * disk->block_size,
-               cache_data(disk, disk->sorted[at + i]), disk->block_size);
+        memcpy(room + (size_t)i * disk->block_size, cache_data(disk, disk->sorted[at + i]),
+               disk->block_size);
     uint64_t ratio = disk->block_size / disk->unit;
-    *error = block_client_transfer(disk->client, BLOCK_WRITE, first * ratio, run * ratio,
-                                   disk->buffer, 0);
+    ahead_forget(disk->ahead, first * ratio, run * ratio);
+    writes_submit(disk->writes, first * ratio, run * ratio,
+                  &(struct writes_told){run_written, disk, at, run});
     return run;
 }
 
+/* All in flight together, as no block is there twice; none when it returns. */
 static int cache_clean(struct disk *disk)
 {
     unsigned count = 0;
+    int error = 0;
 
     if (disk->dirty == 0)
         return 0;
@@ -210,17 +202,10 @@ static int cache_clean(struct disk *disk)
             disk->sorted[count++] = &disk->cached[i];
     }
     qsort(disk->sorted, count, sizeof(disk->sorted[0]), sorted_compare);
-    for (unsigned at = 0; at < count;) {
-        int error = 0;
-        unsigned run = run_write(disk, at, count, &error);
-        if (error != 0)
-            return error; /* what is left stays dirty */
-        for (unsigned i = 0; i < run; i++)
-            disk->sorted[at + i]->dirty = false;
-        disk->dirty -= run;
-        at += run;
-    }
-    return 0;
+    for (unsigned at = 0; at < count && error == 0 && writes_error(disk->writes) == 0;)
+        at += run_write(disk, at, count, &error);
+    int last = writes_wait(disk->writes);
+    return error ? error : last;
 }
 
 /* An entry for a block that is not cached: one not used lately (second chance). */
@@ -286,7 +271,8 @@ static int cache_get(struct disk *disk, uint64_t block, struct cached **result)
     int error = cache_take(disk, block, result);
     if (error != 0)
         return error;
-    error = raw_read(disk, block * disk->block_size, disk->block_size, cache_data(disk, *result));
+    error = ahead_read(disk->ahead, block * disk->block_size, disk->block_size,
+                       cache_data(disk, *result));
     if (error != 0)
         cache_drop(disk, *result);
     return error;
@@ -348,7 +334,7 @@ int disk_read(struct disk *disk, uint64_t offset, uint64_t length, void *data)
     if (length == 0)
         return 0;
     int error = cache_touches(disk, offset, length, false) ? cache_clean(disk) : 0;
-    return error ? error : raw_read(disk, offset, length, data);
+    return error ? error : ahead_read(disk->ahead, offset, length, data);
 }
 
 int disk_write(struct disk *disk, uint64_t offset, uint64_t length, const void *data)

@@ -164,7 +164,7 @@ static void large_files_travel_in_large_requests(void **state)
     assert_int_equal(fs_fixture_mount(&fs_step_fixture, true), 0);
     unsigned long before = fs_fixture_reads;
     fs_step_expect_file("/large", 8 << 20, 1);
-    assert_true(fs_fixture_reads - before < 40);
+    assert_true(fs_fixture_reads - before < 80); /* the device takes 128 KiB at a time */
 
     uint32_t inode = fs_step_create("/copy", 0600);
     before = fs_fixture_writes;

@@ -16,12 +16,23 @@
 unsigned long fs_fixture_reads_left = ULONG_MAX, fs_fixture_writes_left = ULONG_MAX;
 unsigned long fs_fixture_reads, fs_fixture_writes, fs_fixture_flushes;
 
+enum { REQUESTS = 64, BUFFERS = 2 };
+
 struct block_client {
     int file;
     bool write;
     struct block_info info;
-    unsigned char *memory;
-    size_t size;
+    unsigned buffers;
+    unsigned char *memory[BUFFERS];
+    size_t size[BUFFERS];
+    unsigned in_flight;
+    struct request {
+        enum block_operation operation;
+        uint64_t block, count, offset;
+        uint32_t buffer;
+        block_client_done done;
+        void *context;
+    } request[REQUESTS];
 };
 
 static struct fs_fixture *opening;
@@ -48,8 +59,10 @@ int block_client_open(const char *name, bool write, struct block_client **result
 
 void block_client_close(struct block_client *client)
 {
+    assert_int_equal(client->in_flight, 0);
     close(client->file);
-    free(client->memory);
+    for (unsigned i = 0; i < client->buffers; i++)
+        free(client->memory[i]);
     free(client);
 }
 
@@ -60,11 +73,11 @@ const struct block_info *block_client_info(const struct block_client *client)
 
 int block_client_buffer(struct block_client *client, size_t size, void **memory, uint32_t *buffer)
 {
-    assert_null(client->memory);
-    client->memory = calloc(1, size);
-    client->size = size;
-    *memory = client->memory;
-    *buffer = 7;
+    assert_in_range(client->buffers, 0, BUFFERS - 1);
+    client->memory[client->buffers] = calloc(1, size);
+    client->size[client->buffers] = size;
+    *memory = client->memory[client->buffers];
+    *buffer = client->buffers++;
     return 0;
 }
 
@@ -72,40 +85,108 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
 static unsigned char *buffer_at(struct block_client *client, uint32_t buffer, uint64_t offset,
                                 uint64_t length)
 {
-    assert_int_equal(buffer, 7);
-    assert_true(offset <= client->size && length <= client->size - offset);
-    return client->memory + offset;
+    assert_in_range(buffer, 0, client->buffers - 1);
+    assert_true(offset <= client->size[buffer] && length <= client->size[buffer] - offset);
+    return client->memory[buffer] + offset;
 }
 
-int block_client_transfer(struct block_client *client, enum block_operation operation,
-                          uint64_t block, uint64_t count, uint32_t buffer, uint64_t offset)
+static enum block_status request_carry_out(struct block_client *client,
+                                           const struct request *request)
 {
-    if (operation == BLOCK_FLUSH) {
+    if (request->operation == BLOCK_FLUSH) {
         fs_fixture_flushes++;
-        return 0;
+        return BLOCK_STATUS_OK;
     }
-    if (block > client->info.blocks || count > client->info.blocks - block)
-        return ERANGE;
-    if (operation == BLOCK_WRITE && !client->write)
-        return EROFS;
+    if (request->operation == BLOCK_WRITE && !client->write)
+        return BLOCK_STATUS_READ_ONLY;
 
-    size_t length = count * client->info.block_size;
-    off_t where = (off_t)(block * client->info.block_size);
-    unsigned char *memory = buffer_at(client, buffer, offset, length);
+    size_t length = request->count * client->info.block_size;
+    off_t where = (off_t)(request->block * client->info.block_size);
+    unsigned char *memory = buffer_at(client, request->buffer, request->offset, length);
     unsigned long *left =
-        operation == BLOCK_READ ? &fs_fixture_reads_left : &fs_fixture_writes_left;
+        request->operation == BLOCK_READ ? &fs_fixture_reads_left : &fs_fixture_writes_left;
     if (*left == 0)
-        return EIO;
+        return BLOCK_STATUS_MEDIUM;
     if (*left != ULONG_MAX)
         --*left;
-    if (operation == BLOCK_READ) {
+    if (request->operation == BLOCK_READ) {
         fs_fixture_reads++;
         assert_int_equal(pread(client->file, memory, length, where), length);
     } else {
         fs_fixture_writes++;
         assert_int_equal(pwrite(client->file, memory, length, where), length);
     }
+    return BLOCK_STATUS_OK;
+}
+
+int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
+                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
+                        void *context)
+{
+    bool moves = operation != BLOCK_FLUSH;
+
+    assert_true(!moves || (block <= client->info.blocks && count <= client->info.blocks - block &&
+                           (uint64_t)count * client->info.block_size <= client->info.max_transfer));
+    if (client->in_flight == REQUESTS)
+        return EAGAIN;
+    client->request[client->in_flight++] = (struct request){
+        .operation = operation,
+        .block = block,
+        .count = count,
+        .offset = offset,
+        .buffer = buffer,
+        .done = done,
+        .context = context,
+    };
     return 0;
+}
+
+/* In any order: a device need not keep one. */
+static void request_finish(struct block_client *client)
+{
+    unsigned which = (unsigned)rand() % client->in_flight;
+    struct request request = client->request[which];
+
+    client->request[which] = client->request[--client->in_flight];
+    request.done(request.context, request_carry_out(client, &request));
+}
+
+int block_client_wait(struct block_client *client, bool all)
+{
+    do {
+        if (client->in_flight > 0)
+            request_finish(client);
+    } while (all && client->in_flight > 0);
+    return 0;
+}
+
+int block_client_poll(struct block_client *client)
+{
+    if (client->in_flight > 0 && rand() % 2)
+        request_finish(client);
+    return 0;
+}
+
+int block_status_error(enum block_status status)
+{
+    return status == BLOCK_STATUS_OK ? 0 : status == BLOCK_STATUS_READ_ONLY ? EROFS : EIO;
+}
+
+static void transfer_done(void *context, enum block_status status)
+{
+    *(int *)context = block_status_error(status);
+}
+
+int block_client_transfer(struct block_client *client, enum block_operation operation,
+                          uint64_t block, uint64_t count, uint32_t buffer, uint64_t offset)
+{
+    int error = 0;
+
+    assert_int_equal(block_client_submit(client, operation, block, (uint32_t)count, buffer, offset,
+                                         transfer_done, &error),
+                     0);
+    block_client_wait(client, true);
+    return error;
 }
 
 void fs_fixture_begin(struct fs_fixture *fixture)
