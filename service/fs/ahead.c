@@ -37,7 +37,7 @@ struct segment {
 struct stream {
     uint64_t next;   /* the block after those it read last */
     uint64_t end;    /* the block after those that have been asked for */
-    uint64_t window; /* blocks ahead of it; 0: it has read but once */
+    uint64_t window; /* blocks that were ahead of it last, half of the next time's; 0: none yet */
     uint64_t used;
 };
 
@@ -211,7 +211,13 @@ static struct stream *stream_find(struct ahead *ahead, uint64_t first, uint64_t 
         }
         *stream = (struct stream){0};
     } else if (stream->window == 0) {
-        stream->window = WINDOW_LEAST / ahead->unit;
+        uint64_t least = WINDOW_LEAST / ahead->unit;
+
+        stream->window = ((count > least ? count : least) + 1) / 2;
+    } else if (first < stream->end && !segment_lookup(ahead, first)) {
+        /* Others took the memory, or it cannot be read: less is more. */
+        stream->window = stream->window > 4 ? stream->window / 4 : 1;
+        stream->end = first;
     }
     /* One that went back: what is there behind it is not asked for twice. */
     if (stream->end < first + count || first < stream->next)
@@ -221,19 +227,19 @@ static struct stream *stream_find(struct ahead *ahead, uint64_t first, uint64_t 
     return stream;
 }
 
-/* Read on when half of what is ahead has been used: in few requests, and before it is all used. */
+/* Read on when half of what was ahead has been used, and twice as far: in few requests, and before
+ * it is all used. */
 static void stream_advance(struct ahead *ahead, struct stream *stream)
 {
-    uint64_t most = WINDOW_MOST / ahead->unit;
+    uint64_t most = WINDOW_MOST / ahead->unit, left = ahead->blocks - stream->next;
 
     if (stream->window == 0 || stream->end - stream->next > stream->window / 2)
         return;
-    uint64_t left = ahead->blocks - stream->next;
+    stream->window = stream->window < most / 2 ? stream->window * 2 : most;
     uint64_t stop = stream->next + (left < stream->window ? left : stream->window);
     if (stop <= stream->end)
         return;
     stream->end = blocks_request(ahead, stream->end, stop, false);
-    stream->window = stream->window < most / 2 ? stream->window * 2 : most;
     block_client_poll(ahead->client); /* the device goes on while we copy */
 }
 
