@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The launcher: what it prints, and what it refuses."""
 import os
+import re
 import subprocess
 
 from machine.vm import OBVM, MachineTest
@@ -32,6 +33,14 @@ class Launcher(MachineTest):
         self.assert_status(ran, 127)
         self.assertEqual(ran.output, "nosuch: no such command; try help\n"
                          "usage: mount [DEVICE [PATH] [ro]]\nusage: uptime \n", str(ran))
+
+    def test_time_runs_a_command_and_passes_its_status_on(self):
+        ran = self.run_machine("time sleep 20; time nosuch one; time")
+        self.assertEqual(ran.status, 127, str(ran))
+        took = re.fullmatch(r"sleep took (\d+) us\nnosuch: no such command; try help\nnosuch took \d+ us\n"
+                            r"usage: time COMMAND \[WORD...\]\n", ran.output)
+        self.assertTrue(took, str(ran))
+        self.assertGreaterEqual(int(took[1]), 20000, str(ran))
 
     def test_binary_output_arrives_unchanged(self):
         data = bytes(range(256)) * 40 + b"\x10B\x10E0\n\x10\x10\r\n"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Drivers that die under their clients."""
+import hashlib
 import os
 import re
 import shutil
@@ -40,6 +41,22 @@ class Restart(MachineTest):
         self.assertEqual(len(set(re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M))), 1, str(ran))
         self.assertGreater(self.restarts(ran), 1)
         self.assert_clean(image)
+
+    def test_what_is_read_ahead_stays_right(self):
+        expected = []
+        for number in range(400):
+            data, path = os.urandom(number * 31), self.path(f"tree/{number % 7}/{number:03}")
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(data)
+            expected.append(f"{hashlib.sha256(data).hexdigest()}  {number % 7}/{number:03}")
+        image = self.ext4_image("a.img", "32M", self.path("tree"))
+        ran = self.run_machine("mount nvme0n1 / ro; kill nvme0 1000 30 5; sha256sum -r /; kill nvme0 0;"
+                               "sleep 300; drivers", "--disk", f"nvme:{image},ro")
+        self.assert_status(ran)
+        self.assertEqual(re.findall("^[0-9a-f]{64}  .*", ran.output, re.M),
+                         sorted(expected, key=lambda line: line[66:]), str(ran))
+        self.assertGreater(self.restarts(ran), 1)
 
     def test_a_partition_comes_back(self):
         image = self.blank_image("a.img", 64 * MIB)
