@@ -202,6 +202,26 @@ static void what_was_not_sent_has_no_answer(void **state)
     assert_int_equal(done_status, BLOCK_STATUS_OK);
 }
 
+/* Who polls neither waits nor recovers: that is left to who waits. */
+static void polling_sends_and_takes_what_is_there(void **state)
+{
+    (void)state;
+    assert_int_equal(block_client_poll(&client), 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(block_client_submit(&client, BLOCK_READ, i, 1, 0, 0, done, NULL), 0);
+    assert_int_equal(driver.count, 0);
+    assert_int_equal(block_client_poll(&client), 0);
+    assert_int_equal(driver.count, 3);
+    assert_int_equal(done_count, 1);
+    driver.dead = true;
+    assert_int_equal(block_client_poll(&client), 0);
+    assert_int_equal(block_client_poll(&client), 0);
+    assert_int_equal(done_count, 1);
+    assert_int_equal(block_client_wait(&client, false), ENODEV);
+    assert_int_equal(done_count, 3);
+    assert_int_equal(block_client_poll(&client), ENODEV);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup(a_dead_driver_fails_everything_once, setup),
         cmocka_unit_test_setup(slots_run_out_and_come_back, setup),
         cmocka_unit_test_setup(what_was_not_sent_has_no_answer, setup),
+        cmocka_unit_test_setup(polling_sends_and_takes_what_is_there, setup),
     };
 
     return cmocka_run_group_tests_name("block client", tests, NULL, NULL);

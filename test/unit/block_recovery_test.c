@@ -327,6 +327,8 @@ static void any_moment(void **state)
             }
             if (rand() % 8 == 0)
                 block_client_submit(&client, BLOCK_FLUSH, 0, 0, 0, 0, count_status, NULL);
+            if (rand() % 2)
+                assert_int_equal(block_client_poll(&client), 0);
             assert_int_equal(block_client_wait(&client, rand() % 4 == 0), 0);
         }
         die_at = 0;
