@@ -273,8 +273,11 @@ int ahead_read(struct ahead *ahead, uint64_t offset, uint64_t length, void *data
     ahead->reads++;
     ahead->error = 0;
     struct stream *stream = stream_find(ahead, first, end - first);
-    if (segment_lookup(ahead, first))
+    struct segment *here = segment_lookup(ahead, first);
+    if (here) {
+        here->used = ahead->reads; /* not to be taken for what is ahead */
         stream_advance(ahead, stream);
+    }
     while (length > 0) {
         struct segment *segment;
         int error = segment_get(ahead, offset / ahead->unit, end, stream, &segment);
