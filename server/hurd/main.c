@@ -41,9 +41,7 @@ static void next_start(void)
     if (error == 0)
         error = error_from_kernel(task_resume(hurd.next));
     if (error != 0)
-        log_error("--next-task is no task that can be started (%s): give it "
-                  "${NAME-task} where another module has $(NAME-task=task-create)",
-                  strerror(error));
+        log_error("the next task cannot be started: %s", strerror(error));
     else
         log_info("the next task is started");
 }

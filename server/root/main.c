@@ -8,6 +8,7 @@
  *   --next-task=PORT                the first task of the Hurd, which is suspended
  *   --multiboot-command-line=TEXT   the kernel's: root=device:NAME in it names the root device
  *   --root=NAME                     names it, too
+ *   --name=ALIAS=DEVICE             a name that stands for a device: --name=wd0=nvme0n1
  *   --wait=SECONDS                  how long it may take to appear
  *   --host=real                     the Hurd gets the kernel's own privileged host port
  */
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mach/task_special_ports.h>
 #include <mach/vm_wire.h>
 
 #include <interface/io_control_user.h>
@@ -89,7 +91,7 @@ static int start(const struct archive *archive, const char *program, const struc
 
 struct options {
     mach_port_t host, device_master, archive_task, next_task;
-    char hurd[128]; /* what the server for the Hurd is told */
+    char hurd[160]; /* what the server for the Hurd is told */
 };
 
 static mach_port_t port_parse(const char *text)
@@ -105,12 +107,15 @@ static const char *value_of(const char *argument, const char *name)
     return strncmp(argument, name, length) == 0 ? argument + length : NULL;
 }
 
-static void hurd_add(struct options *options, const char *name, const char *value, size_t length)
+/* One more word, NAME=VALUE, for the server. */
+static void hurd_add(struct options *options, const char *word)
 {
-    size_t used = strlen(options->hurd);
+    size_t used = strlen(options->hurd), length = strcspn(word, " ");
 
-    snprintf(options->hurd + used, sizeof(options->hurd) - used, "%s=%.*s ", name, (int)length,
-             value);
+    if (length + 1 < sizeof(options->hurd) - used)
+        snprintf(options->hurd + used, sizeof(options->hurd) - used, "%.*s ", (int)length, word);
+    else
+        log_error("%s: there is no room for it, ignored", word);
 }
 
 /* The kernel's command line: "console=com0 root=device:wd0". */
@@ -119,7 +124,7 @@ static void command_line_parse(struct options *options, const char *line)
     for (; *line != '\0'; line += strspn(line, " ")) {
         size_t length = strcspn(line, " ");
         if (strncmp(line, "root=", 5) == 0)
-            hurd_add(options, "root", line + 5, length - 5);
+            hurd_add(options, line);
         line += length;
     }
 }
@@ -140,15 +145,31 @@ static void options_parse(struct options *options, int argc, char **argv)
             options->next_task = port_parse(value);
         else if ((value = value_of(argv[i], "--multiboot-command-line=")) != NULL)
             command_line_parse(options, value);
-        else if ((value = value_of(argv[i], "--root=")) != NULL)
-            hurd_add(options, "root", value, strlen(value));
-        else if ((value = value_of(argv[i], "--wait=")) != NULL)
-            hurd_add(options, "wait", value, strlen(value));
-        else if ((value = value_of(argv[i], "--host=")) != NULL)
-            hurd_add(options, "host", value, strlen(value));
+        else if (value_of(argv[i], "--root="))
+            hurd_add(options, argv[i] + 2);
+        else if ((value = value_of(argv[i], "--name=")) != NULL && strchr(value, '='))
+            hurd_add(options, value);
+        else if (value_of(argv[i], "--wait="))
+            hurd_add(options, argv[i] + 2);
+        else if (value_of(argv[i], "--host="))
+            hurd_add(options, argv[i] + 2);
         else
             log_warning("%s: not known, ignored", argv[i]);
     }
+}
+
+/* The machine comes up without a Hurd if there is none to start. */
+static void next_task_check(struct options *options)
+{
+    mach_port_t bootstrap;
+
+    if (options->next_task == MACH_PORT_NULL)
+        return;
+    if (task_get_special_port(options->next_task, TASK_BOOTSTRAP_PORT, &bootstrap) == KERN_SUCCESS)
+        return;
+    log_error("--next-task is no task, so no Hurd is started: it takes ${NAME-task} where another "
+              "module has $(NAME-task=task-create)");
+    options->next_task = MACH_PORT_NULL;
 }
 
 static int servers_start(const struct options *options, const struct archive *archive,
@@ -173,10 +194,11 @@ int main(int argc, char **argv)
     struct options options;
 
     options_parse(&options, argc, argv);
-    if (options.next_task != MACH_PORT_NULL)
-        wiring_host = options.host;
     if (device_open(options.device_master, D_READ | D_WRITE, "console", &console) == 0)
         log_to_console(console, "root");
+    next_task_check(&options);
+    if (options.next_task != MACH_PORT_NULL)
+        wiring_host = options.host;
     int error = archive_take(options.archive_task, &archive);
     if (error == 0)
         error = error_from_kernel(
