@@ -10,7 +10,7 @@
 
 #include "stand_in.h"
 
-enum { KNOWN_MAX = 1 << 16, VERSION_UNKNOWN = 0 };
+enum { VERSION_UNKNOWN = 0 };
 
 static uint64_t seed, random_state;
 static uint32_t record_size;
@@ -39,8 +39,8 @@ int content_init(const struct disk *disk, const struct options *options)
     record_size = disk->record_size;
     scratch_start = options->scratch_start;
     scratch_records = options->scratch_records;
-    known_records = disk->records < KNOWN_MAX ? disk->records : KNOWN_MAX;
-    known = calloc(known_records, sizeof(*known));
+    known_records = disk_quiet_records(disk, options);
+    known = calloc(known_records ? known_records : 1, sizeof(*known));
     versions = calloc(scratch_records ? scratch_records : 1, sizeof(*versions));
     made = calloc(scratch_records ? scratch_records : 1, sizeof(*made));
     return known && versions && made ? 0 : ENOMEM;

@@ -14,7 +14,7 @@
 
 #include "stand_in.h"
 
-enum { PAGE = 4096, FILE_WRITE = 128 << 10, LONGEST = 1 << 20 };
+enum { PAGE = 4096, FILE_WRITE = 128 << 10, LONGEST = 1 << 20, QUIET_MAX = 16 << 20 };
 
 /* As libstore opens a device: to write if it can be had. */
 bool disk_open(mach_port_t master, const char *name, struct disk *disk)
@@ -164,18 +164,41 @@ void disk_mistakes(const struct disk *disk, const struct options *options)
     disk_look(disk, end - 1, disk->record_size);
 }
 
+uint64_t disk_quiet_records(const struct disk *disk, const struct options *options)
+{
+    uint64_t records = options->scratch_records ? options->scratch_start : disk->records;
+
+    return records < QUIET_MAX / disk->record_size ? records : QUIET_MAX / disk->record_size;
+}
+
+static void range_look(const struct disk *disk, uint64_t start, uint64_t records)
+{
+    uint64_t step = FILE_WRITE / disk->record_size;
+
+    for (uint64_t done = 0; done < records; done += step) {
+        uint64_t count = records - done < step ? records - done : step;
+        disk_look(disk, start + done, count * disk->record_size);
+    }
+}
+
+void disk_survey(const struct disk *disk, const struct options *options)
+{
+    range_look(disk, 0, disk_quiet_records(disk, options));
+    range_look(disk, options->scratch_start, options->scratch_records);
+}
+
 /* Pages, from the tree's part and the scratch area in turn. */
 void disk_reads(const struct disk *disk, const struct options *options)
 {
     uint64_t page = PAGE / disk->record_size;
-    uint64_t tree = disk->records < 4096 ? disk->records : 4096;
+    uint64_t quiet = disk_quiet_records(disk, options);
 
-    if (!check_true(tree >= page, "disk", "at least a page long"))
-        return;
     for (uint64_t i = 0; i < options->reads; i++) {
-        bool scratch = i % 2 == 1 && options->scratch_records > page;
+        bool scratch = options->scratch_records >= page && (i % 2 == 1 || quiet < page);
         uint64_t start = scratch ? options->scratch_start : 0;
-        uint64_t room = scratch ? options->scratch_records : tree;
+        uint64_t room = scratch ? options->scratch_records : quiet;
+        if (!check_true(room >= page, "what there is to read", "at least a page"))
+            return;
         disk_look(disk, start + random_next() % (room / page) * page, PAGE);
     }
 }
@@ -197,6 +220,4 @@ void disk_writes(const struct disk *disk, const struct options *options)
     }
     disk_write(disk, start, disk->record_size);
     disk_flush(disk);
-    for (uint64_t record = start; record + file <= end; record += file)
-        disk_look(disk, record, FILE_WRITE);
 }

@@ -19,7 +19,7 @@
 
 #include "stand_in.h"
 
-enum { FLIGHT_MAX = 64, PAGE = 4096, FILE_WRITE = 128 << 10 };
+enum { FLIGHT_MAX = 64, PAGE = 4096, FILE_WRITE = 128 << 10, FLUSH_ANSWER = 2910 };
 /* A driver that was killed is back long before this. */
 #define PATIENCE (30 * CLOCK_SECOND)
 
@@ -27,23 +27,25 @@ struct slot {
     const struct disk *disk;
     mach_port_t reply;
     uint64_t start, records; /* its part of the scratch area; none: it reads only */
-    enum { IDLE, READING, WRITING } state;
+    uint64_t quiet;          /* records at the beginning that nobody writes */
+    enum { IDLE, READING, WRITING, FLUSHING } state;
     uint64_t record, bytes, since;
 };
 
 static struct slot slots[FLIGHT_MAX];
-static uint64_t reads_done, writes_done;
+static uint64_t reads_done, writes_done, flushes_done, bytes_done;
+static const char *const state_names[] = {"nothing", "read", "write", "flush"};
 static struct slot *answered; /* the one whose answer is being looked at */
 
 static void answer_check(io_return_t code, uint64_t moved)
 {
     char what[80];
 
-    snprintf(what, sizeof(what), "%s of %llu at %llu, one of many",
-             answered->state == READING ? "read" : "write", (unsigned long long)answered->bytes,
-             (unsigned long long)answered->record);
+    snprintf(what, sizeof(what), "%s of %llu at %llu, one of many", state_names[answered->state],
+             (unsigned long long)answered->bytes, (unsigned long long)answered->record);
     bool done = check_equal(what, D_SUCCESS, code) &&
                 check_equal(what, (int64_t)answered->bytes, (int64_t)moved);
+    bytes_done += moved;
     if (answered->state == WRITING)
         content_settle(answered->record, answered->bytes / answered->disk->record_size, done);
 }
@@ -112,11 +114,14 @@ static void answer_arrived(void *context, mach_msg_header_t *message)
                      (unsigned long long)answered->record);
     else if (message->msgh_size == sizeof(*error) && error->RetCode != KERN_SUCCESS)
         answer_check(error->RetCode, 0);
+    else if (answered->state == FLUSHING && message->msgh_id == FLUSH_ANSWER &&
+             message->msgh_size == sizeof(*error))
+        flushes_done++;
     else if (!device_reply_server(message, &ignored.result.Head) ||
              ignored.result.RetCode == MIG_BAD_ARGUMENTS || ignored.result.RetCode == MIG_BAD_ID)
-        check_failed("answer for record %llu: expected a read's or a write's, got id %d of %u "
-                     "bytes",
-                     (unsigned long long)answered->record, message->msgh_id, message->msgh_size);
+        check_failed("answer for record %llu: expected a %s's, got id %d of %u bytes",
+                     (unsigned long long)answered->record, state_names[answered->state],
+                     message->msgh_id, message->msgh_size);
     answered->state = IDLE;
 }
 
@@ -148,31 +153,36 @@ static kern_return_t read_start(struct slot *slot, uint64_t bytes, bool own)
 
     slot->state = READING;
     slot->record =
-        own ? slot->start + random_place(slot->records, count)
-            : random_place(slot->disk->records < 8192 ? slot->disk->records : 8192, count);
+        own ? slot->start + random_place(slot->records, count) : random_place(slot->quiet, count);
     slot->bytes = bytes;
     return device_read_request(slot->disk->port, slot->reply, 0, slot->record, (int)bytes);
 }
 
-/* Out of its own part nobody else's writes can be seen half done: what is read there is the tree.
- */
-static void slot_start(struct slot *slot, uint64_t tree_records)
+static kern_return_t flush_start(struct slot *slot)
+{
+    slot->state = FLUSHING;
+    slot->record = slot->bytes = 0;
+    return device_set_status_move(slot->disk->port, slot->reply, DEV_FLUSH_CACHE, NULL, 0);
+}
+
+/* What is read is what nobody else writes meanwhile. */
+static void slot_start(struct slot *slot)
 {
     uint64_t page = PAGE / slot->disk->record_size, file = FILE_WRITE / slot->disk->record_size;
-    uint64_t choice = random_next() % 8;
+    uint64_t choice = random_next() % 64;
     kern_return_t code;
 
     slot->since = clock_now();
-    if (slot->records >= file && choice == 0)
+    if (choice == 0)
+        code = flush_start(slot);
+    else if (slot->records >= file && choice < 8)
         code = write_start(slot, FILE_WRITE);
-    else if (slot->records >= page && choice < 3)
+    else if (slot->records >= page && choice < 24)
         code = write_start(slot, PAGE);
-    else if (slot->records >= file && choice == 3)
+    else if (slot->records >= file && choice < 32)
         code = read_start(slot, FILE_WRITE, true);
-    else if (slot->records >= page && (choice < 6 || tree_records < page))
-        code = read_start(slot, PAGE, true);
     else
-        code = read_start(slot, PAGE, false);
+        code = read_start(slot, PAGE, slot->records >= page && (choice < 48 || slot->quiet < page));
     if (!check_equal("call, one of many: sending it", KERN_SUCCESS, code))
         slot->state = IDLE;
 }
@@ -184,8 +194,8 @@ static bool slots_wait(uint64_t count)
     for (uint64_t i = 0; i < count; i++)
         if (slots[i].state != IDLE && now - slots[i].since > PATIENCE) {
             check_failed("%s of %llu at %llu: expected an answer within %llu s",
-                         slots[i].state == READING ? "read" : "write",
-                         (unsigned long long)slots[i].bytes, (unsigned long long)slots[i].record,
+                         state_names[slots[i].state], (unsigned long long)slots[i].bytes,
+                         (unsigned long long)slots[i].record,
                          (unsigned long long)(PATIENCE / CLOCK_SECOND));
             return false;
         }
@@ -197,36 +207,43 @@ static uint64_t slots_prepare(const struct disk *disk, const struct options *opt
 {
     uint64_t count = options->flight < FLIGHT_MAX ? options->flight : FLIGHT_MAX;
     uint64_t part = disk->writable && count ? options->scratch_records / count : 0;
+    uint64_t quiet = disk_quiet_records(disk, options), page = PAGE / disk->record_size;
 
+    if (!check_true(count > 0 && (part >= page || quiet >= page), "calls at a time",
+                    "some, with a page each"))
+        return 0;
     for (uint64_t i = 0; i < count; i++) {
-        slots[i] = (struct slot){
-            .disk = disk, .start = options->scratch_start + i * part, .records = part};
+        slots[i] = (struct slot){.disk = disk,
+                                 .start = options->scratch_start + i * part,
+                                 .records = part,
+                                 .quiet = quiet};
         if (!check_equal("a reply port", 0, port_create(&answer_type, &slots[i], &slots[i].reply)))
             return 0;
     }
     return count;
 }
 
-void flight_run(const struct disk *disk, const struct options *options)
+uint64_t flight_run(const struct disk *disk, const struct options *options)
 {
     uint64_t count = slots_prepare(disk, options), left = options->reads, busy;
-    uint64_t tree = options->scratch_start < 8192 && options->scratch_records ? 0 : disk->records;
     uint64_t began = clock_now(), until = began + options->seconds * CLOCK_SECOND;
 
     do {
         busy = 0;
         for (uint64_t i = 0; i < count; i++) {
             if (slots[i].state == IDLE && (options->seconds ? clock_now() < until : left > 0)) {
-                slot_start(&slots[i], tree);
+                slot_start(&slots[i]);
                 left -= left > 0;
             }
             busy += slots[i].state != IDLE;
         }
     } while (busy > 0 && slots_wait(count));
 
-    uint64_t took = (clock_now() - began) / CLOCK_MILLISECOND;
-    check_note("%llu at a time: %llu reads and %llu writes in %llu ms", (unsigned long long)count,
-               (unsigned long long)reads_done, (unsigned long long)writes_done,
-               (unsigned long long)took);
+    check_note("%llu at a time: %llu reads, %llu writes and %llu flushes, %llu KiB in %llu ms",
+               (unsigned long long)count, (unsigned long long)reads_done,
+               (unsigned long long)writes_done, (unsigned long long)flushes_done,
+               (unsigned long long)(bytes_done >> 10),
+               (unsigned long long)((clock_now() - began) / CLOCK_MILLISECOND));
     check_true(reads_done > 0, "reads at a time", "more than none");
+    return bytes_done;
 }

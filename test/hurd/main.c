@@ -26,6 +26,8 @@
 
 #include "stand_in.h"
 
+enum { LEAK_ALLOWED = 4 << 20 };
+
 static const char *value_of(const char *argument, const char *name)
 {
     size_t length = strlen(name);
@@ -91,6 +93,17 @@ static void options_parse(int argc, char **argv, struct options *options)
     }
 }
 
+/* The data of a write is the receiver's to free, and that of a read the sender's. */
+static void leak_check(uint64_t before, uint64_t after, uint64_t moved)
+{
+    uint64_t allowed = LEAK_ALLOWED + moved / 8;
+
+    check_note("fstask: %llu KiB of address space before, %llu after",
+               (unsigned long long)(before >> 10), (unsigned long long)(after >> 10));
+    check_true(after <= before || after - before <= allowed, "growth of fstask",
+               "less than 4 MiB and an eighth of what it moved");
+}
+
 static void disk_check(const struct privileges *privileges, const struct options *options)
 {
     struct disk disk;
@@ -104,11 +117,15 @@ static void disk_check(const struct privileges *privileges, const struct options
         return;
     tree_check(&disk);
     disk_writes(&disk, options);
+    disk_survey(&disk, options);
     disk_reads(&disk, options);
     disk_sizes(&disk, options);
     disk_mistakes(&disk, options);
-    flight_run(&disk, options);
+    uint64_t size = system_task_size(privileges->driver_task);
+    uint64_t moved = flight_run(&disk, options);
+    leak_check(size, system_task_size(privileges->driver_task), moved);
     disk_flush(&disk);
+    disk_survey(&disk, options);
     port_release(disk.port); /* never device_close */
 }
 

@@ -43,6 +43,9 @@ struct disk {
     bool writable;
 };
 
+/* At the beginning, where the tree is, nobody writes. */
+uint64_t disk_quiet_records(const struct disk *disk, const struct options *options);
+
 /* The bytes that a record should hold: those last written into the scratch area, those first seen
  * elsewhere. */
 int content_init(const struct disk *disk, const struct options *options);
@@ -60,12 +63,14 @@ void disk_flush(const struct disk *disk);
 
 bool disk_open(mach_port_t master, const char *name, struct disk *disk);
 void disk_sizes(const struct disk *disk, const struct options *options);
+/* All that is known or will be: once before the load and once after it. */
+void disk_survey(const struct disk *disk, const struct options *options);
 void disk_mistakes(const struct disk *disk, const struct options *options);
 void disk_reads(const struct disk *disk, const struct options *options);
 void disk_writes(const struct disk *disk, const struct options *options);
 
-/* Many calls that nobody has answered yet. */
-void flight_run(const struct disk *disk, const struct options *options);
+/* Many calls that nobody has answered yet. Returns how many bytes they moved. */
+uint64_t flight_run(const struct disk *disk, const struct options *options);
 
 /* What mounting reads of an ext2 file system, down to its root directory's first entries. */
 void tree_check(const struct disk *disk);
@@ -73,6 +78,8 @@ void tree_check(const struct disk *disk);
 struct privileges {
     mach_port_t host, device_master, driver_task;
 };
+/* Bytes of address space that a task has; 0 if it does not say. */
+uint64_t system_task_size(mach_port_t task);
 void system_check(const struct privileges *privileges, const struct options *options);
 void privileges_check(const struct privileges *privileges, const struct options *options);
 

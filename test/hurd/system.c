@@ -59,9 +59,19 @@ static void clock_check(mach_port_t master, dev_mode_t mode)
     port_release(device);
 }
 
+uint64_t system_task_size(mach_port_t task)
+{
+    struct task_basic_info info = {0};
+    mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
+
+    return task_info(task, TASK_BASIC_INFO, (task_info_t)&info, &count) == KERN_SUCCESS
+               ? info.virtual_size
+               : 0;
+}
+
 static void task_check(const char *what, mach_port_t task)
 {
-    struct task_basic_info info;
+    struct task_basic_info info = {0};
     mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
 
     check_equal(what, KERN_SUCCESS, task_info(task, TASK_BASIC_INFO, (task_info_t)&info, &count));
