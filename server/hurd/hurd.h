@@ -4,6 +4,7 @@
  *
  *   main.c       waits for the root device and starts the next task
  *   bootstrap.c  what that task asks on its bootstrap port
+ *   tasks.c      which tasks it hears of
  *   privilege.c  what the Hurd gets for the privileged host port
  *   master.c     and for the device master port
  *   shutdown.c   registers with the startup server, and flushes when the system goes down
@@ -33,6 +34,11 @@ extern struct hurd hurd;
 int bootstrap_port(mach_port_t *port);
 int privilege_port(mach_port_t *port);
 int master_port(mach_port_t *port);
+
+/* Find out which tasks are ours; nobody is told of others yet. */
+int tasks_start(void);
+/* From now on tell this server, a send right that is taken, of each new task that is not ours. */
+void tasks_tell(mach_port_t server);
 
 /* Flush every disk that was opened. How many could not be. */
 unsigned master_flush(void);

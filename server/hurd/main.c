@@ -124,6 +124,8 @@ int main(int argc, char **argv)
                   strerror(error));
     else
         error = capabilities_get();
+    if (error == 0)
+        error = tasks_start();
     startup_done(error);
     if (error != 0)
         return EXIT_FAILURE;

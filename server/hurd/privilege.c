@@ -4,15 +4,11 @@
  * anyway, or the clock, go on to the kernel; those by which a task could get at memory, processors
  * or tasks that are not its own do not. A reboot is an orderly stop.
  */
-#include <errno.h>
-
 #include <mach/mig_errors.h>
 
-#include <interface/hurd/types.h>
+#include <interface/hurd/processor_set_server.h>
 #include <interface/supervisor_user.h>
-#include <kernel/gnumach_user.h>
 
-#include <host/mach/error.h>
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <kit/log.h>
@@ -24,6 +20,7 @@
 enum {
     CALL_VM_SET_DEFAULT_MEMORY_MANAGER = 2041,
     CALL_HOST_PROCESSOR_SETS = 2629,
+    CALL_HOST_PROCESSOR_SET_PRIV = 2630,
     CALL_HOST_SET_TIME = 2632,
     CALL_HOST_ADJUST_TIME = 2633,
     CALL_HOST_GET_TIME = 2634,
@@ -66,13 +63,6 @@ struct right_message {
     mach_msg_type_t type;
     mach_port_name_inlined_t right;
 };
-struct new_task_message {
-    mach_msg_header_t head;
-    mach_msg_type_t task_type;
-    mach_port_name_inlined_t task;
-    mach_msg_type_t parent_type;
-    mach_port_name_inlined_t parent;
-};
 struct reboot_message {
     mach_msg_header_t head;
     mach_msg_type_t type;
@@ -80,47 +70,18 @@ struct reboot_message {
     int padding;
 };
 
-/* The process server wants to hear of every new task, which comes with the right to control it. Of
- * ours, which the supervisor starts, it does not. */
-static mach_port_t new_tasks, process_server;
-
-static void new_task_message(void *context, mach_msg_header_t *message)
-{
-    const struct new_task_message *news = (const void *)message;
-
-    (void)context;
-    if (message->msgh_size != sizeof(*news) || !(message->msgh_bits & MACH_MSGH_BITS_COMPLEX) ||
-        news->parent.name == hurd.supervisor_task || process_server == MACH_PORT_NULL)
-        mach_msg_destroy(message);
-    else
-        relay_pass(message, process_server);
-}
-
-static const struct port_type new_task_type = {.name = "new tasks", .message = new_task_message};
-
 static void new_tasks_register(mach_msg_header_t *message)
 {
     struct right_message *request = (struct right_message *)message;
-    int error = 0;
 
     if (message->msgh_size != sizeof(*request) || !(message->msgh_bits & MACH_MSGH_BITS_COMPLEX) ||
         request->type.msgt_name != MACH_MSG_TYPE_PORT_SEND) {
         relay_answer(message, MIG_BAD_ARGUMENTS);
         return;
     }
-    if (new_tasks == MACH_PORT_NULL)
-        error = port_create(&new_task_type, NULL, &new_tasks);
-    if (error == 0 && port_make_send(new_tasks) == MACH_PORT_NULL)
-        error = ENOMEM;
-    if (error == 0)
-        error = error_from_kernel(
-            register_new_task_notification(hurd.host, new_tasks, MACH_MSG_TYPE_COPY_SEND));
-    if (error == 0) {
-        port_release(process_server);
-        process_server = request->right.name;
-        message->msgh_bits &= ~MACH_MSGH_BITS_COMPLEX; /* its right is ours now */
-    }
-    relay_answer(message, error == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE);
+    tasks_tell(request->right.name);
+    message->msgh_bits &= ~MACH_MSGH_BITS_COMPLEX; /* its right is not the message's any more */
+    relay_answer(message, KERN_SUCCESS);
 }
 
 /* RB_HALT of sys/reboot.h: to be switched off is what that has come to mean. */
@@ -168,6 +129,10 @@ static void host_message(void *context, mach_msg_header_t *message)
     (void)context;
     if (message->msgh_id == CALL_REGISTER_NEW_TASK_NOTIFICATION) {
         new_tasks_register(message);
+        return;
+    }
+    if (message->msgh_id == CALL_HOST_PROCESSOR_SET_PRIV) {
+        port_serve(processor_set_server, message);
         return;
     }
     if (message->msgh_id == CALL_THREAD_WIRE) {
