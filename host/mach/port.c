@@ -249,15 +249,6 @@ static void request_serve(const struct port_type *type, mach_msg_header_t *reque
         reply_send(&reply->header);
 }
 
-void port_serve(boolean_t (*serve)(mach_msg_header_t *request, mach_msg_header_t *reply),
-                mach_msg_header_t *request)
-{
-    const struct port_type type = {.serve = serve};
-    union port_message reply;
-
-    request_serve(&type, request, &reply);
-}
-
 void port_internal_dispatch(union port_message *request, union port_message *reply)
 {
     mach_msg_header_t *header = &request->header;

@@ -57,10 +57,6 @@ void port_unwatch(mach_port_t name);
 /* Drop one user reference on a send, send-once or dead-name right. */
 void port_release(mach_port_t name);
 
-/* Serve one request and answer it, for who looks at messages himself. */
-void port_serve(boolean_t (*serve)(mach_msg_header_t *request, mach_msg_header_t *reply),
-                mach_msg_header_t *request);
-
 /* Serve messages, notifications, interrupts and timers until loop_stop. */
 void loop_run(void);
 void loop_stop(void);

@@ -61,7 +61,7 @@ int names_resolve(const struct names *names, const char *name, char device[OUTBO
 
 bool names_is_kernels(const char *name)
 {
-    static const char *const names[] = {"console", "time", "kbd", "mouse", "klog"};
+    static const char *const names[] = {"console", "time", "kbd", "mouse", "kmsg", "mbinfo"};
     static const char *const families[] = {"com", "lpr"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

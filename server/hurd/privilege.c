@@ -132,7 +132,7 @@ static void host_message(void *context, mach_msg_header_t *message)
         return;
     }
     if (message->msgh_id == CALL_HOST_PROCESSOR_SET_PRIV) {
-        port_serve(processor_set_server, message);
+        relay_serve(message, processor_set_server);
         return;
     }
     if (message->msgh_id == CALL_THREAD_WIRE) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay.h"
 
+#include <stdbool.h>
+
 #include <mach/mig_errors.h>
 
 #include <host/mach/trap.h>
@@ -54,4 +56,24 @@ void relay_pass(mach_msg_header_t *message, mach_port_t to)
     message->msgh_remote_port = reply;
     message->msgh_local_port = here;
     relay_answer(message, KERN_RESOURCE_SHORTAGE);
+}
+
+void relay_serve(mach_msg_header_t *message,
+                 boolean_t (*serve)(mach_msg_header_t *request, mach_msg_header_t *reply))
+{
+    union {
+        mig_reply_header_t head;
+        unsigned char room[2048];
+    } reply;
+    mach_msg_header_t *head = &reply.head.Head;
+
+    bool served = serve(message, head);
+    bool failed = !(head->msgh_bits & MACH_MSGH_BITS_COMPLEX) && reply.head.RetCode != KERN_SUCCESS;
+    if (!served || failed) { /* nothing of the message was taken */
+        relay_answer(message, served ? reply.head.RetCode : MIG_BAD_ID);
+        return;
+    }
+    if (mach_msg(head, MACH_SEND_MSG | MACH_SEND_TIMEOUT, head->msgh_size, 0, MACH_PORT_NULL, 0,
+                 MACH_PORT_NULL) != MACH_MSG_SUCCESS)
+        mach_msg_destroy(head);
 }
