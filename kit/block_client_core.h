@@ -118,6 +118,9 @@ int block_client_link_poll(struct block_client_link *link, struct block_completi
 /* A new session with what the name stands for now, and every buffer attached under its old id. 0;
  * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info);
+/* What became of drivers so far, for who counts it over all sessions. */
+void block_client_link_tell(struct block_client_link *link,
+                            const struct block_client_counts *counts);
 /* Wait for that wakeup. */
 void block_client_link_await(struct block_client_link *link);
 const char *block_client_link_name(const struct block_client_link *link);

@@ -186,6 +186,8 @@ static void rest_send(struct block_client *client)
         client->counts.replayed += client->table[order[i]].deaths > 0;
         block_client_request_send(client, order[i]);
     }
+    struct block_client_counts counts = block_client_counts(client);
+    block_client_link_tell(client->link, &counts);
 }
 
 void block_client_replay_step(struct block_client *client)

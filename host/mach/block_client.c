@@ -42,6 +42,7 @@ struct block_client_link {
     bool wake_driver;  /* it slept when there was something for it */
     unsigned finished; /* requests, when the alarm was set */
     struct block_client *client;
+    struct block_client_counts told; /* of what the supervisor knows */
     bool in_loop;
     unsigned held;                  /* of the batch, when the loop last looked for more */
     struct block_client_link *next; /* in the loop */
@@ -265,6 +266,10 @@ int block_client_open(const char *name, bool write, struct block_client **result
 
 void block_client_close(struct block_client *client)
 {
+    struct block_client_counts counts = block_client_counts(client);
+
+    if (counts.recoveries | counts.rejected)
+        block_client_link_tell(client->link, &counts);
     link_close(client->link);
     free(client); /* the first member of struct opened */
 }
@@ -463,6 +468,17 @@ static int completions_get(struct block_client_link *link, struct block_completi
         return 0;
     driver_complain(link, "more completions than there is room for");
     return ENODEV;
+}
+
+void block_client_link_tell(struct block_client_link *link,
+                            const struct block_client_counts *counts)
+{
+    const struct block_client_counts *told = &link->told;
+
+    startup_recovered(startup_bootstrap_port(), link->name, counts->recoveries - told->recoveries,
+                      counts->replayed - told->replayed, counts->rewritten - told->rewritten,
+                      counts->poisoned - told->poisoned, counts->rejected - told->rejected);
+    link->told = *counts;
 }
 
 int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,

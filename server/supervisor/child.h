@@ -46,6 +46,11 @@ struct child {
     struct task_image upgrade;        /* in pages of ours; runs instead of its program, if there */
     bool on_probation;                /* the upgrade is: the program comes back if it dies soon */
     unsigned restarts;
+    struct child_counts { /* of a driver, over all its lives */
+        unsigned faults;  /* accesses of its device that were refused */
+        unsigned complaints;
+        unsigned recoveries, replayed, rewritten, poisoned, rejected; /* startup_recovered */
+    } counts;
     struct restart restart;          /* a driver's */
     struct clock_timer revive;       /* when it is started again */
     unsigned address;                /* a driver's PCI function */

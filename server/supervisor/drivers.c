@@ -337,3 +337,16 @@ void drivers_report(struct text *text)
                    child->cause[0] ? child->cause : "-");
     }
 }
+
+void drivers_counts(struct text *text)
+{
+    text_print(text, "%-12s %8s %10s %9s %9s %9s %9s %10s %10s\n", "NAME", "RESTARTS", "RECOVERIES",
+               "REPLAYED", "REWRITTEN", "POISONED", "REJECTED", "COMPLAINTS", "DMA-FAULTS");
+    for (const struct child *child = child_first(); child; child = child->next) {
+        const struct child_counts *counts = &child->counts;
+        if (child->kind == CHILD_DRIVER)
+            text_print(text, "%-12s %8u %10u %9u %9u %9u %9u %10u %10u\n", child->name,
+                       child->restarts, counts->recoveries, counts->replayed, counts->rewritten,
+                       counts->poisoned, counts->rejected, counts->complaints, counts->faults);
+    }
+}

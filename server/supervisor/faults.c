@@ -44,6 +44,7 @@ kern_return_t serve_io_faults_report(mach_port_t port, const_name_t name, uint64
     (void)port;
     if (!child)
         return MIG_NO_REPLY;
+    child->counts.faults = total;
     journal_note(LOG_WARNING, "%s: its device was refused to %s %llx (reason %x, %u so far)", name,
                  write ? "write" : "read", (unsigned long long)address, reason, total);
     if (supervisor_policy.faults_stop) {

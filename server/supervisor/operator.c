@@ -41,6 +41,8 @@ kern_return_t serve_supervisor_report(mach_port_t port, const_name_t what, recor
         devices_report(&text, true);
     else if (strcmp(what, "drivers") == 0)
         drivers_report(&text);
+    else if (strcmp(what, "stats") == 0)
+        drivers_counts(&text);
     else if (strcmp(what, "log") == 0)
         journal_report(&text);
     else

@@ -144,24 +144,51 @@ kern_return_t serve_startup_await(mach_port_t bootstrap, mach_port_t right, cons
 }
 
 /* Anybody may complain, and only those are believed who are part of the system: a service. */
+/* Whose device `name` is for that child, and the offer; null: nobody's. */
+static struct child *driver_of(const struct child *child, const char *name,
+                               const struct child_offer **offer)
+{
+    const char *device = grant_device(child, name);
+    struct child *driver = child_first();
+
+    while (driver && !(*offer = child_offer_in(driver, device, "block")))
+        driver = driver->next;
+    /* A partition: who serves it is the disk's driver. */
+    return driver && driver->source ? driver->source : driver;
+}
+
+kern_return_t serve_startup_recovered(mach_port_t bootstrap, const_name_t name, unsigned recoveries,
+                                      unsigned replayed, unsigned rewritten, unsigned poisoned,
+                                      unsigned rejected)
+{
+    const struct child *child = port_context(bootstrap, &child_bootstrap_type);
+    const struct child_offer *offer;
+    struct child *driver = child ? driver_of(child, name, &offer) : NULL;
+
+    if (driver) {
+        driver->counts.recoveries += recoveries;
+        driver->counts.replayed += replayed;
+        driver->counts.rewritten += rewritten;
+        driver->counts.poisoned += poisoned;
+        driver->counts.rejected += rejected;
+    }
+    return MIG_NO_REPLY;
+}
+
 kern_return_t serve_startup_complain(mach_port_t bootstrap, const_name_t name,
                                      mach_port_t capability, const_line_t reason)
 {
     const struct child *child = port_context(bootstrap, &child_bootstrap_type);
-    const char *device = child ? grant_device(child, name) : "";
     const struct child_offer *offer = NULL;
-    struct child *culprit = child_first();
+    struct child *culprit = child ? driver_of(child, name, &offer) : NULL;
 
-    while (culprit && !(offer = child_offer_in(culprit, device, "block")))
-        culprit = culprit->next;
     /* The same right has the same name here. */
-    bool present = offer && MACH_PORT_VALID(capability) && offer->right == capability;
+    bool present = culprit && MACH_PORT_VALID(capability) && offer->right == capability;
     port_release(capability);
     if (!present)
         return MIG_NO_REPLY;
-    if (culprit->source) /* a partition: who serves it is the disk's driver */
-        culprit = culprit->source;
-    journal_note(LOG_WARNING, "%s: complains of %s: %s", child->name, device, reason);
+    culprit->counts.complaints++;
+    journal_note(LOG_WARNING, "%s: complains of %s: %s", child->name, offer->name, reason);
     if (child->is_believed && culprit->kind == CHILD_DRIVER)
         child_end(culprit, CHILD_DIED, reason);
     return MIG_NO_REPLY;

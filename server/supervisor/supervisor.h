@@ -36,6 +36,7 @@ int drivers_upgrade(const char *name, const void *program, size_t size);
 int drivers_restart(const char *name);
 
 void drivers_report(struct text *text);
+void drivers_counts(struct text *text);
 
 /* Functions as the PCI server lists them, in pages; free with memory_pages_free. */
 int drivers_functions(struct pci_function_info **functions, size_t *count);

@@ -44,6 +44,12 @@ static int drivers_run(unsigned count, char **words)
     return count == 1 ? report("drivers") : SHELL_USAGE;
 }
 
+static int stats_run(unsigned count, char **words)
+{
+    (void)words;
+    return count == 1 ? report("stats") : SHELL_USAGE;
+}
+
 static int log_run(unsigned count, char **words)
 {
     (void)words;
@@ -191,6 +197,7 @@ static int sleep_run(unsigned count, char **words)
 const struct command commands_system[] = {
     {"devices", "[-v]", "the device tree; -v: what each driver holds", devices_run},
     {"drivers", "", "the tasks: state, memory, uptime, restarts", drivers_run},
+    {"stats", "", "what became of drivers, as their clients saw it", stats_run},
     {"mount", "[DEVICE [PATH] [ro]]", "mount a file system (at / if not said), or list mounts",
      mount_run},
     {"umount", "PATH", "flush and unmount", umount_run},

@@ -36,9 +36,10 @@ class Restart(MachineTest):
         copies = "; ".join(f"cp /big /copy{i}; rm /copy{i - 2}" if i > 2 else f"cp /big /copy{i}"
                            for i in range(1, 9))
         ran = self.run_machine(f"mount nvme0n1; kill nvme0 1000 80 5; {copies}; sync; kill nvme0 0;"
-                               "sha256sum /big /copy7 /copy8; drivers; umount /", "--disk", f"nvme:{image}")
+                               "sha256sum /big /copy7 /copy8; drivers; umount /; stats", "--disk", f"nvme:{image}")
         self.assert_status(ran)
         self.assertEqual(len(set(re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M))), 1, str(ran))
+        self.assert_says(ran, r"^nvme0 +[1-9]\d* +[1-9]\d* +\d+ +[1-9]\d* +0 +0 +0 +0$")  # as fs saw it
         self.assertGreater(self.restarts(ran), 1)
         self.assert_clean(image)
 

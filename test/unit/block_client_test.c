@@ -53,6 +53,12 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return 0;
 }
 
+void block_client_link_tell(struct block_client_link *link,
+                            const struct block_client_counts *counts)
+{
+    (void)link, (void)counts;
+}
+
 int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
                            unsigned limit, unsigned *count)
 {

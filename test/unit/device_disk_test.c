@@ -45,6 +45,12 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return ENODEV;
 }
 
+void block_client_link_tell(struct block_client_link *link,
+                            const struct block_client_counts *counts)
+{
+    (void)link, (void)counts;
+}
+
 int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
                            unsigned limit, unsigned *count)
 {
