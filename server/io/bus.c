@@ -19,13 +19,20 @@
 
 static const struct port_type bus_type = {.name = "bus", .serve = io_bus_server};
 
+/* The owner of what the bus server holds for itself, and its port's context: there is one at a
+ * time. */
+static int bus_server;
+
+/* Asked for again, it is for a server that takes the place of one that died. */
 int io_bus_port(mach_port_t *result)
 {
     static mach_port_t port;
-    static int bus; /* the context: there is one kind of bus right, and it has no state */
+
+    resource_map_release(&io_memory_map, &bus_server);
+    resource_map_release(&io_port_map, &bus_server);
 
     if (port == MACH_PORT_NULL) {
-        int error = port_create(&bus_type, &bus, &port);
+        int error = port_create(&bus_type, &bus_server, &port);
         if (error != 0)
             return error;
     }
@@ -88,14 +95,13 @@ kern_return_t serve_io_bus_acpi_table(mach_port_t bus, const_name_t signature, r
 kern_return_t serve_io_bus_window(mach_port_t bus, const_name_t name, uint64_t base, uint64_t size,
                                   mach_port_t *pager)
 {
-    static int bus_windows; /* owner of what bus servers hold for themselves; kept for ever */
     mach_port_t whole;
 
     if (!bus_is(bus))
         return outboard_error_make(EOPNOTSUPP);
     if (base % IO_PAGE || size % IO_PAGE)
         return outboard_error_make(EINVAL);
-    int error = range_claim(&io_memory_map, base, size, &bus_windows, name);
+    int error = range_claim(&io_memory_map, base, size, &bus_server, name);
     if (error == 0)
         error = io_physical_object(base, size, &whole);
     if (error == 0) {
@@ -108,13 +114,11 @@ kern_return_t serve_io_bus_window(mach_port_t bus, const_name_t name, uint64_t b
 kern_return_t serve_io_bus_ports(mach_port_t bus, const_name_t name, unsigned first, unsigned last,
                                  mach_port_t *permission)
 {
-    static int bus_ports;
-
     if (!bus_is(bus))
         return outboard_error_make(EOPNOTSUPP);
     if (first > last || last > 0xffff)
         return outboard_error_make(EINVAL);
-    int error = range_claim(&io_port_map, first, last - first + 1, &bus_ports, name);
+    int error = range_claim(&io_port_map, first, last - first + 1, &bus_server, name);
     if (error != 0)
         return outboard_error_make(error);
     return i386_io_perm_create(io_privilege.device_master, (io_port_t)first, (io_port_t)last,

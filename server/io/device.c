@@ -24,7 +24,13 @@ static struct io_device *devices;
 int io_device_create(const char *name, io_requester requester, io_requester ancestor,
                      struct io_device **result)
 {
-    struct io_device *device = calloc(1, sizeof(*device));
+    struct io_device *device = calloc(1, sizeof(*device)), *old = devices;
+
+    /* A bus that was started again has forgotten what it had made for a driver that is gone. */
+    while (old && (old->requester != requester || strcmp(old->name, name) != 0))
+        old = old->next;
+    if (old)
+        io_device_destroy(old);
     int error = device ? io_domain_create(requester, ancestor, name, &device->domain) : ENOMEM;
 
     if (error == ENOTSUP)
@@ -87,12 +93,10 @@ void io_device_destroy(struct io_device *device)
 
     resource_map_release(&io_memory_map, device);
     resource_map_release(&io_port_map, device);
-    for (struct io_device **link = &devices; *link; link = &(*link)->next) {
-        if (*link == device) {
-            *link = device->next;
-            break;
-        }
-    }
+    struct io_device **link = &devices;
+    while (*link != device)
+        link = &(*link)->next;
+    *link = device->next;
     port_destroy(device->port);
     free(device);
 }

@@ -95,6 +95,15 @@ int child_grant_device(struct child *child, const char *name, const char *device
     return 0;
 }
 
+struct child *child_lookup(const char *name)
+{
+    struct child *child = children;
+
+    while (child && strcmp(child->name, name) != 0)
+        child = child->next;
+    return child;
+}
+
 mach_port_t child_right_copy(mach_port_t right)
 {
     kern_return_t code = mach_port_mod_refs(mach_task_self(), right, MACH_PORT_RIGHT_SEND, 1);

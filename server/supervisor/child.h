@@ -51,10 +51,11 @@ struct child {
         unsigned complaints;
         unsigned recoveries, replayed, rewritten, poisoned, rejected; /* startup_recovered */
     } counts;
-    struct restart restart;          /* a driver's */
-    struct clock_timer revive;       /* when it is started again */
-    unsigned address;                /* a driver's PCI function */
-    const struct manifest *manifest; /* likewise */
+    struct restart restart;             /* a driver's */
+    struct clock_timer revive;          /* when it is started again */
+    void (*begin)(struct child *child); /* how a service is; null: it is not */
+    unsigned address;                   /* a driver's PCI function */
+    const struct manifest *manifest;    /* likewise */
     mach_port_t answers;  /* a receive right for a driver's; null: it was not asked yet */
     unsigned unanswered;  /* how often it was asked since it answered */
     bool excepted;        /* `cause` is of its present life */
@@ -122,6 +123,7 @@ void child_end(struct child *child, enum child_state state, const char *cause);
 void child_remove(struct child *child);
 
 struct child *child_first(void);
+struct child *child_lookup(const char *name); /* null: none of that name */
 
 /* startup.c: the port on which it asks for things; wake whoever waits for names that are decided by
  * now; forget that a child waits. */

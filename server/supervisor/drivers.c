@@ -23,6 +23,7 @@
 enum { MANIFESTS_MAX = 64 };
 #define DRIVER_QUOTA      (UINT64_C(16) << 20)
 #define DRIVER_STOP_LIMIT (10 * CLOCK_SECOND)
+#define BUS_PERIOD        (10 * CLOCK_MILLISECOND)
 #define UPGRADE_PROBATION (2 * CLOCK_SECOND)
 
 static struct manifest manifests[MANIFESTS_MAX];
@@ -58,9 +59,9 @@ int drivers_functions(struct pci_function_info **functions, size_t *count)
     records_t records;
     mach_msg_type_number_t size;
 
-    if (supervisor_pci_bus == MACH_PORT_NULL)
+    if (supervisor_bus() == MACH_PORT_NULL)
         return ENODEV;
-    int error = error_from_kernel(pci_bus_list(supervisor_pci_bus, &records, &size));
+    int error = error_from_kernel(pci_bus_list(supervisor_bus(), &records, &size));
     if (error == 0) {
         *functions = (struct pci_function_info *)records;
         *count = size / sizeof(**functions);
@@ -93,8 +94,8 @@ static bool stopping; /* nothing is started any more */
  * driver does not. */
 static void device_release(const struct child *child, bool reset)
 {
-    int error = error_from_kernel(
-        pci_bus_release(supervisor_pci_bus, child->address, reset ? TRUE : FALSE));
+    int error =
+        error_from_kernel(pci_bus_release(supervisor_bus(), child->address, reset ? TRUE : FALSE));
 
     /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. */
     if (error != 0 && error != ENODEV)
@@ -102,11 +103,24 @@ static void device_release(const struct child *child, bool reset)
                      strerror(error));
 }
 
+static void driver_begin(struct child *child);
+
+static void driver_begin_again(void *context)
+{
+    driver_begin(context);
+}
+
 static void driver_begin(struct child *child)
 {
     mach_port_t device, handle;
     char cause[sizeof(child->cause)];
-    int error = error_from_kernel(pci_bus_claim(supervisor_pci_bus, child->address, child->name,
+
+    if (supervisor_bus_returns()) {
+        child->state = CHILD_RESTARTING;
+        clock_timer_start(&child->revive, BUS_PERIOD, driver_begin_again, child);
+        return;
+    }
+    int error = error_from_kernel(pci_bus_claim(supervisor_bus(), child->address, child->name,
                                                 child->manifest->vectors, &device, &handle));
 
     if (error != 0) {
@@ -178,8 +192,10 @@ static bool driver_returns(struct child *child, uint64_t lived)
 
 static void driver_ended(struct child *child)
 {
-    if (child->kind != CHILD_DRIVER)
+    if (child->kind != CHILD_DRIVER) {
+        services_ended(child);
         return;
+    }
     uint64_t lived = child->ready_at ? clock_now() - child->ready_at : 0;
     clock_timer_cancel(&child->revive);
     bool returns = driver_returns(child, lived);
@@ -191,8 +207,10 @@ static void driver_ended(struct child *child)
 
 static void driver_ready(struct child *child)
 {
-    if (child->kind != CHILD_DRIVER)
+    if (child->kind != CHILD_DRIVER) {
+        services_ready(child);
         return;
+    }
     partitions_tidy(child);
     if (child->restarts > 0)
         journal_note(LOG_INFO, "%s: running again, %llu us after it was started (%u restarts)",
@@ -288,6 +306,7 @@ void drivers_start(void)
 void drivers_stop(void)
 {
     stopping = true;
+    services_stop();
     for (struct child *child = child_first(); child; child = child->next)
         clock_timer_cancel(&child->revive);
     for (;;) {

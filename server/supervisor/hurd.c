@@ -16,14 +16,13 @@ enum { WAIT_SECONDS = 30 };
 static int grants_make(struct child *child, mach_port_t next, mach_port_t host,
                        mach_port_t kernel_master)
 {
-    const struct child_offer *master = child_offer_find("device", "device-master");
     mach_port_t operator_right;
-    int error = master ? operator_port(&operator_right) : ENODEV;
+    int error = operator_port(&operator_right);
 
     if (error == 0)
         error = child_grant(child, "supervisor", operator_right);
     if (error == 0)
-        error = child_grant(child, "device-master", child_right_copy(master->right));
+        error = child_grant_device(child, "device-master", "device");
     if (error == 0)
         error = child_grant(child, "supervisor-task", child_right_copy(mach_task_self()));
     if (error == 0)

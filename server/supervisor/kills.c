@@ -34,7 +34,7 @@ static void kill_later(void)
 
 static void kill_next(void *context)
 {
-    struct child *child = drivers_lookup(kills.driver);
+    struct child *child = child_lookup(kills.driver);
 
     (void)context;
     if (child && child->state == CHILD_RUNNING) {
@@ -50,7 +50,7 @@ static void kill_next(void *context)
 
 int kills_start(const char *name, unsigned times, unsigned milliseconds, unsigned seed)
 {
-    struct child *child = drivers_lookup(name);
+    struct child *child = child_lookup(name);
 
     clock_timer_cancel(&kills.timer);
     if (!child)

@@ -20,7 +20,6 @@
 
 struct archive supervisor_archive;
 mach_port_t supervisor_io;
-mach_port_t supervisor_pci_bus;
 struct policy supervisor_policy;
 
 #define SERVER_QUOTA    (UINT64_C(4) << 20)
@@ -48,28 +47,57 @@ static void policy_read(void)
         journal_note(LOG_ERROR, "supervisor.conf: %s: not used", problem);
 }
 
+static struct child *pci;
+
+/* Drivers go on without the bus, as the authority knows what they hold; only starting one needs it.
+ */
+static void pci_begin(struct child *child)
+{
+    mach_port_t bus;
+    int error = error_from_kernel(io_control_bus(supervisor_io, &bus));
+
+    if (error == 0)
+        error = child_grant(child, "bus", bus);
+    if (error == 0)
+        error = supervisor_grant_pool(child, SERVER_QUOTA);
+    if (error == 0)
+        error = child_start(child, NULL);
+    if (error != 0)
+        journal_note(LOG_ERROR, "no bus: %s", strerror(error));
+}
+
+mach_port_t supervisor_bus(void)
+{
+    const struct child_offer *offer = pci ? child_offer_of(pci, "pci_bus") : NULL;
+
+    return offer ? offer->right : MACH_PORT_NULL;
+}
+
+bool supervisor_bus_returns(void)
+{
+    return pci && (pci->state == CHILD_RESTARTING || pci->state == CHILD_STARTING);
+}
+
 static void pci_start(void)
 {
-    struct child *pci = child_create("pci", "pci", CHILD_SERVER);
-    mach_port_t bus;
-
+    pci = child_create("pci", "pci", CHILD_SERVER);
     if (!pci)
         return;
-    int error = error_from_kernel(io_control_bus(supervisor_io, &bus));
-    if (error == 0)
-        error = child_grant(pci, "bus", bus);
-    if (error == 0)
-        error = supervisor_grant_pool(pci, SERVER_QUOTA);
-    if (error == 0)
-        error = child_start(pci, NULL);
-    if (error == 0)
-        error = child_wait(pci, PCI_START_LIMIT);
-    const struct child_offer *offer = error == 0 ? child_offer_of(pci, "pci_bus") : NULL;
-    if (offer)
-        supervisor_pci_bus = child_right_copy(offer->right);
+    pci->begin = pci_begin;
+    pci_begin(pci);
+    child_wait(pci, PCI_START_LIMIT);
 }
 
 /* It serves every block device by its name, when somebody opens it. */
+static void device_begin(struct child *child)
+{
+    int error = supervisor_grant_pool(child, DEVICE_QUOTA);
+    if (error == 0)
+        error = child_start(child, NULL);
+    if (error != 0)
+        journal_note(LOG_ERROR, "no device interface: %s", strerror(error));
+}
+
 static void device_start(void)
 {
     struct child *child = child_create("device", "device", CHILD_SERVICE);
@@ -77,11 +105,8 @@ static void device_start(void)
     if (!child)
         return;
     child->sees_devices = child->is_believed = true;
-    int error = supervisor_grant_pool(child, DEVICE_QUOTA);
-    if (error == 0)
-        error = child_start(child, NULL);
-    if (error != 0)
-        journal_note(LOG_ERROR, "no device interface: %s", strerror(error));
+    child->begin = device_begin;
+    device_begin(child);
 }
 
 static bool somebody_starts(void)
@@ -121,9 +146,8 @@ static void shell_start(bool console_is_taken)
         error = operator_port(&operator_right);
     if (error == 0)
         error = child_grant(shell, "supervisor", operator_right);
-    const struct child_offer *master = child_offer_find("device", "device-master");
-    if (error == 0 && master) /* the shell does without it, too */
-        error = child_grant(shell, "device-master", child_right_copy(master->right));
+    if (error == 0)
+        error = child_grant_device(shell, "device-master", "device");
     if (error == 0)
         error = supervisor_grant_pool(shell, SHELL_QUOTA);
     if (error == 0)

@@ -10,6 +10,9 @@
 
 #define SERVICE_QUOTA (UINT64_C(1) << 20)
 
+/* Of the service's name; the disk's follows. */
+#define PREFIX "part:"
+
 /* A driver that offers disks without end does not get a task for each. */
 enum { DISKS_MAX = 16 };
 
@@ -31,8 +34,30 @@ static unsigned disks_count(const struct child *driver)
 static bool names_make(const char *disk, char name[OUTBOARD_NAME_SIZE],
                        char offers[OUTBOARD_NAME_SIZE])
 {
-    return snprintf(name, OUTBOARD_NAME_SIZE, "part:%s", disk) < OUTBOARD_NAME_SIZE &&
+    return snprintf(name, OUTBOARD_NAME_SIZE, PREFIX "%s", disk) < OUTBOARD_NAME_SIZE &&
            snprintf(offers, OUTBOARD_NAME_SIZE, "%sp", disk) < OUTBOARD_NAME_SIZE;
+}
+
+static void service_begin(struct child *child, const struct child_offer *disk)
+{
+    int error = child_grant(child, "block", child_right_copy(disk->right));
+
+    if (error == 0)
+        error = supervisor_grant_pool(child, SERVICE_QUOTA);
+    if (error == 0)
+        child_start(child, disk->name);
+    else
+        child_end(child, CHILD_FAILED, strerror(error));
+}
+
+/* It died, not its disk. If that is gone as well by now, the next driver's offer starts it. */
+static void service_again(struct child *child)
+{
+    const char *name = child->name + strlen(PREFIX);
+    const struct child_offer *disk = child_offer_in(child->source, name, "block");
+
+    if (disk && disk->right != MACH_PORT_NULL)
+        service_begin(child, disk);
 }
 
 /* The service that the disk had before its driver was restarted, or a new one; null: no memory. */
@@ -48,6 +73,7 @@ static struct child *service_get(const char *name, struct child *driver)
     if (child) {
         child->source = driver;
         child->is_believed = true;
+        child->begin = service_again;
     }
     return child;
 }
@@ -72,13 +98,7 @@ void partitions_start(struct child *driver, const struct child_offer *disk)
     if (!child)
         return;
     strcpy(child->offers, offers);
-    int error = child_grant(child, "block", child_right_copy(disk->right));
-    if (error == 0)
-        error = supervisor_grant_pool(child, SERVICE_QUOTA);
-    if (error == 0)
-        child_start(child, disk->name);
-    else
-        child_end(child, CHILD_FAILED, strerror(error));
+    service_begin(child, disk);
 }
 
 void partitions_stop(const struct child *driver, bool returns)

@@ -52,7 +52,10 @@ static int right_find(const struct child *child, const char *name, mach_port_t *
             return *right == MACH_PORT_NULL ? ENOENT : 0;
         }
     }
-    const struct child_offer *offer = child_offer_find(grant_device(child, name), "block");
+    const char *device = grant_device(child, name);
+    const struct child_offer *offer = child_offer_find(device, "block");
+    if (!offer)
+        offer = child_offer_find(device, name); /* a service of that class */
     if (!offer)
         return ENOENT;
     /* Dead, and we have not been told yet: it will be pending, or gone, in a moment. */

@@ -18,7 +18,9 @@
 extern struct archive supervisor_archive;
 extern mach_port_t supervisor_io; /* interface/io_control.defs */
 extern struct policy supervisor_policy;
-extern mach_port_t supervisor_pci_bus; /* interface/pci_bus.defs; null while there is no PCI */
+/* The PCI server's port (interface/pci_bus.defs); null: there is none, which may change. */
+mach_port_t supervisor_bus(void);
+bool supervisor_bus_returns(void); /* interface/pci_bus.defs; null while there is no PCI */
 
 /* Every child may allocate memory that devices reach, up to a quota. */
 int supervisor_grant_pool(struct child *child, uint64_t quota);
@@ -42,6 +44,11 @@ void drivers_counts(struct text *text);
 int drivers_functions(struct pci_function_info **functions, size_t *count);
 unsigned drivers_address(const struct pci_function_info *function);
 const struct child *drivers_find(unsigned address);
+
+/* services.c: one that has `begin` has ended, is ready; none is started again from now on. */
+void services_ended(struct child *child);
+void services_ready(const struct child *child);
+void services_stop(void);
 
 /* partitions.c */
 void partitions_start(struct child *driver, const struct child_offer *disk);

@@ -53,19 +53,18 @@ static int complain(const char *command, const char *what, kern_return_t code)
 /* The device's port; null, and it was said why. */
 static mach_port_t device_port(const char *command, const char *name, dev_mode_t mode)
 {
-    static mach_port_t master;
-    mach_port_t device = MACH_PORT_NULL;
+    mach_port_t master = MACH_PORT_NULL, device = MACH_PORT_NULL;
     dev_name_t padded = "";
-    int error = master ? 0 : startup_capability("device-master", &master);
+    int error =
+        strlen(name) < sizeof(padded) ? startup_capability("device-master", &master) : ENAMETOOLONG;
 
-    if (error == 0 && strlen(name) >= sizeof(padded))
-        error = ENAMETOOLONG;
     if (error != 0) {
         shell_complain(command, name, error);
         return MACH_PORT_NULL;
     }
     strcpy(padded, name); /* the interface sends all of it */
     kern_return_t code = device_open(master, mode, padded, &device);
+    port_release(master);
     if (code != KERN_SUCCESS)
         complain(command, name, code);
     return code == KERN_SUCCESS ? device : MACH_PORT_NULL;

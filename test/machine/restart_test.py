@@ -102,6 +102,29 @@ class Restart(MachineTest):
         self.assertGreater(self.restarts(ran), 1)
 
 
+class Services(MachineTest):
+    """What is not a driver and dies: drivers and their clients go on."""
+
+    def test_each_comes_back(self):
+        image = self.blank_image("a.img", 64 * MIB)
+        subprocess.run(["sfdisk", "-q", image], input="label: gpt\nsize=16MiB\nsize=40MiB\n", text=True,
+                       check=True, env=SBIN)
+        verify = "verify-pattern nvme0n1p1 0 3000 4; device-read nvme0n1 0 4096; "
+        ran = self.run_machine("write-pattern nvme0n1p1 0 3000 4; kill part:nvme0n1; sleep 300; " + verify +
+                               "kill device; sleep 300; " + verify + "kill pci; " + verify +
+                               "kill nvme0; sleep 500; " + verify + "kill pci 1000 60 3; sleep 1000; " + verify +
+                               "kill pci 0; sleep 300; restart nvme0; " + verify + "drivers; devices; kill nobody",
+                               "--disk", f"nvme:{image}")
+        self.assert_status(ran, 1)
+        self.assertEqual(ran.output.count("3000 of 3000 blocks as written"), 6, str(ran))
+        self.assertEqual(len(set(re.findall(r"^[0-9a-f]{64}  nvme0n1$", ran.output, re.M))), 1, str(ran))
+        self.assertEqual(len(re.findall(r"^[0-9a-f]{64}  nvme0n1$", ran.output, re.M)), 6, str(ran))
+        for name in ("part:nvme0n1", "device", "pci", "nvme0"):
+            self.assert_says(ran, rf"^{name} +\w+ +running .* [1-9]\d*  ")
+        self.assert_says(ran, r"driver nvme0 \(running\), nvme0n1, nvme0n1p1, nvme0n1p2")
+        self.assert_says(ran, "^kill: nobody: No such file or directory")
+
+
 class Upgrade(MachineTest):
     def test_another_program_takes_the_place(self):
         """One that is as good, one that dies as it starts, one that is no program."""
