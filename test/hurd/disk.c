@@ -14,7 +14,29 @@
 
 #include "stand_in.h"
 
-enum { PAGE = 4096, FILE_WRITE = 128 << 10, LONGEST = 1 << 20, QUIET_MAX = 16 << 20 };
+enum {
+    PAGE = 4096,
+    FILE_WRITE = 128 << 10,
+    LONGEST = 1 << 20,
+    QUIET_MAX = 16 << 20,
+    REOPENS = 1500
+};
+
+/* What a store falls back on. */
+static void size_check(const struct disk *disk)
+{
+    int status[DEV_STATUS_MAX] = {0};
+    mach_msg_type_number_t count = DEV_STATUS_MAX;
+    uint64_t size = disk->records * disk->record_size;
+
+    if (!check_equal("device_get_status of the size", D_SUCCESS,
+                     device_get_status(disk->port, DEV_GET_SIZE, status, &count)) ||
+        !check_equal("device_get_status of the size: numbers", DEV_GET_SIZE_COUNT, count))
+        return;
+    check_equal("record size beside the size", disk->record_size, status[DEV_GET_SIZE_RECORD_SIZE]);
+    if (size <= INT32_MAX) /* a larger one has no room there */
+        check_equal("size", (int64_t)size, status[DEV_GET_SIZE_DEVICE_SIZE]);
+}
 
 /* As libstore opens a device: to write if it can be had. */
 bool disk_open(mach_port_t master, const char *name, struct disk *disk)
@@ -38,9 +60,21 @@ bool disk_open(mach_port_t master, const char *name, struct disk *disk)
     disk->record_size = (uint32_t)status[DEV_GET_RECORDS_RECORD_SIZE];
     check_note("%s: %llu records of %u%s", name, (unsigned long long)disk->records,
                disk->record_size, disk->writable ? "" : ", read-only");
+    size_check(disk);
     return check_true(status[DEV_GET_RECORDS_DEVICE_RECORDS] > 0, "records", "a positive number") &&
            check_true(disk->record_size >= 512 && 1024 % disk->record_size == 0, "record size",
                       "a divisor of 1024, of 512 or more");
+}
+
+void disk_reopen(mach_port_t master, const char *name)
+{
+    for (unsigned i = 0; i < REOPENS; i++) {
+        mach_port_t port = MACH_PORT_NULL;
+        if (!check_equal("device_open of the disk, again", D_SUCCESS,
+                         device_open(master, D_READ, name, &port)))
+            return;
+        port_release(port);
+    }
 }
 
 unsigned char *disk_read(const struct disk *disk, uint64_t record, uint64_t bytes)

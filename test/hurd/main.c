@@ -3,14 +3,15 @@
  * Started by the kernel in the place of ext2fs, with its arguments; others come after them:
  *
  *   --multiboot-command-line=LINE --exec-server-task=PORT --kernel-task=PORT -T typed device:NAME
- *   --reads=N           so many page-sized reads one after the other, and calls at a time (1000)
- *   --scratch=START,COUNT  records that may be written; without it nothing is
- *   --seed=N            for the pattern and the order of things
- *   --seconds=N         the calls at a time go on for so long instead
- *   --flight=N          calls at a time (16)
- *   --confined          host_priv is to refuse what would undo confinement
- *   --end=exit|reboot|refused  what comes last: nothing, host_reboot, or host_reboot that is
- * refused
+ *   --reads=N      so many page-sized reads one after the other, and calls at a time (1000)
+ *   --scratch=A,N  N records from A may be written; without it nothing is
+ *   --seed=N       for the pattern and the order of things
+ *   --seconds=N    the calls at a time go on for so long instead
+ *   --flight=N     calls at a time (16)
+ *   --confined     what would undo confinement is to be refused
+ *   --pci, --acpi  the device master has these names too
+ *   --end=refused  host_reboot is to be refused
+ *   --end=reboot, --end=off  what comes last is host_reboot, or acpi_sleep
  *
  * The last line on the console is "stand-in: N checks, M failed".
  */
@@ -64,6 +65,10 @@ static bool option_parse(const char *argument, struct options *options)
         return true;
     if (strcmp(argument, "--confined") == 0) {
         options->confined = true;
+    } else if (strcmp(argument, "--pci") == 0) {
+        options->pci = true;
+    } else if (strcmp(argument, "--acpi") == 0) {
+        options->acpi = true;
     } else if ((value = value_of(argument, "--exec-server-task="))) {
         options->exec_task = (mach_port_t)strtoul(value, NULL, 10);
     } else if ((value = value_of(argument, "--kernel-task="))) {
@@ -74,6 +79,7 @@ static bool option_parse(const char *argument, struct options *options)
     } else if ((value = value_of(argument, "--end="))) {
         options->ending = strcmp(value, "reboot") == 0    ? END_REBOOT
                           : strcmp(value, "refused") == 0 ? END_REFUSED
+                          : strcmp(value, "off") == 0     ? END_OFF
                                                           : END_EXIT;
     } else {
         return false;
@@ -115,6 +121,7 @@ static void disk_check(const struct privileges *privileges, const struct options
                     "--scratch", "on the disk") ||
         !check_equal("memory for the disk's contents", 0, content_init(&disk, options)))
         return;
+    disk_reopen(privileges->device_master, options->device);
     tree_check(&disk);
     disk_writes(&disk, options);
     disk_survey(&disk, options);
@@ -153,6 +160,8 @@ int main(int argc, char **argv)
     if (options.ending == END_REFUSED)
         check_refused("host_reboot", host_reboot(privileges.host, 0));
     check_report();
+    if (options.ending == END_OFF)
+        system_off(&privileges);
     if (options.ending == END_REBOOT)
         check_note("host_reboot came back with %d", host_reboot(privileges.host, 0));
     return EXIT_SUCCESS;

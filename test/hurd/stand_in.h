@@ -12,7 +12,7 @@
 #include <mach/mach_types.h>
 #include <mach/port.h>
 
-enum ending { END_EXIT, END_REBOOT, END_REFUSED };
+enum ending { END_EXIT, END_REBOOT, END_REFUSED, END_OFF };
 
 struct options {
     const char *device;
@@ -20,7 +20,8 @@ struct options {
     uint64_t scratch_start, scratch_records; /* none: nothing is written */
     mach_port_t exec_task, kernel_task;
     enum ending ending;
-    bool confined; /* what would undo confinement is to be refused */
+    bool confined;  /* what would undo confinement is to be refused */
+    bool pci, acpi; /* they have names too */
 };
 
 /* Checks: each one that fails is a line, the last line counts them. */
@@ -62,6 +63,8 @@ bool disk_write(const struct disk *disk, uint64_t record, uint64_t bytes);
 void disk_flush(const struct disk *disk);
 
 bool disk_open(mach_port_t master, const char *name, struct disk *disk);
+/* More often than there is room for at a time. */
+void disk_reopen(mach_port_t master, const char *name);
 void disk_sizes(const struct disk *disk, const struct options *options);
 /* All that is known or will be: once before the load and once after it. */
 void disk_survey(const struct disk *disk, const struct options *options);
@@ -81,6 +84,8 @@ struct privileges {
 /* Bytes of address space that a task has; 0 if it does not say. */
 uint64_t system_task_size(mach_port_t task);
 void system_check(const struct privileges *privileges, const struct options *options);
+/* As the shutdown server switches the machine off; comes back if it stays on. */
+void system_off(const struct privileges *privileges);
 void privileges_check(const struct privileges *privileges, const struct options *options);
 
 bool boot_privileges(struct privileges *privileges);

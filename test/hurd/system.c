@@ -8,6 +8,8 @@
 #include <mach/task_info.h>
 #include <mach/time_value.h>
 
+#include <interface/hurd/acpi_user.h>
+#include <interface/hurd/pci_user.h>
 #include <kernel/device_user.h>
 #include <kernel/mach_host_user.h>
 #include <kernel/mach_user.h>
@@ -18,7 +20,7 @@
 
 #include "stand_in.h"
 
-enum { CONSOLES = 4, PAGE = 4096 };
+enum { CONSOLES = 4, PAGE = 4096, SOFT_OFF = 5 };
 static const char line_end[IO_INBAND_MAX] = "\r\n";
 
 static void consoles_check(mach_port_t master)
@@ -77,6 +79,42 @@ static void task_check(const char *what, mach_port_t task)
     check_equal(what, KERN_SUCCESS, task_info(task, TASK_BASIC_INFO, (task_info_t)&info, &count));
 }
 
+/* libpciaccess counts the functions first; the functions themselves are found by name under it. */
+static void pci_check(mach_port_t master)
+{
+    mach_port_t bus = MACH_PORT_NULL;
+    mach_msg_type_number_t count = 0;
+
+    if (check_equal("device_open of pci", D_SUCCESS, device_open(master, D_READ, "pci", &bus)) &&
+        check_equal("pci_get_ndevs", KERN_SUCCESS, pci_get_ndevs(bus, &count)))
+        check_true(count > 0, "PCI functions", "more than none");
+    port_release(bus);
+}
+
+static mach_port_t acpi_open(mach_port_t master)
+{
+    mach_port_t acpi = MACH_PORT_NULL;
+
+    check_equal("device_open of acpi", D_SUCCESS,
+                device_open(master, D_READ | D_WRITE, "acpi", &acpi));
+    return acpi;
+}
+
+static void acpi_check(mach_port_t master)
+{
+    mach_port_t acpi = acpi_open(master);
+    int line = -1;
+
+    check_refused("acpi_get_pci_irq of no device", acpi_get_pci_irq(acpi, 256, 32, 8, &line));
+    port_release(acpi);
+}
+
+void system_off(const struct privileges *privileges)
+{
+    check_note("acpi_sleep came back with %d",
+               acpi_sleep(acpi_open(privileges->device_master), SOFT_OFF));
+}
+
 void system_check(const struct privileges *privileges, const struct options *options)
 {
     mach_port_t device = MACH_PORT_NULL;
@@ -89,4 +127,8 @@ void system_check(const struct privileges *privileges, const struct options *opt
     task_check("task_info of fstask", privileges->driver_task);
     if (options->exec_task != MACH_PORT_NULL)
         task_check("task_info of the exec server's task", options->exec_task);
+    if (options->pci)
+        pci_check(privileges->device_master);
+    if (options->acpi)
+        acpi_check(privileges->device_master);
 }
