@@ -9,6 +9,7 @@
 #include <device/device_types.h>
 #include <mach/mig_errors.h>
 
+#include <interface/hurd/types.h>
 #include <kernel/device_user.h>
 
 #include <host/mach/port.h>
@@ -18,7 +19,7 @@
 #include "hurd.h"
 #include "relay.h"
 
-enum { DEVICE_OPEN = 2800, OPENED_MAX = 64 };
+enum { DEVICE_OPEN = 2800, IO_PERMISSION = 3805, OPENED_MAX = 64 };
 
 struct open_message { /* as MIG lays it out */
     mach_msg_header_t head;
@@ -29,6 +30,14 @@ struct open_message { /* as MIG lays it out */
     dev_name_t name;
 };
 static_assert(offsetof(struct open_message, name) % 8 == 0, "wire layout");
+
+struct permission_message { /* i386_io_perm_create, likewise */
+    mach_msg_header_t head;
+    mach_msg_type_t first_type;
+    uint16_t first, first_padding[3];
+    mach_msg_type_t last_type;
+    uint16_t last, last_padding[3];
+};
 
 /* The disks that somebody asked for: what is to be flushed when the system goes down. */
 static char opened[OPENED_MAX][OUTBOARD_NAME_SIZE];
@@ -94,11 +103,43 @@ static void open_pass(mach_msg_header_t *message)
     port_release(master);
 }
 
+/* Ports behind which there is nothing that reaches memory or another device: the speaker, the port
+ * that is written to let time pass, VGA. */
+static bool ports_are_harmless(uint16_t first, uint16_t last)
+{
+    static const struct {
+        uint16_t first, last;
+    } harmless[] = {{0x61, 0x61}, {0x80, 0x80}, {0x3b0, 0x3df}};
+
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+        if (first >= harmless[i].first && first <= last && last <= harmless[i].last)
+            return true;
+    }
+    return false;
+}
+
+static void permission_pass(mach_msg_header_t *message)
+{
+    const struct permission_message *request = (const void *)message;
+
+    if (message->msgh_size == sizeof(*request) &&
+        ports_are_harmless(request->first, request->last)) {
+        relay_pass(message, hurd.kernel_master);
+        return;
+    }
+    log_warning("I/O ports are refused: a device could be reached by them");
+    relay_answer(message, HURD_EPERM);
+}
+
 static void master_message(void *context, mach_msg_header_t *message)
 {
     (void)context;
     if (message->msgh_id == DEVICE_OPEN) {
         open_pass(message);
+        return;
+    }
+    if (message->msgh_id == IO_PERMISSION) {
+        permission_pass(message);
         return;
     }
     log_warning("call %d on the device master port is refused", message->msgh_id);

@@ -3,8 +3,9 @@
 import os
 import re
 import shutil
+import subprocess
 
-from machine.vm import BUILD, MachineTest
+from machine.vm import BUILD, ROOT, SBIN, MachineTest
 
 MIB = 1 << 20
 BOOTS = int(os.environ.get("HURD_BOOTS", "1"))
@@ -70,3 +71,29 @@ class Hurd(MachineTest):
         ran = self.boot("drivers", f"nvme:{image}", "--root-arg=--next-task=999")
         self.assert_status(ran)
         self.assert_says(ran, "--next-task is no task", "log")
+
+    def test_the_entry_in_the_manual(self):
+        """doc/hurd.md's GRUB entry, files where it says they are, on the first partition of the disk."""
+        with open(os.path.join(ROOT, "doc", "hurd.md"), encoding="utf-8") as file:
+            entry = re.search(r"^```\n(menuentry .*?)^```$", file.read(), re.M | re.S)[1]
+        folder = self.path("iso")
+        files = {"boot/gnumach-1.8-amd64-up.gz": "sysroot/boot/gnumach-1.8-amd64-up.gz",
+                 "boot/outboard-root": "boot/root", "boot/outboard-archive": "boot/archive.elf",
+                 "hurd/ext2fs.static": "boot/stand-in", "hurd/exec.static": "boot/stand-in"}
+        for name, source in files.items():
+            os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+            shutil.copy(os.path.join(BUILD, source), os.path.join(folder, name))
+        os.makedirs(os.path.join(folder, "boot/grub"))
+        with open(os.path.join(folder, "boot/grub/grub.cfg"), "w", encoding="utf-8") as file:
+            file.write("set timeout=0\nserial --unit=0\nterminal_output serial\n" + entry)
+        subprocess.run(["grub-mkrescue", "-o", self.path("manual.iso"), "--fonts=", "--themes=", "--locales=",
+                        "--install-modules=multiboot serial iso9660 biosdisk normal gzio", folder], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        disk = self.blank_image("disk.img", 80 * MIB)
+        subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nsize=64MiB\n", text=True, check=True, env=SBIN)
+        with open(self.ext4_image("part.img", "64M", options=("-t", "ext2")), "rb") as part, open(disk, "r+b") as whole:
+            whole.seek(MIB)
+            whole.write(part.read())
+        ran = self.run_machine("sleep 12000; halt", "--image", self.path("manual.iso"), "--disk", f"nvme:{disk}")
+        self.assert_says(ran, r"^stand-in: wd0s1: 131072 records of 512", "log")
+        self.assert_says(ran, r"^stand-in: \d{4,} checks, 0 failed", "log")
