@@ -3,6 +3,12 @@
  * Whether drivers still listen: each is asked again and again, and one that has not answered the
  * last time is ended.
  */
+#include <stdint.h>
+
+#include <mach/machine/thread_status.h>
+
+#include <kernel/mach_user.h>
+
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
@@ -40,6 +46,17 @@ static void driver_ask(struct child *child)
     child->unanswered++;
 }
 
+/* The address of the instruction that it is at, for whoever looks for the reason. */
+static uint64_t where_is(const struct child *child)
+{
+    struct i386_thread_state state = {0};
+    mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
+
+    thread_suspend(child->task.thread);
+    thread_get_state(child->task.thread, i386_THREAD_STATE, (thread_state_t)&state, &count);
+    return state.rip;
+}
+
 static void look(void *context)
 {
     static struct clock_timer timer;
@@ -49,7 +66,8 @@ static void look(void *context)
         if (child->kind != CHILD_DRIVER || child->state != CHILD_RUNNING)
             continue;
         if (child->unanswered > 1) {
-            journal_note(LOG_ERROR, "%s: does not answer: its task is ended", child->name);
+            journal_note(LOG_ERROR, "%s: does not answer: its task is ended (at %llx)", child->name,
+                         (unsigned long long)where_is(child));
             child_end(child, CHILD_DIED, "hung");
         } else {
             driver_ask(child);
