@@ -7,12 +7,15 @@
  *   tasks.c      which tasks it hears of
  *   privilege.c  what the Hurd gets for the privileged host port
  *   master.c     and for the device master port
+ *   pci.c        the bus, read-only
+ *   firmware.c   interrupt lines, and switching the machine off
  *   shutdown.c   registers with the startup server, and flushes when the system goes down
  */
 #ifndef SERVER_HURD_HURD_H
 #define SERVER_HURD_HURD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <mach/port.h>
 
@@ -34,6 +37,14 @@ extern struct hurd hurd;
 int bootstrap_port(mach_port_t *port);
 int privilege_port(mach_port_t *port);
 int master_port(mach_port_t *port);
+
+/* Send rights, made with each call: what opening "pci" and "acpi" gives. */
+int pci_open(mach_port_t *port);
+int firmware_open(mach_port_t *port);
+
+/* Every function there is; pages to be freed with memory_pages_free. */
+struct pci_function_info;
+int pci_functions(struct pci_function_info **functions, size_t *count);
 
 /* Find out which tasks are ours; nobody is told of others yet. */
 int tasks_start(void);

@@ -14,6 +14,7 @@
 
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
+#include <host/mach/trap.h>
 #include <kit/log.h>
 
 #include "hurd.h"
@@ -74,6 +75,42 @@ unsigned master_flush(void)
     return failed;
 }
 
+/* What device_open answers, by hand: the right to a port of ours. */
+static void own_open(mach_msg_header_t *message, int (*open)(mach_port_t *port))
+{
+    struct {
+        mig_reply_header_t head;
+        mach_msg_type_t type;
+        mach_port_name_inlined_t port;
+    } reply = {
+        .head.RetCodeType = {.msgt_name = MACH_MSG_TYPE_INTEGER_32,
+                             .msgt_size = 32,
+                             .msgt_number = 1,
+                             .msgt_inline = 1},
+        .type = {.msgt_name = MACH_MSG_TYPE_MOVE_SEND,
+                 .msgt_size = sizeof(reply.port) * 8,
+                 .msgt_number = 1,
+                 .msgt_inline = 1},
+    };
+    mach_port_t port;
+
+    if (open(&port) != 0) {
+        relay_answer(message, D_NO_MEMORY);
+        return;
+    }
+    reply.port.name = port;
+    reply.head.Head = (mach_msg_header_t){
+        .msgh_bits =
+            MACH_MSGH_BITS_COMPLEX | MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(message->msgh_bits), 0),
+        .msgh_size = sizeof(reply),
+        .msgh_remote_port = message->msgh_remote_port,
+        .msgh_id = message->msgh_id + 100,
+    };
+    if (mach_msg(&reply.head.Head, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(reply), 0,
+                 MACH_PORT_NULL, 0, MACH_PORT_NULL) != MACH_MSG_SUCCESS)
+        mach_msg_destroy(&reply.head.Head);
+}
+
 static void open_pass(mach_msg_header_t *message)
 {
     struct open_message *request = (struct open_message *)message;
@@ -87,6 +124,10 @@ static void open_pass(mach_msg_header_t *message)
     }
     if (names_is_kernels(request->name)) {
         relay_pass(message, hurd.kernel_master);
+        return;
+    }
+    if (strcmp(request->name, "pci") == 0 || strcmp(request->name, "acpi") == 0) {
+        own_open(message, request->name[0] == 'p' ? pci_open : firmware_open);
         return;
     }
     if (names_resolve(&hurd.names, request->name, device) != 0) {

@@ -101,7 +101,7 @@ static const struct port_type new_task_type = {.name = "new tasks", .message = n
 /* Those of the boot script that have not been started yet are the Hurd's. */
 static bool is_waiting(mach_port_t task)
 {
-    struct task_basic_info info;
+    struct task_basic_info info = {0};
     mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
 
     return task == hurd.next ||

@@ -175,6 +175,21 @@ static bool register_exists(const struct pci_function *function, unsigned offset
            offset <= size - width;
 }
 
+kern_return_t serve_pci_bus_read(mach_port_t bus, unsigned address, unsigned offset, unsigned width,
+                                 unsigned *value)
+{
+    const struct pci_function *function = pci_tree_find(server.tree, address);
+
+    if (!port_context(bus, &bus_type))
+        return outboard_error_make(EOPNOTSUPP);
+    if (!function)
+        return outboard_error_make(ENODEV);
+    if (!register_exists(function, offset, width))
+        return outboard_error_make(EINVAL);
+    *value = pci_config_read(server.tree->config, address, offset, width);
+    return 0;
+}
+
 kern_return_t serve_pci_function_read(mach_port_t port, unsigned offset, unsigned width,
                                       unsigned *value)
 {

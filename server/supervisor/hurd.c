@@ -24,6 +24,8 @@ static int grants_make(struct child *child, mach_port_t next, mach_port_t host,
     if (error == 0)
         error = child_grant_device(child, "device-master", "device");
     if (error == 0)
+        error = child_grant_device(child, "pci_bus", "pci");
+    if (error == 0)
         error = child_grant(child, "supervisor-task", child_right_copy(mach_task_self()));
     if (error == 0)
         error = child_grant(child, "next-task", next);

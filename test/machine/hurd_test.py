@@ -21,7 +21,7 @@ class Hurd(MachineTest):
     def boot(self, commands, disk, *arguments):
         return self.run_machine(commands, "--hurd", self.programs(), "--disk", disk, *arguments)
 
-    def system(self, kind, block, options="", kills=0, root=None):
+    def system(self, kind, block, options="", kills=0, root=None, end="reboot"):
         """A whole life of a system, with the driver killed meanwhile; the file system is clean afterwards."""
         for number in range(BOOTS):
             image = self.ext4_image("root.img", "64M", options=("-t", "ext2", "-b", "4096"))
@@ -29,13 +29,13 @@ class Hurd(MachineTest):
             first = 64 * MIB // 512 // 2  # the stand-in writes where the file system has nothing yet
             commands = "sleep 1200; " + (f"kill {driver} 1000 {kills} {number + 1}; " if kills else "")
             arguments = [f"--hurd-arg={word}" for word in
-                         ("--reads=1000", f"--scratch={first},32768", f"--seed={number + 1}", "--confined",
-                          "--seconds=3", "--end=reboot")]
+                         ("--reads=1000", f"--scratch={first},32768", f"--seed={number + 1}", "--confined", "--pci", "--acpi",
+                          "--seconds=3", "--end=" + end)]
             if root:
                 arguments += ["--root", root]
             ran = self.boot(commands + "sleep 50000", f"{kind}:{image}{options}", *arguments)
             self.assert_says(ran, r"^stand-in: \d{4,} checks, 0 failed", "log")
-            self.assert_says(ran, "supervisor: all is at rest: reboot", "log")
+            self.assert_says(ran, "supervisor: all is at rest: " + {"off": "power off"}.get(end, end), "log")
             self.assertEqual(ran.status, 1, str(ran))  # it went down by itself, the shell had more to do
             restarts = re.findall(r"running again, .* \((\d+) restarts\)", ran.log)
             self.assertEqual(bool(restarts), bool(kills), str(ran))
@@ -54,7 +54,7 @@ class Hurd(MachineTest):
         self.system("nvme", 4096, options=",bs=4096", kills=1000)
 
     def test_on_virtio(self):
-        self.system("virtio", 512)
+        self.system("virtio", 512, end="off")
 
     def test_on_virtio_under_kills(self):
         self.system("virtio", 512, kills=1000, root="wd0=virtio-blk0")
