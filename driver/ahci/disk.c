@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "disk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <kit/log.h>
+
+#include "packet.h"
+
+#define IDENTIFY_LIMIT (10 * CLOCK_SECOND)
+#define STANDBY_LIMIT  (5 * CLOCK_SECOND)
+#define TRANSFER_MOST  (UINT32_C(1) << 20)
+
+static_assert(TRANSFER_MOST <= AHCI_REGION_MAX, "one region for a request");
+static_assert(TRANSFER_MOST / 512 <= 65535, "the count of a command");
+
+const struct ahci_task *ahci_disk_identify_task(bool is_packet)
+{
+    static const struct ahci_task disk = {.command = ATA_IDENTIFY_DEVICE, .length = 512},
+                                  packet = {.command = ATA_IDENTIFY_PACKET_DEVICE, .length = 512};
+
+    return is_packet ? &packet : &disk;
+}
+
+bool ahci_disk_is_same(const struct ahci_io *io)
+{
+    struct ata_identity now;
+
+    memcpy(&now, ahci_port_memory(io->port)->answer, sizeof(now));
+    return memcmp(now.serial, io->identity.serial, sizeof(now.serial)) == 0 &&
+           memcmp(now.model, io->identity.model, sizeof(now.model)) == 0 &&
+           memcmp(now.sectors, io->identity.sectors, sizeof(now.sectors)) == 0;
+}
+
+static int identify(struct ahci_disk *disk, bool is_packet, struct ata_identity *identity)
+{
+    int error = ahci_port_own_run(&disk->port, ahci_disk_identify_task(is_packet), IDENTIFY_LIMIT);
+
+    if (error == 0)
+        memcpy(identity, ahci_port_memory(&disk->port)->answer, sizeof(*identity));
+    return error;
+}
+
+/* Two characters in a word, the first above; blanks around cut off, nothing but printable
+ * characters. */
+static void string_copy(char *to, const uint16_t *words, size_t length)
+{
+    size_t end = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        char character = (char)(words[i / 2] >> (i % 2 ? 0 : 8));
+        if (end == 0 && (character == ' ' || character == '\0'))
+            continue;
+        to[end++] = character >= ' ' && character <= '~' ? character : '?';
+        if (character == '\0')
+            to[end - 1] = ' ';
+    }
+    while (end > 0 && to[end - 1] == ' ')
+        end--;
+    to[end] = '\0';
+}
+
+static uint32_t sector_size(const struct ata_identity *identity)
+{
+    uint32_t words = identity->sector_words[0] | (uint32_t)identity->sector_words[1] << 16;
+
+    if (!ATA_IS_VALID(identity->sector_shape) || !(identity->sector_shape & ATA_SHAPE_LONG_LOGICAL))
+        return AHCI_SECTOR;
+    return words <= 65536 / 2 ? 2 * words : 0;
+}
+
+/* Why a disk cannot be offered, or null. */
+static const char *identity_problem(const struct ata_identity *identity)
+{
+    uint32_t size = sector_size(identity);
+    uint64_t sectors;
+    uint8_t sum = 0;
+
+    memcpy(&sectors, identity->sectors, sizeof(sectors));
+    for (size_t i = 0; i < sizeof(*identity); i++)
+        sum = (uint8_t)(sum + ((const uint8_t *)identity)[i]);
+    if ((identity->integrity & 0xff) == ATA_INTEGRITY_SIGNATURE && sum != 0)
+        return "what it says of itself was damaged on the way";
+    if (identity->general & ATA_GENERAL_PACKET)
+        return "it does not know what it is";
+    if (identity->general & ATA_GENERAL_INCOMPLETE)
+        return "it does not tell all of itself before it is spun up by a command";
+    if (identity->security & ATA_SECURITY_LOCKED)
+        return "it is locked by a password; unlock it first";
+    if (!(identity->capabilities & ATA_CAPABILITIES_LBA) ||
+        !(identity->capabilities & ATA_CAPABILITIES_DMA) || !ATA_IS_VALID(identity->commands2) ||
+        !(identity->commands2 & ATA_COMMANDS2_48_BIT))
+        return "it has no DMA with addresses of 48 bits";
+    if (size < 512 || (size & (size - 1)) != 0)
+        return "its sectors are of a size that is not a power of two from 512 to 65536";
+    if (sectors == 0 || sectors >> 48)
+        return "its size cannot be";
+    return NULL;
+}
+
+static void disk_describe(struct ahci_disk *disk, const struct ata_identity *identity,
+                          struct ahci_shape *shape)
+{
+    const struct ahci_hba *hba = disk->port.hba;
+    struct block_device_limits *limits = &disk->limits;
+    bool is_queued = identity->sata & ATA_SATA_QUEUED && identity->sata != UINT16_MAX &&
+                     hba->cap & AHCI_CAP_QUEUED;
+    unsigned depth = (identity->queue_depth & 31) + 1u;
+
+    shape->is_queued = is_queued;
+    shape->slots = is_queued && depth < hba->slots ? depth : hba->slots;
+    shape->is_cached = identity->enabled1 & ATA_ENABLED1_WRITE_CACHE;
+    limits->block_size = sector_size(identity);
+    memcpy(&limits->blocks, identity->sectors, sizeof(limits->blocks));
+    limits->max_transfer = TRANSFER_MOST;
+    limits->flags = shape->is_cached ? BLOCK_INFO_VOLATILE_CACHE : 0;
+    /* The ranges fit one sector of 512 bytes, and a device takes at least one. Discarded blocks are
+     * not promised to be zeroes, and there is no other command for those. */
+    if (identity->data_set & ATA_DATA_SET_TRIM && limits->block_size == AHCI_SECTOR) {
+        limits->flags |= BLOCK_INFO_DISCARD;
+        limits->max_blocks = AHCI_RANGES * ATA_RANGE_MAX;
+    }
+}
+
+static int packet_describe(struct ahci_disk *disk, const struct ata_identity *identity,
+                           struct ahci_shape *shape)
+{
+    struct block_device_limits *limits = &disk->limits;
+    int error = ahci_packet_capacity(&disk->port, identity, &limits->blocks, &limits->block_size);
+
+    if (error != 0)
+        return error;
+    shape->is_packet = true;
+    shape->slots = disk->port.hba->slots;
+    limits->max_transfer = AHCI_PACKET_TRANSFER_MAX;
+    limits->flags = BLOCK_INFO_READ_ONLY;
+    if (limits->block_size != 2048)
+        return ENOTSUP;
+    return 0;
+}
+
+static int publish(struct ahci_disk *disk, const struct ahci_shape *shape,
+                   const struct ata_identity *identity)
+{
+    struct block_device_limits *limits = &disk->limits;
+    struct device *device = disk->port.hba->device;
+    char suffix[8];
+
+    static_assert(sizeof(limits->serial) > sizeof(identity->serial), "room for the NUL");
+    static_assert(sizeof(limits->model) > sizeof(identity->model), "room for the NUL");
+    string_copy(limits->serial, identity->serial, sizeof(identity->serial));
+    string_copy(limits->model, identity->model, sizeof(identity->model));
+    snprintf(suffix, sizeof(suffix), "p%u", disk->port.number);
+    ahci_io_open(&disk->port, shape, identity, &disk->io);
+    int error = block_device_publish(device, suffix, limits, &ahci_io_ops, &disk->io, &disk->block);
+    if (error != 0) {
+        ahci_io_close(&disk->io);
+        log_error("%s%s is not offered: %s", device_name(device), suffix, strerror(error));
+        return error;
+    }
+    log_info("%s%s: %llu blocks of %u bytes%s, \"%s\", serial %s, %u commands%s",
+             device_name(device), suffix, (unsigned long long)limits->blocks, limits->block_size,
+             shape->is_packet ? ", read-only" : "", limits->model,
+             limits->serial[0] ? limits->serial : "unknown", shape->is_queued ? shape->slots : 1,
+             shape->is_queued ? " queued" : "");
+    return 0;
+}
+
+static int disk_offer(struct ahci_disk *disk)
+{
+    struct ata_identity identity;
+    struct ahci_shape shape = {.is_packet = false};
+    int error = identify(disk, false, &identity);
+    const char *problem = error == 0 ? identity_problem(&identity) : "it cannot be identified";
+
+    if (problem) {
+        log_warning("port %u: the disk is not offered: %s", disk->port.number, problem);
+        return error != 0 ? error : ENOTSUP;
+    }
+    disk_describe(disk, &identity, &shape);
+    return publish(disk, &shape, &identity);
+}
+
+static int packet_offer(struct ahci_disk *disk)
+{
+    struct ata_identity identity;
+    struct ahci_shape shape = {.is_packet = true};
+    int error = identify(disk, true, &identity);
+
+    if (error == 0)
+        error = packet_describe(disk, &identity, &shape);
+    if (error == 0)
+        return publish(disk, &shape, &identity);
+    log_info("port %u: the optical drive is not offered: %s", disk->port.number,
+             error == ENOMEDIUM ? "there is no medium in it; insert one and restart the driver"
+             : error == ENOTSUP ? "its blocks are not of 2048 bytes"
+                                : "it does not answer as it should");
+    return error;
+}
+
+int ahci_disk_offer(struct ahci_disk *disk)
+{
+    uint32_t signature = ahci_port_read(&disk->port, AHCI_PORT_REGISTER(sig));
+
+    switch (signature) {
+    case AHCI_SIG_DISK:
+        return disk_offer(disk);
+    case AHCI_SIG_PACKET:
+        return packet_offer(disk);
+    case AHCI_SIG_MULTIPLIER:
+        log_warning("port %u: port multipliers are not supported; connect the disks directly",
+                    disk->port.number);
+        return ENOTSUP;
+    default:
+        log_warning("port %u: what is connected is neither disk nor optical drive (signature %08x)",
+                    disk->port.number, signature);
+        return ENOTSUP;
+    }
+}
+
+/* 7.3.1: a device came to a port that has none that we use. */
+static bool plug_interrupt(struct ahci_disk *disk)
+{
+    struct ahci_port *port = &disk->port;
+    uint32_t status = ahci_port_read(port, AHCI_PORT_REGISTER(is));
+
+    ahci_port_write(port, AHCI_PORT_REGISTER(serr), UINT32_MAX);
+    ahci_port_write(port, AHCI_PORT_REGISTER(is), status);
+    if (status & AHCI_IS_PLUG && ahci_port_is_linked(port)) {
+        log_info("port %u: a device was connected; restart the driver to use it", port->number);
+        ahci_port_write(port, AHCI_PORT_REGISTER(ie), 0); /* said once */
+    }
+    return status != 0;
+}
+
+bool ahci_disk_interrupt(struct ahci_disk *disk)
+{
+    switch (disk->io.state) {
+    case AHCI_IO_OPEN:
+        return ahci_io_interrupt(&disk->io);
+    case AHCI_IO_RECOVERING:
+        return false;
+    default:
+        return plug_interrupt(disk);
+    }
+}
+
+void ahci_disk_stop(struct ahci_disk *disk, uint64_t limit)
+{
+    static const struct ahci_task flush = {.command = ATA_FLUSH_CACHE_EXT},
+                                  standby = {.command = ATA_STANDBY_IMMEDIATE};
+    struct ahci_io *io = &disk->io;
+
+    if (io->state != AHCI_IO_OPEN && io->state != AHCI_IO_RECOVERING)
+        return;
+    int error = ahci_io_drain(io, limit);
+    bool is_open = io->state == AHCI_IO_OPEN;
+    ahci_io_close(io);
+    if (error != 0 || !is_open)
+        log_warning("port %u: requests are still in flight: stopping all the same",
+                    disk->port.number);
+    else if (io->shape.is_packet)
+        return;
+    if (error == 0 && is_open && io->shape.is_cached)
+        error = ahci_port_own_run(&disk->port, &flush, limit);
+    if (error != 0)
+        log_error("port %u: the disk was not flushed: %s", disk->port.number, strerror(error));
+    else if (is_open)
+        ahci_port_own_run(&disk->port, &standby, STANDBY_LIMIT);
+}
