@@ -118,7 +118,7 @@ static void disk_describe(struct ahci_disk *disk, const struct ata_identity *ide
     limits->flags = shape->is_cached ? BLOCK_INFO_VOLATILE_CACHE : 0;
     /* The ranges fit one sector of 512 bytes, and a device takes at least one. Discarded blocks are
      * not promised to be zeroes, and there is no other command for those. */
-    if (identity->data_set & ATA_DATA_SET_TRIM && limits->block_size == AHCI_SECTOR) {
+    if (identity->data_set & ATA_DATA_SET_TRIM) {
         limits->flags |= BLOCK_INFO_DISCARD;
         limits->max_blocks = AHCI_RANGES * ATA_RANGE_MAX;
     }
@@ -258,15 +258,17 @@ void ahci_disk_stop(struct ahci_disk *disk, uint64_t limit)
     int error = ahci_io_drain(io, limit);
     bool is_open = io->state == AHCI_IO_OPEN;
     ahci_io_close(io);
-    if (error != 0 || !is_open)
-        log_warning("port %u: requests are still in flight: stopping all the same",
-                    disk->port.number);
-    else if (io->shape.is_packet)
+    if (error != 0) {
+        log_error("port %u: requests are still in flight: the disk is stopped without a flush",
+                  disk->port.number);
         return;
-    if (error == 0 && is_open && io->shape.is_cached)
+    }
+    if (!is_open || io->shape.is_packet)
+        return;
+    if (io->shape.is_cached)
         error = ahci_port_own_run(&disk->port, &flush, limit);
     if (error != 0)
         log_error("port %u: the disk was not flushed: %s", disk->port.number, strerror(error));
-    else if (is_open)
+    else
         ahci_port_own_run(&disk->port, &standby, STANDBY_LIMIT);
 }

@@ -28,32 +28,45 @@ bool ahci_hba_is_gone(const struct ahci_hba *hba)
     return hba_read(hba, AHCI_REGISTER(ghc)) == AHCI_GONE;
 }
 
-/* Map the registers of all ports that are implemented: how many there are stands in a register. A
- * port whose registers are not in the window cannot be used. */
-static int window_open(struct ahci_hba *hba)
+/* Which ports there are, and how much of the window their registers need. A port whose registers
+ * are not in the window cannot be used. */
+static size_t ports_find(struct ahci_hba *hba)
 {
     size_t there = device_window_size(hba->device, AHCI_WINDOW), size = AHCI_PORT_BASE(0);
-    int error = device_window_open(hba->device, AHCI_WINDOW, size, &hba->regs);
 
-    if (error == 0) {
-        hba->ports = hba_read(hba, AHCI_REGISTER(pi));
-        for (unsigned port = 0; port < AHCI_PORTS; port++) {
-            if (!(hba->ports >> port & 1))
-                continue;
-            if (AHCI_PORT_BASE(port + 1) <= there) {
-                size = AHCI_PORT_BASE(port + 1);
-                continue;
-            }
+    hba->ports = hba_read(hba, AHCI_REGISTER(pi));
+    for (unsigned port = 0; port < AHCI_PORTS; port++) {
+        if (!(hba->ports >> port & 1))
+            continue;
+        if (AHCI_PORT_BASE(port + 1) > there) {
             hba->ports &= (UINT32_C(1) << port) - 1;
             log_warning("port %u and those after it are not used: their registers are outside of "
                         "the window of %zu bytes",
                         port, there);
+            break;
         }
+        size = AHCI_PORT_BASE(port + 1);
+    }
+    return size;
+}
+
+/* Map the registers; how far they reach stands in one of them. */
+static int window_open(struct ahci_hba *hba)
+{
+    size_t size = AHCI_PORT_BASE(0);
+    int error = device_window_open(hba->device, AHCI_WINDOW, size, &hba->regs);
+
+    if (error == 0 && ahci_hba_is_gone(hba)) {
+        log_error("this controller cannot be used: nothing answers at its registers");
+        return ENODEV;
+    }
+    if (error == 0) {
+        size = ports_find(hba);
         error = device_window_open(hba->device, AHCI_WINDOW, size, &hba->regs);
     }
     if (error != 0)
         log_error("register window %u cannot be opened for %zu bytes, it has %zu: %s", AHCI_WINDOW,
-                  size, there, strerror(error));
+                  size, device_window_size(hba->device, AHCI_WINDOW), strerror(error));
     return error;
 }
 
@@ -105,10 +118,6 @@ int ahci_hba_start(struct device *device, struct ahci_hba *hba)
 
     if (error != 0)
         return error;
-    if (ahci_hba_is_gone(hba)) {
-        log_error("this controller cannot be used: nothing answers at its registers");
-        return ENODEV;
-    }
     handoff(hba);
     /* What an earlier driver asked for must not be carried out on memory that is another's now. */
     error = ahci_hba_reset(hba);

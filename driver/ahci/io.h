@@ -54,7 +54,9 @@ struct ahci_recovery {
     uint8_t error;  /* the error register's */
     uint64_t due;
     struct clock_timer timer;
-    unsigned unprovoked; /* in a row, with nothing in flight */
+    unsigned identify_tries;
+    unsigned unprovoked;  /* in a row, with nothing in flight */
+    const char *hopeless; /* why the disk is given up when the port is at rest; or null */
 };
 
 struct ahci_io {

@@ -89,21 +89,13 @@ static void ports_bring_up(uint32_t *ready)
     }
 }
 
-/* Nothing that is used: only tell when something is connected. */
-static void port_leave(struct ahci_port *port)
-{
-    ahci_port_close(port);
-    ahci_port_write(port, AHCI_PORT_REGISTER(serr), UINT32_MAX);
-    ahci_port_write(port, AHCI_PORT_REGISTER(is), UINT32_MAX);
-    ahci_port_write(port, AHCI_PORT_REGISTER(ie), AHCI_IS_PLUG);
-}
-
 static int attach(struct device *device)
 {
     unsigned offered = 0;
     uint32_t ready;
     int error = ahci_hba_start(device, &hba);
 
+    memset(disks, 0, sizeof(disks));
     if (error != 0)
         return error;
     error = irq_attach(device, VECTOR, interrupt, NULL);
@@ -113,10 +105,16 @@ static int attach(struct device *device)
     }
     ports_bring_up(&ready);
     for (unsigned number = 0; number < AHCI_PORTS; number++) {
-        if (ready >> number & 1 && ahci_disk_offer(&disks[number]) == 0)
+        struct ahci_port *port = &disks[number].port;
+        if (!is_port(number))
+            continue;
+        if (ready >> number & 1 && ahci_disk_offer(&disks[number]) == 0) {
             offered++;
-        else if (is_port(number))
-            port_leave(&disks[number].port);
+            continue;
+        }
+        ahci_port_rest(port);
+        if (ahci_port_settle(port) == 0)
+            ahci_port_leave(port);
     }
     if (offered == 0)
         log_info("%u ports, nothing to use", (unsigned)__builtin_popcount(hba.ports));

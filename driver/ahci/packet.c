@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define PACKET_LIMIT (10 * CLOCK_SECOND)
+#define PACKET_LIMIT   (10 * CLOCK_SECOND)
+#define SPIN_UP_PERIOD (250 * CLOCK_MILLISECOND)
 
 /* SPC-4, 6; MMC-6, 6 */
 enum {
@@ -14,8 +15,8 @@ enum {
     SCSI_READ_10 = 0x28,
 };
 
-/* SPC-4, 4.5.6: sense keys; in the error register's upper half, where it says that much. */
-enum { SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_ATTENTION = 6 };
+/* SPC-4, 4.5.6: sense keys, in the error register's upper half too; and an additional code. */
+enum { SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_NO_MEDIUM = 0x3a };
 enum { SENSE_SIZE = 18, CAPACITY_SIZE = 8, TRIES = 8 };
 
 static uint32_t big_endian(const uint8_t *bytes)
@@ -89,8 +90,11 @@ int ahci_packet_capacity(struct ahci_port *port, const struct ata_identity *iden
         int asked = run(port, identity, SCSI_REQUEST_SENSE, answer, SENSE_SIZE);
         if (asked != 0 && asked != EIO)
             return asked;
-        if (asked == 0 && (answer[2] & 15) == SENSE_NOT_READY)
-            return ENOMEDIUM;
+        if (asked == 0 && (answer[2] & 15) == SENSE_NOT_READY) {
+            if (answer[12] == SENSE_NO_MEDIUM)
+                return ENOMEDIUM;
+            clock_sleep(SPIN_UP_PERIOD);
+        }
     }
     if (error == 0)
         error = run(port, identity, SCSI_READ_CAPACITY, answer, CAPACITY_SIZE);

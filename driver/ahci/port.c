@@ -43,20 +43,33 @@ void ahci_port_begin(struct ahci_hba *hba, unsigned number, struct ahci_port *po
     phase_set(port, AHCI_PORT_LINKING, PRESENCE_LIMIT);
 }
 
-void ahci_port_restart(struct ahci_port *port, bool reset)
+static void stop_begin(struct ahci_port *port)
 {
-    port->is_reset_wanted = reset;
     port->was_reset = false;
     WRITE(port, ie, 0);
     WRITE(port, cmd, READ(port, cmd) & ~AHCI_CMD_START);
     phase_set(port, AHCI_PORT_STOPPING, STOP_LIMIT);
 }
 
-void ahci_port_close(struct ahci_port *port)
+void ahci_port_restart(struct ahci_port *port, bool reset)
 {
-    WRITE(port, ie, 0);
-    WRITE(port, cmd, READ(port, cmd) & ~(AHCI_CMD_START | AHCI_CMD_RECEIVE));
-    port->phase = AHCI_PORT_IDLE;
+    port->is_reset_wanted = reset;
+    port->is_rest_wanted = false;
+    stop_begin(port);
+}
+
+void ahci_port_rest(struct ahci_port *port)
+{
+    port->is_rest_wanted = true;
+    stop_begin(port);
+}
+
+void ahci_port_leave(struct ahci_port *port)
+{
+    WRITE(port, cmd, READ(port, cmd) & ~AHCI_CMD_RECEIVE); /* 10.3.2: after commands have ended */
+    WRITE(port, serr, UINT32_MAX);
+    WRITE(port, is, UINT32_MAX);
+    WRITE(port, ie, AHCI_IS_PLUG);
 }
 
 /* 10.3.2: where FISes go has to be said before they are received. */
@@ -89,7 +102,9 @@ static int stopping_step(struct ahci_port *port, bool late)
     /* 3.3.14: they are cleared with ST. A controller that keeps them would carry them out again. */
     if (READ(port, ci) != 0)
         return EBUSY;
-    if (port->is_reset_wanted || READ(port, tfd) & (AHCI_TFD_BSY | AHCI_TFD_DRQ)) {
+    if (port->is_rest_wanted) {
+        port->phase = AHCI_PORT_IDLE;
+    } else if (port->is_reset_wanted || READ(port, tfd) & (AHCI_TFD_BSY | AHCI_TFD_DRQ)) {
         WRITE(port, sctl, AHCI_SCTL_AWAKE | AHCI_SCTL_RESET);
         phase_set(port, AHCI_PORT_RESETTING, RESET_TIME);
     } else {

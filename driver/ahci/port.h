@@ -32,7 +32,7 @@ struct ahci_port {
     enum ahci_port_phase phase;
     uint64_t due;  /* when the phase has taken too long */
     bool is_known; /* a device was there before: it is given more time to come back */
-    bool is_reset_wanted, was_reset;
+    bool is_reset_wanted, is_rest_wanted, was_reset;
 };
 
 /* A command as it goes into a slot. */
@@ -69,9 +69,12 @@ void ahci_port_begin(struct ahci_hba *hba, unsigned number, struct ahci_port *po
  * and start again (6.2.2, 10.4.2). To be stepped. */
 void ahci_port_restart(struct ahci_port *port, bool reset);
 
-/* EAGAIN: not yet. 0: commands may be issued. ENODEV: no device answers. ETIMEDOUT: the device does
- * not become ready. EBUSY: the engine does not stop, the port still owns memory. ENOMEM, EFBIG: no
- * memory, or none that it can address. Interrupts of the port are off. */
+/* Take all commands back and receive nothing any more. To be stepped. */
+void ahci_port_rest(struct ahci_port *port);
+
+/* EAGAIN: not yet. 0: commands may be issued, or it is at rest. ENODEV: no device answers.
+ * ETIMEDOUT: the device does not become ready. EBUSY: the engine does not stop, the port still owns
+ * memory. ENOMEM, EFBIG: no memory, or none that it can address. Interrupts of the port are off. */
 int ahci_port_step(struct ahci_port *port);
 
 /* Step until it is over. While attaching or detaching only. */
@@ -79,8 +82,8 @@ int ahci_port_settle(struct ahci_port *port);
 
 bool ahci_port_is_linked(const struct ahci_port *port);
 
-/* No more commands and no more FISes, without waiting. */
-void ahci_port_close(struct ahci_port *port);
+/* A port that is stopped or at rest: tell only of devices that are connected (7.3.1). */
+void ahci_port_leave(struct ahci_port *port);
 
 /* Put a command into a slot. It is for the caller to issue it. */
 void ahci_port_fill(struct ahci_port *port, unsigned slot, const struct ahci_task *task);

@@ -34,16 +34,13 @@ static bool is_single(uint32_t bits)
     return bits && !(bits & (bits - 1));
 }
 
+/* The port is stopped. */
 static void give_up(struct ahci_io *io, const char *why)
 {
     log_error("port %u: the disk is given up: %s", io->port->number, why);
     ahci_io_close(io);
     io->state = AHCI_IO_GONE;
-    ahci_port_close(io->port);
-    /* 7.3.1: should another be connected */
-    ahci_port_write(io->port, AHCI_PORT_REGISTER(serr), UINT32_MAX);
-    ahci_port_write(io->port, AHCI_PORT_REGISTER(is), UINT32_MAX);
-    ahci_port_write(io->port, AHCI_PORT_REGISTER(ie), AHCI_IS_PLUG);
+    ahci_port_leave(io->port);
     ahci_io_abandon(io, BLOCK_STATUS_GONE);
 }
 
@@ -120,8 +117,8 @@ static bool port_ended(struct ahci_io *io)
         own_begin(io, AHCI_RECOVERY_IDENTIFY, ahci_disk_identify_task(io->shape.is_packet));
         return false;
     }
-    if (is_queued && !is_single(io->issued) && recovery->cause & AHCI_IS_TASK &&
-        !recovery->is_asked) {
+    /* Until it is asked, the device carries out nothing else. */
+    if (is_queued && recovery->cause & AHCI_IS_TASK && !recovery->is_asked) {
         recovery->is_asked = true;
         own_begin(io, AHCI_RECOVERY_LOG, &log_task);
         return false;
@@ -135,6 +132,13 @@ static void restart(struct ahci_io *io, bool reset)
     ahci_port_restart(io->port, reset);
 }
 
+static void hopeless_rest(struct ahci_io *io, const char *why)
+{
+    io->recovery.hopeless = why;
+    io->recovery.stage = AHCI_RECOVERY_PORT;
+    ahci_port_rest(io->port);
+}
+
 /* True: recovery goes on. */
 static bool port_step(struct ahci_io *io)
 {
@@ -144,6 +148,10 @@ static bool port_step(struct ahci_io *io)
     case EAGAIN:
         return true;
     case 0:
+        if (io->recovery.hopeless) {
+            give_up(io, io->recovery.hopeless);
+            return false;
+        }
         if (!port_ended(io))
             return true;
         resume(io);
@@ -152,6 +160,10 @@ static bool port_step(struct ahci_io *io)
         give_up(io, "it was unplugged, or its link does not come back");
         return false;
     case EBUSY:
+        if (ahci_hba_is_gone(io->port->hba)) {
+            ahci_io_gone(io);
+            return false;
+        }
         /* Only the system can take the memory out of its reach, and does so when we are gone. */
         log_error("port %u does not stop: the driver ends, for the system to reset the controller",
                   io->port->number);
@@ -176,16 +188,17 @@ static bool own_step(struct ahci_io *io)
         restart(io, error == EAGAIN);
         return true;
     }
-    if (error != 0) {
-        /* It may still write its answer, but to our memory. */
-        give_up(io, "it does not say what it is");
-        return false;
-    }
     if (is_log) {
         log_take(io);
+    } else if (error != 0) {
+        if (++recovery->identify_tries <= TRIES_MAX)
+            restart(io, true);
+        else
+            hopeless_rest(io, "it does not say what it is");
+        return true;
     } else if (!ahci_disk_is_same(io)) {
-        give_up(io, "another one was connected; restart the driver to use it");
-        return false;
+        hopeless_rest(io, "another one was connected; restart the driver to use it");
+        return true;
     }
     resume(io);
     return false;
@@ -226,8 +239,11 @@ void ahci_recovery_begin(struct ahci_io *io, uint32_t cause, uint32_t late)
         log_warning("port %u: an error of the link or the bus (PxIS %08x, PxSERR %08x, %u so far): "
                     "the link is reset",
                     io->port->number, cause, READ(io, serr), io->errors);
+    recovery->hopeless = NULL;
+    recovery->identify_tries = 0;
     if (io->issued == 0 && ++recovery->unprovoked > UNPROVOKED_MAX)
-        late = 0, cause = 0;
-    restart(io, late || cause & AHCI_IS_SEVERE);
+        hopeless_rest(io, "it reports errors without end, with nothing to do");
+    else
+        restart(io, late || cause & AHCI_IS_SEVERE);
     ahci_recovery_step(io);
 }

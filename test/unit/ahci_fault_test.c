@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The AHCI driver against controllers and disks that it should not drive, or that fail, go or lie
+ * at work.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <test/unit/ahci_fixture.h>
+
+static void bad_set(uint64_t first, uint64_t count)
+{
+    port->bad_first = first;
+    port->bad_count = count;
+}
+
+/* Reads of the first 32 blocks, one each: which of them ended how. */
+static unsigned batch(struct test_client *client)
+{
+    memset(client_ended, 0, sizeof(client_ended));
+    client_submit_reads(client, 32);
+    block_client_wait(client->client, true);
+    return client_ended[BLOCK_STATUS_OK];
+}
+
+/* Whatever the log says or does not, the one that failed fails, and only that. */
+static void one_of_many_fails_alone(void **state)
+{
+    static const struct {
+        enum ahci_model_log log;
+        bool queued;
+    } cases[] = {
+        {AHCI_MODEL_LOG_RIGHT, true},   {AHCI_MODEL_LOG_NONE, true},
+        {AHCI_MODEL_LOG_DAMAGED, true}, {AHCI_MODEL_LOG_OTHER, true},
+        {AHCI_MODEL_LOG_SILENT, true},  {AHCI_MODEL_LOG_NOT_QUEUED, true},
+        {AHCI_MODEL_LOG_RIGHT, false},
+    };
+    struct test_client client;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (i > 0)
+            ahci_again();
+        port->log = cases[i].log;
+        port->takes_back = true;
+        port->identity[76] = cases[i].queued ? 1 << 8 : 0;
+        port->identity[75] = 29; /* tag 31 is never in flight */
+        ahci_model_seal(port);
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        for (uint64_t bad = 0; bad < 32; bad += 7) {
+            bad_set(bad, 1);
+            assert_int_equal(batch(&client), 31);
+            assert_int_equal(client_ended[BLOCK_STATUS_MEDIUM], 1);
+        }
+        bad_set(0, 0);
+        assert_int_equal(batch(&client), 32);
+        ahci_check_works(&client);
+        assert_int_equal(port->resets, cases[i].log == AHCI_MODEL_LOG_SILENT ? 11 : 1);
+        assert_true(model_log_has("read of 1 blocks at 7 failed with error 40"));
+        client_close(&client);
+    }
+}
+
+static void errors_are_told_apart(void **state)
+{
+    static const struct {
+        uint8_t error;
+        enum block_status status;
+    } cases[] = {{0x40, BLOCK_STATUS_MEDIUM},
+                 {0x10, BLOCK_STATUS_MEDIUM},
+                 {0x04, BLOCK_STATUS_DEVICE},
+                 {0x84, BLOCK_STATUS_DEVICE}};
+    struct test_client client;
+
+    (void)state;
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 4096);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bad_set(9, 1);
+        port->bad_error = cases[i].error;
+        assert_int_equal(client_request(&client, BLOCK_READ, 9, 1, 0), cases[i].status);
+        assert_int_equal(client_request(&client, BLOCK_WRITE, 8, 4, 0), cases[i].status);
+        assert_int_equal(client_request(&client, BLOCK_READ, 10, 1, 0), BLOCK_STATUS_OK);
+    }
+    assert_int_equal(client_request(&client, BLOCK_DISCARD, 9, 1, 0), BLOCK_STATUS_DEVICE);
+    bad_set(0, UINT64_MAX);
+    assert_int_equal(client_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_DEVICE);
+    bad_set(0, 0);
+    ahci_check_works(&client);
+    client_close(&client);
+}
+
+static void errors_do_not_fill_the_log(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 4096);
+    bad_set(9, 1);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(client_request(&client, BLOCK_READ, 9, 1, 0), BLOCK_STATUS_MEDIUM);
+    assert_in_range(model_log_count("failed with error"), 8, 20);
+    client_close(&client);
+}
+
+/* A plain command that moves less than it should has not been carried out, whatever it says. */
+static void answers_that_are_too_short(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    port->identity[76] = 0;
+    ahci_model_seal(port);
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 4096);
+    port->moves_less = true;
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_DEVICE);
+    port->moves_less = false;
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
+    client_close(&client);
+}
+
+/* Errors of the link: it is reset, the commands are carried out all the same, unless it goes on. */
+static void errors_of_the_link(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 65536);
+    port->link_errors = 1;
+    assert_int_equal(batch(&client), 32);
+    assert_int_equal(port->resets, 2);
+    assert_true(model_log_has("an error of the link or the bus"));
+    port->link_errors = 3;
+    assert_int_equal(client_request(&client, BLOCK_WRITE, 5, 1, 0), BLOCK_STATUS_OK);
+    port->link_errors = 1000;
+    assert_int_equal(client_request(&client, BLOCK_READ, 5, 1, 0), BLOCK_STATUS_DEVICE);
+    port->link_errors = 0;
+    ahci_check_works(&client);
+    client_close(&client);
+}
+
+/* One command is never answered: it fails when its time is over, the others do not. */
+static void a_command_that_is_lost(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        if (way > 0) {
+            ahci_again();
+            port->identity[76] = 0;
+            ahci_model_seal(port);
+        }
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        port->lose = 1;
+        uint64_t start = model_time();
+        assert_int_equal(batch(&client), 31);
+        assert_int_equal(client_ended[BLOCK_STATUS_TIMEOUT], 1);
+        assert_in_range(model_time() - start, 30 * CLOCK_SECOND, 41 * CLOCK_SECOND);
+        assert_true(model_log_has("no answer to 1 commands within 30 s: the link is reset"));
+        ahci_check_works(&client);
+        client_close(&client);
+    }
+}
+
+static void a_disk_that_is_unplugged(void **state)
+{
+    struct test_client clients[2];
+
+    (void)state;
+    ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
+    ahci_attach();
+    client_open(&clients[0], AHCI_NAME, true, 65536);
+    client_open(&clients[1], "ahci0p2", true, 65536);
+    model.command_time = 100 * CLOCK_MILLISECOND;
+    client_submit_reads(&clients[0], 32);
+    model_run(5 * CLOCK_MILLISECOND);
+    ahci_model_unplug(&model, 0);
+    uint64_t start = model_time();
+    block_client_wait(clients[0].client, true);
+    assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
+    assert_true(model_time() - start < 2 * CLOCK_SECOND);
+    assert_true(model_log_has("port 0: the disk is given up: it was unplugged"));
+    assert_int_equal(client_request(&clients[0], BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
+    client_check_transfer(&clients[1], model.port[2].disk, 7, 2, 0);
+
+    ahci_model_plug(&model, 0, AHCI_MODEL_DISK, 4096);
+    model_run(100 * CLOCK_MILLISECOND);
+    assert_int_equal(model_log_count("port 0: a device was connected; restart the driver"), 1);
+    driver.detach();
+    client_close(&clients[0]);
+    client_close(&clients[1]);
+}
+
+/* The same one comes back in time: nothing is lost. Another one: nothing may go to it. */
+static void a_disk_that_comes_back(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 65536);
+    model.command_time = 100 * CLOCK_MILLISECOND;
+    client_submit_reads(&client, 32);
+    model_run(5 * CLOCK_MILLISECOND);
+    ahci_model_unplug(&model, 0);
+    model_run(CLOCK_MILLISECOND);
+    port->kind = AHCI_MODEL_DISK;
+    port->link_due = model_time() + 20 * CLOCK_MILLISECOND;
+    block_client_wait(client.client, true);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 32);
+
+    client_submit_reads(&client, 32);
+    model_run(5 * CLOCK_MILLISECOND);
+    ahci_model_unplug(&model, 0);
+    ahci_model_plug(&model, 0, AHCI_MODEL_DISK, 4096);
+    block_client_wait(client.client, true);
+    assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
+    assert_true(model_log_has("another one was connected"));
+    assert_int_equal(port->reads, 32);
+    client_close(&client);
+}
+
+static void a_port_that_was_empty(void **state)
+{
+    (void)state;
+    ahci_attach();
+    ahci_model_plug(&model, 1, AHCI_MODEL_DISK, 4096);
+    model_run(100 * CLOCK_MILLISECOND);
+    assert_int_equal(model_log_count("port 1: a device was connected; restart the driver"), 1);
+}
+
+/* Errors with nothing to do: a disk that has them without end is given up. */
+static void errors_out_of_nothing(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 65536);
+    for (unsigned i = 0; i < 10; i++) {
+        port->is |= 1u << 30;
+        model_run(20 * CLOCK_MILLISECOND);
+    }
+    ahci_check_works(&client);
+    for (unsigned i = 0; i < 100; i++) {
+        port->is |= 1u << 30;
+        model_run(20 * CLOCK_MILLISECOND);
+    }
+    assert_int_equal(model_log_count("it reports errors without end"), 1);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
+    client_close(&client);
+}
+
+static void a_controller_that_goes(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        if (way > 0)
+            ahci_again();
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        model.command_time = 100 * CLOCK_SECOND;
+        client_submit_reads(&client, 32);
+        model_run(5 * CLOCK_MILLISECOND);
+        if (way > 0) { /* while it recovers */
+            port->is |= 1u << 27;
+            port->never_stops = true;
+            model_run(5 * CLOCK_MILLISECOND);
+        }
+        model.gone = true;
+        block_client_wait(client.client, true);
+        assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
+        assert_true(model_log_has("port 0: the disk is not there any more"));
+        client_close(&client);
+    }
+}
+
+/* While the engine runs, memory may be written: requests are not over. Then only the system can
+ * stop it, and does when the driver ends. In a process of its own. */
+static void a_port_that_does_not_stop_ends_the_driver(void **state)
+{
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        struct test_client client;
+        int status;
+        if (way > 0)
+            ahci_again();
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        port->never_stops = way == 0;
+        port->keeps_issued = way == 1;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            model.command_time = CLOCK_SECOND;
+            client_submit_reads(&client, 1);
+            model_run(5 * CLOCK_MILLISECOND);
+            port->ci |= way == 1 ? 1u << 9 : 0;
+            port->slot[9].accepted = port->slot[9].lost = true;
+            port->is |= 1u << 27;
+            model_run(10 * CLOCK_SECOND);
+            _exit(99); /* it went on */
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
+        client_close(&client);
+    }
+}
+
+static void a_disk_that_does_not_come_up_again(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 65536);
+    port->never_wakes = true;
+    port->link_errors = 1;
+    uint64_t start = model_time();
+    assert_int_equal(batch(&client), 0);
+    assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
+    assert_in_range(model_time() - start, 30 * CLOCK_SECOND, 35 * CLOCK_SECOND);
+    assert_true(model_log_has("it does not become ready again"));
+    client_close(&client);
+}
+
+/* It comes up again, but does not say that it is the one that it was. */
+static void a_disk_that_does_not_say_what_it_is(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 65536);
+    port->moves_less = true;
+    port->link_errors = 1;
+    assert_int_equal(batch(&client), 0);
+    assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
+    assert_true(model_log_has("it does not say what it is"));
+    client_close(&client);
+}
+
+static void disks_that_are_not_offered(void **state)
+{
+    static const struct {
+        unsigned word;
+        uint16_t value;
+        const char *said;
+    } cases[] = {
+        {0, 0x8000, "it does not know what it is"},
+        {0, 0x44, "before it is spun up by a command"},
+        {49, 0, "no DMA with addresses of 48 bits"},
+        {83, 0, "no DMA with addresses of 48 bits"},
+        {83, 0xffff, "no DMA with addresses of 48 bits"},
+        {128, 7, "it is locked by a password"},
+        {103, 1, "its size cannot be"},
+        {100, 0, "its size cannot be"},
+        {106, 0x5000, "its sectors are of a size"}, /* words 117, 118 are 0 */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (i > 0)
+            ahci_again();
+        port->identity[cases[i].word] = cases[i].value;
+        ahci_model_seal(port);
+        ahci_attach();
+        assert_true(model_log_has("port 0: the disk is not offered"));
+        assert_true(model_log_has(cases[i].said));
+        assert_true(model_log_has("4 ports, nothing to use"));
+    }
+    ahci_again();
+    port->identity[27] ^= 1; /* and not sealed */
+    ahci_attach();
+    assert_true(model_log_has("was damaged on the way"));
+
+    ahci_again();
+    port->lose = 1;
+    ahci_attach();
+    assert_true(model_log_has("it cannot be identified"));
+
+    ahci_again();
+    port->moves_less = true;
+    ahci_attach();
+    assert_true(model_log_has("it cannot be identified"));
+}
+
+static void sector_sizes_that_cannot_be(void **state)
+{
+    static const uint32_t words[] = {128, 257, 3000, 65537, UINT32_MAX, 1u << 31};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (i > 0)
+            ahci_again();
+        port->identity[106] = 0x5000;
+        port->identity[117] = (uint16_t)words[i];
+        port->identity[118] = (uint16_t)(words[i] >> 16);
+        ahci_model_seal(port);
+        ahci_attach();
+        assert_true(model_log_has("its sectors are of a size"));
+    }
+}
+
+static void devices_of_other_kinds(void **state)
+{
+    (void)state;
+    ahci_model_connect(&model, 1, AHCI_MODEL_MULTIPLIER, 0);
+    ahci_attach();
+    assert_true(model_log_has("port 1: port multipliers are not supported"));
+}
+
+static void a_disk_that_never_wakes(void **state)
+{
+    struct block_client *client;
+
+    (void)state;
+    ahci_model_connect(&model, 1, AHCI_MODEL_DISK, 4096);
+    model.port[1].never_wakes = true;
+    ahci_attach();
+    assert_true(model_log_has("port 1: the device does not become ready"));
+    assert_int_equal(block_client_open(AHCI_NAME, false, &client), 0);
+    block_client_close(client);
+}
+
+static void controllers_that_do_not_come_up(void **state)
+{
+    (void)state;
+    model.gone = true;
+    assert_int_equal(driver.attach(device), ENODEV);
+    ahci_again();
+    model.never_resets = true;
+    assert_int_equal(driver.attach(device), ETIMEDOUT);
+    assert_true(model_log_has("does not reset within 1 s"));
+    ahci_again();
+    model.device.identity.vectors = 0;
+    assert_int_equal(driver.attach(device), EINVAL);
+    ahci_again();
+    model.device.window_size[5] = 0;
+    assert_int_equal(driver.attach(device), ENXIO);
+    ahci_again();
+    model.device.window_size[5] = 0x180; /* of one port */
+    ahci_attach();
+    assert_true(model_log_has("port 1 and those after it are not used"));
+    ahci_again();
+    model_memory_limit(0);
+    ahci_attach();
+    assert_true(model_log_has("port 0 is not used: "));
+}
+
+/* A controller with addresses of 32 bits; here all memory is above. */
+static void memory_out_of_reach(void **state)
+{
+    (void)state;
+    model.cap &= ~(1u << 31);
+    ahci_attach();
+    assert_true(model_log_has("does not reach memory above 4 GiB"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        AHCI_TEST(one_of_many_fails_alone),
+        AHCI_TEST(errors_are_told_apart),
+        AHCI_TEST(errors_do_not_fill_the_log),
+        AHCI_TEST(answers_that_are_too_short),
+        AHCI_TEST(errors_of_the_link),
+        AHCI_TEST(a_command_that_is_lost),
+        AHCI_TEST(a_disk_that_is_unplugged),
+        AHCI_TEST(a_disk_that_comes_back),
+        AHCI_TEST(a_port_that_was_empty),
+        AHCI_TEST(errors_out_of_nothing),
+        AHCI_TEST(a_controller_that_goes),
+        AHCI_TEST(a_port_that_does_not_stop_ends_the_driver),
+        AHCI_TEST(a_disk_that_does_not_come_up_again),
+        AHCI_TEST(a_disk_that_does_not_say_what_it_is),
+        AHCI_TEST(disks_that_are_not_offered),
+        AHCI_TEST(sector_sizes_that_cannot_be),
+        AHCI_TEST(devices_of_other_kinds),
+        AHCI_TEST(a_disk_that_never_wakes),
+        AHCI_TEST(controllers_that_do_not_come_up),
+        AHCI_TEST(memory_out_of_reach),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
