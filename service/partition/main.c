@@ -42,6 +42,13 @@ static int source_read(void *context, uint64_t block, uint32_t count, void *data
     return error;
 }
 
+/* An image for optical discs may have a table as well, for when it is copied to a stick: it counts
+ * in 512 bytes, and means nothing on the disc. */
+static bool is_optical(const struct block_info *info)
+{
+    return info->block_size == 2048 && info->flags & BLOCK_INFO_READ_ONLY;
+}
+
 static int disk_read(const char *name, struct partition_table *table)
 {
     struct source source;
@@ -53,7 +60,8 @@ static int disk_read(const char *name, struct partition_table *table)
     if (error == 0) {
         const struct block_info *info = block_client_info(source.client);
         struct partition_disk disk = {name, info->blocks, info->block_size, source_read, &source};
-        error = partition_table_read(&disk, table);
+        if (!is_optical(info))
+            error = partition_table_read(&disk, table);
     }
     block_client_close(source.client);
     return error;
