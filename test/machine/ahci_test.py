@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""AHCI: patterns, file systems, partitions, restarts, errors, the board's own controller and its CD."""
+import os
+import re
+import subprocess
+
+from machine.vm import BUILD, MachineTest, SBIN
+
+MIB = 1 << 20
+NAME = "ahci0p0"
+
+
+def pattern(start, count, seed, disk=NAME):
+    return f"write-pattern {disk} {start} {count} {seed}; verify-pattern {disk} {start} {count} {seed}"
+
+
+class Ahci(MachineTest):
+    def device(self, *properties):
+        """A controller with what is said at its ports, one after the other."""
+        words = ["-device", "ich9-ahci,id=x"]
+        for number, (drive, device) in enumerate(properties):
+            words += ["-drive", f"if=none,id=x{number},format=raw,{drive}",
+                      "-device", f"{device},drive=x{number},bus=x.{number}"]
+        return [f"--qemu-arg={word}" for word in words]
+
+    def assert_pattern(self, ran, count, disk=NAME):
+        self.assert_status(ran)
+        self.assert_says(ran, f"^{disk}: {count} of {count} blocks as written$")
+
+    def test_pattern_is_there_after_a_reboot(self):
+        disk = f"ahci:{self.blank_image('a.img', 24 * MIB)}"
+        ran = self.run_machine(f"write-pattern {NAME} 37 20011 7", "--disk", disk)
+        self.assert_status(ran)
+        self.assert_says(ran, f'{NAME}: {24 * MIB // 512} blocks of 512 bytes, "QEMU HARDDISK", serial '
+                         "outboard0, 32 commands queued", "log")
+        ran = self.run_machine(f"verify-pattern {NAME} 37 20011 7; verify-pattern {NAME} 37 20011 8",
+                               "--disk", disk)
+        self.assert_says(ran, f"^{NAME}: 20011 of 20011 blocks as written$")
+        self.assert_says(ran, f"^{NAME}: block 37 differs at byte 0$")
+        self.assert_status(ran, 1)
+
+    def test_it_writes_the_same_bytes_as_another_driver(self):
+        images = self.blank_image("a.img", 8 * MIB), self.blank_image("b.img", 8 * MIB)
+        ran = self.run_machine(f"write-pattern nvme0n1 5 9001 6; write-pattern {NAME} 5 9001 6",
+                               "--disk", f"nvme:{images[0]}", "--disk", f"ahci:{images[1]}")
+        self.assert_status(ran)
+        contents = []
+        for image in images:
+            with open(image, "rb") as file:
+                contents.append(file.read())
+        self.assertEqual(*contents)
+        self.assertEqual(contents[1][:5 * 512], bytes(5 * 512))
+        self.assertNotEqual(contents[1][9005 * 512:9006 * 512], bytes(512))
+
+    def test_without_an_iommu(self):
+        for kernel in ("up", "smp"):
+            image = self.blank_image("a.img", 8 * MIB)
+            ran = self.run_machine(pattern(1, 4001, 3), "--disk", f"ahci:{image}", "--iommu", "none",
+                                   "--kernel", kernel)
+            self.assert_pattern(ran, 4001)
+            self.assert_says(ran, "DMA is not confined", "log")
+
+    def test_past_the_end_is_an_error(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine(f"verify-pattern {NAME} 8192 1 1", "--disk", f"ahci:{image}")
+        self.assert_status(ran, 1)
+        self.assert_says(ran, f"^verify-pattern: {NAME}: ")
+
+    def test_ports_do_not_mix(self):
+        images = [self.blank_image(name, 4 * MIB) for name in ("a.img", "b.img", "c.img")]
+        commands = "; ".join(f"write-pattern ahci0p{i} 0 8192 {i}" for i in range(3)) + "; " + \
+            "; ".join(f"verify-pattern ahci0p{i} 0 8192 {i}" for i in range(3))
+        ran = self.run_machine(commands, *self.device(*((f"file={image}", "ide-hd") for image in images)))
+        self.assert_status(ran)
+
+    def test_a_file_system_in_a_partition(self):
+        noise = os.urandom(5 * MIB + 17)
+        os.makedirs(self.path("tree"))
+        with open(self.path("tree/big"), "wb") as file:
+            file.write(noise)
+        inner = self.ext4_image("inner.img", "40M", self.path("tree"))
+        image = self.blank_image("a.img", 48 * MIB)
+        subprocess.run(["sfdisk", "-q", image], input=b"label: gpt\nstart=2048,size=81920\n", env=SBIN,
+                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["dd", f"if={inner}", f"of={image}", "bs=1M", "seek=1", "conv=notrunc",
+                        "status=none"], check=True)
+        ran = self.run_machine(
+            f"mount {NAME}p1; mkdir /new; cp /big /new/copy; rm /big; sync; cp /new/copy /again;"
+            f"umount /; mount {NAME}p1 / ro; sha256sum /new/copy /again", "--disk", f"ahci:{image}")
+        self.assert_status(ran)
+        with open(self.path("tree/big"), "rb") as file:
+            wanted = subprocess.run(["sha256sum"], stdin=file, capture_output=True, text=True,
+                                    check=True).stdout.split()[0]
+        self.assertEqual(re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M), [wanted, wanted], str(ran))
+        subprocess.run(["dd", f"if={image}", f"of={inner}", "bs=1M", "skip=1", "count=40",
+                        "status=none"], check=True)
+        self.assert_clean(inner)
+
+    def test_patterns_go_on_under_kills(self):
+        image = self.blank_image("a.img", 64 * MIB)
+        for iommu in ("vtd", "none"):
+            ran = self.run_machine(f"kill ahci0 1000 60 3; {pattern(5, 60001, 4)}; kill ahci0 0; sleep 400;"
+                                   "drivers", "--disk", f"ahci:{image}", "--iommu", iommu)
+            self.assert_pattern(ran, 60001)
+            row = re.search(r"^ahci0 +driver +\w+ +\d+ +\d+ +[\d.]+ +(\d+) ", ran.output, re.M)
+            self.assertGreater(int(row[1]), 1)
+
+    def test_a_file_system_goes_on_under_kills(self):
+        os.makedirs(self.path("tree"))
+        with open(self.path("tree/big"), "wb") as file:
+            file.write(os.urandom(4 * MIB))
+        image = self.ext4_image("a.img", "48M", self.path("tree"))
+        ran = self.run_machine(f"mount {NAME}; kill ahci0 400 50 3; cp /big /a; cp /a /b; sync; cp /b /c;"
+                               "kill ahci0 0; sleep 300; sha256sum /big /c; umount /", "--disk", f"ahci:{image}")
+        self.assert_status(ran)
+        hashes = re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M)
+        self.assertEqual(len(hashes), 2, str(ran))
+        self.assertEqual(*hashes)
+        self.assert_clean(image)
+
+    def test_discard(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        ran = self.run_machine(f"write-pattern {NAME} 0 8192 3; discard {NAME} 800 320; write-zeroes {NAME} 0 1",
+                               *self.device((f"file={image},discard=unmap", "ide-hd")))
+        self.assert_status(ran, 1)  # zeroes are not offered
+        self.assert_says(ran, "^write-zeroes: ")
+        with open(image, "rb") as file:
+            data = file.read()
+        self.assertEqual(data[800 * 512:1120 * 512], bytes(320 * 512))
+        for block in (799, 1120):
+            self.assertNotEqual(data[block * 512:(block + 1) * 512], bytes(512))
+
+    def test_an_error_of_the_medium(self):
+        """The one that failed fails, the others of the same queue do not."""
+        image, rules = self.blank_image("a.img", 4 * MIB), self.path("rules")
+        with open(rules, "w", encoding="ascii") as file:
+            file.write('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "3000"\niotype = "read"\n')
+        ran = self.run_machine(
+            f"write-pattern {NAME} 0 8192 3; hexdump {NAME} {3000 * 512} 1; verify-pattern {NAME} 0 3000 3;"
+            f"verify-pattern {NAME} 3001 5191 3; verify-pattern {NAME} 2900 200 3",
+            *self.device((f"file=blkdebug:{rules}:{image}", "ide-hd")))
+        self.assert_status(ran, 1)
+        self.assert_says(ran, f"^hexdump: {NAME}: I/O error$")
+        self.assert_says(ran, f"^{NAME}: 3000 of 3000 blocks as written$")
+        self.assert_says(ran, f"^{NAME}: 5191 of 5191 blocks as written$")
+        self.assert_says(ran, "port 0: read of 1 blocks at 3000 failed with error", "log")
+
+    def test_the_boot_image_in_the_optical_drive(self):
+        with open(os.path.join(BUILD, "boot", "outboard-up.iso"), "rb") as file:
+            head = file.read(32768 + 6)[-5:]
+        self.assertEqual(head, b"CD001")
+        ran = self.run_machine("hexdump ahci0p2 32768 16; write-pattern ahci0p2 0 1 1")
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "^00008000  01 43 44 30 30 31 ")
+        self.assert_says(ran, "^write-pattern: ahci0p2: Read-only file system$")
+        self.assertNotIn("warning", ran.log)
+
+    def test_an_empty_drive_and_an_empty_controller(self):
+        ran = self.run_machine("devices", *self.device(), "--qemu-arg=-device",
+                               "--qemu-arg=ich9-ahci,id=y", "--qemu-arg=-device", "--qemu-arg=ide-cd,bus=y.3")
+        self.assert_status(ran)
+        self.assert_says(ran, "ahci0: 6 ports, nothing to use", "log")
+        self.assert_says(ran, "ahci1: port 3: .* there is no medium in it", "log")
+
+    def test_what_obvm_cannot_attach(self):
+        image = self.blank_image("a.img", 4 * MIB)
+        for option, reason in (("ro", "never read-only"), ("bs=4096", "blocks of 512 bytes")):
+            run = subprocess.run([os.path.join(os.path.dirname(BUILD), "obvm"), "--disk",
+                                  f"ahci:{image},{option}", "-c", "help"], capture_output=True, text=True,
+                                 check=False)
+            self.assertEqual(run.returncode, 2)
+            self.assertIn(reason, run.stderr)
