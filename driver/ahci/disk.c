@@ -141,6 +141,20 @@ static int packet_describe(struct ahci_disk *disk, const struct ata_identity *id
     return 0;
 }
 
+/* As the operator set it. Interrupts are not gathered: what the controllers have for that (11) is
+ * for all ports together, and seldom there. */
+static void disk_moderate(struct ahci_disk *disk, const struct device *device)
+{
+    struct block_moderation moderation = BLOCK_MODERATION_DEFAULT;
+
+    moderation.poll_from = device_setting(device, "poll-from", moderation.poll_from);
+    moderation.gather = device_setting(device, "gather", moderation.gather);
+    moderation.gather_us = device_setting(device, "gather-us", moderation.gather_us);
+    int error = block_device_moderate(disk->block, &moderation);
+    if (error != 0)
+        log_warning("interrupts are not gathered: %s", strerror(error));
+}
+
 static int publish(struct ahci_disk *disk, const struct ahci_shape *shape,
                    const struct ata_identity *identity)
 {
@@ -160,6 +174,7 @@ static int publish(struct ahci_disk *disk, const struct ahci_shape *shape,
         log_error("%s%s is not offered: %s", device_name(device), suffix, strerror(error));
         return error;
     }
+    disk_moderate(disk, device);
     log_info("%s%s: %llu blocks of %u bytes%s, \"%s\", serial %s, %u commands%s",
              device_name(device), suffix, (unsigned long long)limits->blocks, limits->block_size,
              shape->is_packet ? ", read-only" : "", limits->model,

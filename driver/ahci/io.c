@@ -30,6 +30,7 @@ void ahci_io_finish(struct ahci_io *io, unsigned slot, enum block_status status)
     io->plain &= others;
     io->issued &= others;
     io->suspects &= others;
+    io->loud &= others;
     block_request_done(io->command[slot].request, status);
 }
 
@@ -139,6 +140,17 @@ static uint32_t next_get(const struct ahci_io *io)
     return after ? after & -after : waiting & -waiting;
 }
 
+/* Errors always; completions only while somebody waits for that. */
+void ahci_io_interrupts_set(struct ahci_io *io)
+{
+    uint32_t wanted =
+        AHCI_IS_ERRORS | (io->issued & io->loud ? AHCI_IS_REGISTER | AHCI_IS_BITS : 0);
+
+    if (io->enabled != wanted)
+        WRITE(io, ie, wanted);
+    io->enabled = wanted;
+}
+
 void ahci_io_issue(struct ahci_io *io)
 {
     uint32_t next = io->state == AHCI_IO_OPEN ? next_get(io) : 0;
@@ -148,6 +160,7 @@ void ahci_io_issue(struct ahci_io *io)
     for (uint32_t left = next; left; left &= left - 1)
         slot_fill(io, (unsigned)__builtin_ctz(left));
     io->issued |= next;
+    ahci_io_interrupts_set(io);
     /* 5.5.1: PxSACT before PxCI; in both, zeroes do nothing. */
     if (next & io->plain)
         io->last = (unsigned)__builtin_ctz(next);
@@ -173,14 +186,20 @@ static void commands_take(struct ahci_io *io, uint32_t done)
     }
 }
 
+/* Which of those that were issued are not completed. Queued ones are in PxSACT for as long as the
+ * device has them, the other in PxCI (5.3). */
+static uint32_t active_get(const struct ahci_io *io)
+{
+    return !io->issued ? 0 : io->issued & io->plain ? READ(io, ci) : READ(io, sact);
+}
+
 /* Take what is completed. Status after activity: what failed was so before it was no longer active,
  * should a controller take back its bit, which it should not (5.3). */
 static bool io_look(struct ahci_io *io)
 {
     bool queued = !(io->issued & io->plain);
-    uint32_t active = !io->issued ? 0 : queued ? READ(io, sact) : READ(io, ci);
+    uint32_t done = io->issued & ~active_get(io);
     uint32_t status = READ(io, is);
-    uint32_t done = io->issued & ~active;
 
     if (status == AHCI_GONE && ahci_hba_is_gone(io->port->hba)) {
         ahci_io_gone(io);
@@ -194,6 +213,8 @@ static bool io_look(struct ahci_io *io)
     if (failed)
         ahci_recovery_begin(io, status, 0);
     ahci_io_issue(io);
+    if (io->state == AHCI_IO_OPEN)
+        ahci_io_interrupts_set(io);
     return status != 0 || done != 0;
 }
 
@@ -265,6 +286,8 @@ static bool io_start(void *context, struct block_request *request)
         return false;
     io->command[slot] = (struct ahci_io_command){.request = request};
     io->used |= UINT32_C(1) << slot;
+    if (!request->silent)
+        io->loud |= UINT32_C(1) << slot;
     if (!is_data || !io->shape.is_queued)
         io->plain |= UINT32_C(1) << slot;
     if (!io->watch.running)
@@ -277,15 +300,27 @@ static void io_kick(void *context)
     ahci_io_issue(context);
 }
 
+static void io_poll(void *context)
+{
+    struct ahci_io *io = context;
+
+    if (io->state == AHCI_IO_OPEN)
+        io_look(io);
+}
+
+static bool io_is_ready(void *context)
+{
+    const struct ahci_io *io = context;
+
+    return io->state == AHCI_IO_OPEN && io->issued & ~active_get(io);
+}
+
 const struct block_device_ops ahci_io_ops = {
     .start = io_start,
     .kick = io_kick,
+    .poll = io_poll,
+    .ready = io_is_ready,
 };
-
-void ahci_io_interrupts_enable(struct ahci_io *io)
-{
-    WRITE(io, ie, AHCI_IS_REGISTER | AHCI_IS_BITS | AHCI_IS_ERRORS);
-}
 
 void ahci_io_open(struct ahci_port *port, const struct ahci_shape *shape,
                   const struct ata_identity *identity, struct ahci_io *io)
@@ -294,7 +329,7 @@ void ahci_io_open(struct ahci_port *port, const struct ahci_shape *shape,
         .port = port, .state = AHCI_IO_OPEN, .shape = *shape, .identity = *identity};
     WRITE(io, serr, UINT32_MAX);
     WRITE(io, is, UINT32_MAX);
-    ahci_io_interrupts_enable(io);
+    ahci_io_interrupts_set(io);
 }
 
 int ahci_io_drain(struct ahci_io *io, uint64_t limit)

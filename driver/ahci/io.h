@@ -70,6 +70,8 @@ struct ahci_io {
     uint32_t plain;    /* of those: not queued */
     uint32_t issued;   /* of those: with the device, all queued or a plain one */
     uint32_t suspects; /* of those: are issued alone, as one of them has made others fail */
+    uint32_t loud;     /* of those: to be noticed by an interrupt */
+    uint32_t enabled;  /* what the port raises its interrupt for */
     unsigned last;     /* plain one that was issued: the next is after it */
 
     unsigned errors;
@@ -78,7 +80,7 @@ struct ahci_io {
     struct ahci_recovery recovery;
 };
 
-/* For a port that works. Interrupts of the port come from now on. */
+/* For a port that works. Its interrupts come from now on. */
 void ahci_io_open(struct ahci_port *port, const struct ahci_shape *shape,
                   const struct ata_identity *identity, struct ahci_io *io);
 
@@ -105,7 +107,7 @@ bool ahci_io_is_worth_logging(unsigned count);
 void ahci_io_finish(struct ahci_io *io, unsigned slot, enum block_status status);
 void ahci_io_fail(struct ahci_io *io, unsigned slot, uint8_t error);
 void ahci_io_issue(struct ahci_io *io);
-void ahci_io_interrupts_enable(struct ahci_io *io);
+void ahci_io_interrupts_set(struct ahci_io *io);
 void ahci_recovery_begin(struct ahci_io *io, uint32_t cause, uint32_t late);
 void ahci_recovery_step(struct ahci_io *io);
 

@@ -77,7 +77,8 @@ static void resume(struct ahci_io *io)
         ahci_io_fail(io, (unsigned)recovery->culprit, recovery->error);
     else
         others_resume(io, left);
-    ahci_io_interrupts_enable(io);
+    io->enabled = 0; /* as they are since the port was stopped */
+    ahci_io_interrupts_set(io);
     ahci_io_issue(io);
 }
 

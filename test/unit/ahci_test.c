@@ -325,6 +325,43 @@ static void detach_flushes_and_rests(void **state)
     client_close(&client);
 }
 
+/* Many are polled for; single requests have an interrupt each, and so have those that want one. */
+static void interrupts_are_held_back(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        if (way > 0) {
+            ahci_again();
+            port->identity[76] = 0;
+            ahci_model_seal(port);
+        }
+        ahci_attach();
+        client_open(&client, AHCI_NAME, false, 4096);
+        unsigned interrupts = model.interrupts;
+        client_submit_reads(&client, BLOCK_CLIENT_BATCH);
+        block_client_wait(client.client, true);
+        assert_int_equal(client_ended[BLOCK_STATUS_OK], BLOCK_CLIENT_BATCH);
+        assert_in_range(model.interrupts - interrupts, 0, 3);
+        interrupts = model.interrupts;
+        for (unsigned i = 0; i < 10; i++)
+            assert_int_equal(client_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+        assert_int_equal(model.interrupts, interrupts + 10);
+        client_close(&client);
+    }
+    ahci_again();
+    model_settings("poll-from=0 gather=4");
+    ahci_attach();
+    assert_true(model_log_has("interrupts are not gathered"));
+    client_open(&client, AHCI_NAME, false, 4096);
+    client_submit_reads(&client, BLOCK_CLIENT_BATCH);
+    block_client_wait(client.client, true);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], BLOCK_CLIENT_BATCH);
+    assert_in_range(model.interrupts, 1, BLOCK_CLIENT_BATCH);
+    client_close(&client);
+}
+
 static void interrupts_that_are_lost(void **state)
 {
     struct test_client client;
@@ -369,6 +406,7 @@ int main(void)
         AHCI_TEST(the_controller_is_reset_first),
         AHCI_TEST(firmware_that_does_not_let_go),
         AHCI_TEST(detach_flushes_and_rests),
+        AHCI_TEST(interrupts_are_held_back),
         AHCI_TEST(interrupts_that_are_lost),
         AHCI_TEST(interrupts_of_others),
     };
