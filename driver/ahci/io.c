@@ -109,6 +109,11 @@ static void disk_task(struct ahci_io *io, unsigned slot, struct ahci_task *task)
     }
 }
 
+static bool request_is_write(const struct block_request *request)
+{
+    return request->operation == BLOCK_WRITE || request->operation == BLOCK_DISCARD;
+}
+
 /* Built when it is issued, and again each time: a slot's memory may have been used for a command of
  * the driver's own meanwhile. */
 static void slot_fill(struct ahci_io *io, unsigned slot)
@@ -122,6 +127,7 @@ static void slot_fill(struct ahci_io *io, unsigned slot)
         disk_task(io, slot, &task);
     ahci_port_fill(io->port, slot, &task);
     io->command[slot].round = io->round;
+    io->is_dirty |= request_is_write(io->command[slot].request);
 }
 
 /* Which slots are next: suspects one by one, then what is queued together, then the plain ones in
@@ -179,6 +185,7 @@ static void commands_take(struct ahci_io *io, uint32_t done)
         bool is_short = (io->plain >> slot & 1) && request->operation == BLOCK_READ &&
                         header->moved != request->length;
         io->recovery.unprovoked = 0;
+        io->is_dirty &= request->operation != BLOCK_FLUSH; /* it was alone */
         if (is_short)
             ahci_io_fail(io, slot, 0);
         else

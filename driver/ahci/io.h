@@ -72,6 +72,7 @@ struct ahci_io {
     uint32_t suspects; /* of those: are issued alone, as one of them has made others fail */
     uint32_t loud;     /* of those: to be noticed by an interrupt */
     uint32_t enabled;  /* what the port raises its interrupt for */
+    bool is_dirty;     /* something was written since the last flush */
     unsigned last;     /* plain one that was issued: the next is after it */
 
     unsigned errors;

@@ -175,6 +175,19 @@ static bool port_step(struct ahci_io *io)
     }
 }
 
+/* A disk that was away may have been without power, and its cache with it. What was completed and
+ * not flushed is still with the clients, who write it again to the next driver. */
+static void cache_check(const struct ahci_io *io)
+{
+    if (!(io->recovery.cause & AHCI_IS_PLUG) || !io->shape.is_cached || !io->is_dirty)
+        return;
+    log_error(
+        "port %u: the disk was away, and may have lost what was not flushed: the driver ends, "
+        "for that to be written again",
+        io->port->number);
+    exit(EXIT_FAILURE);
+}
+
 /* True: recovery goes on. */
 static bool own_step(struct ahci_io *io)
 {
@@ -201,6 +214,8 @@ static bool own_step(struct ahci_io *io)
         hopeless_rest(io, "another one was connected; restart the driver to use it");
         return true;
     }
+    if (!is_log)
+        cache_check(io);
     resume(io);
     return false;
 }

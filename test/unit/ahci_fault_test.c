@@ -229,6 +229,47 @@ static void a_disk_that_comes_back(void **state)
     client_close(&client);
 }
 
+/* It comes back, but what it had not flushed may be gone: the clients have it, and write it again
+ * to the next driver. In a process of its own. */
+static void a_disk_that_loses_its_cache(void **state)
+{
+    static const bool cases[][3] = {
+        /* cached, flushed, ends */
+        {true, false, true},
+        {true, true, false},
+        {false, false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct test_client client;
+        int status;
+        if (i > 0)
+            ahci_again();
+        port->identity[85] = cases[i][0] ? 1 << 5 : 0;
+        ahci_model_seal(port);
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        assert_int_equal(client_request(&client, BLOCK_WRITE, 5, 1, 0), BLOCK_STATUS_OK);
+        if (cases[i][1])
+            assert_int_equal(client_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            ahci_model_unplug(&model, 0);
+            model_run(5 * CLOCK_MILLISECOND);
+            port->kind = AHCI_MODEL_DISK;
+            port->link_due = model_time() + 20 * CLOCK_MILLISECOND;
+            model_run(CLOCK_SECOND);
+            _exit(99); /* it went on */
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), cases[i][2] ? EXIT_FAILURE : 99);
+        client_close(&client);
+    }
+}
+
 static void a_port_that_was_empty(void **state)
 {
     (void)state;
@@ -480,6 +521,7 @@ int main(void)
         AHCI_TEST(a_command_that_is_lost),
         AHCI_TEST(a_disk_that_is_unplugged),
         AHCI_TEST(a_disk_that_comes_back),
+        AHCI_TEST(a_disk_that_loses_its_cache),
         AHCI_TEST(a_port_that_was_empty),
         AHCI_TEST(errors_out_of_nothing),
         AHCI_TEST(a_controller_that_goes),
