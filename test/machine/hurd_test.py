@@ -25,7 +25,7 @@ class Hurd(MachineTest):
         """A whole life of a system, with the driver killed meanwhile; the file system is clean afterwards."""
         for number in range(BOOTS):
             image = self.ext4_image("root.img", "64M", options=("-t", "ext2", "-b", "4096"))
-            driver = {"nvme": "nvme0", "virtio": "virtio-blk0"}[kind]
+            driver = {"nvme": "nvme0", "virtio": "virtio-blk0", "ahci": "ahci0"}[kind]
             first = 64 * MIB // 512 // 2  # the stand-in writes where the file system has nothing yet
             commands = "sleep 1200; " + (f"kill {driver} 1000 {kills} {number + 1}; " if kills else "")
             arguments = [f"--hurd-arg={word}" for word in
@@ -58,6 +58,12 @@ class Hurd(MachineTest):
 
     def test_on_virtio_under_kills(self):
         self.system("virtio", 512, kills=1000, root="wd0=virtio-blk0")
+
+    def test_on_ahci(self):
+        self.system("ahci", 512)
+
+    def test_on_ahci_under_kills(self):
+        self.system("ahci", 512, kills=1000, root="wd0=ahci0p0")
 
     def test_a_root_device_that_is_not_there(self):
         image = self.blank_image("a.img", MIB)
