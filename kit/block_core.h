@@ -40,7 +40,8 @@ struct block_session {
     struct block_device *device;
     struct block_range range;
     const struct block_transport *transport;
-    void *link; /* the transport's */
+    void *link;   /* the transport's */
+    void *server; /* whoever's it is that serves it without a device of its own */
     bool write;
     bool ending;
     unsigned number;     /* of its requests, for the driver */

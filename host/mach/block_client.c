@@ -15,6 +15,7 @@
 #include <interface/startup_user.h>
 #include <kernel/mach_port_user.h>
 
+#include <host/mach/block_client.h>
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
 #include <host/mach/port.h>
@@ -38,7 +39,9 @@ struct block_client_link {
     const void *completions; /* the driver's memory */
     uint32_t epoch;
     struct shared_memory buffer[BLOCK_BUFFERS];
+    mach_port_t lent[BLOCK_BUFFERS]; /* the lease of one that is another's; null: it is ours */
     unsigned buffer_count;
+    bool seen;         /* who serves it looks at the data */
     bool wake_driver;  /* it slept when there was something for it */
     unsigned finished; /* requests, when the alarm was set */
     struct block_client *client;
@@ -118,6 +121,7 @@ static int session_open(struct block_client_link *link, struct block_info *info)
     if (size != sizeof(*info))
         return EPROTO;
     memcpy(info, record, sizeof(*info));
+    link->seen = info->flags & BLOCK_INFO_SEES_DATA;
     return block_info_is_possible(info) ? queue_open(link) : EPROTO;
 }
 
@@ -207,8 +211,12 @@ static void link_close(struct block_client_link *link)
         mach_port_mod_refs(mach_task_self(), link->wakeups, MACH_PORT_RIGHT_RECEIVE, -1);
     if (link->submissions.address)
         shared_memory_free(&link->submissions);
-    for (unsigned i = 0; i < link->buffer_count; i++)
-        shared_memory_free(&link->buffer[i]);
+    for (unsigned i = 0; i < link->buffer_count; i++) {
+        if (link->lent[i] != MACH_PORT_NULL)
+            port_release(link->lent[i]);
+        else
+            shared_memory_free(&link->buffer[i]);
+    }
 }
 
 /* What is written and not flushed has to be kept. */
@@ -274,17 +282,24 @@ void block_client_close(struct block_client *client)
     free(client); /* the first member of struct opened */
 }
 
-static int buffer_attach(struct block_client_link *link, const struct shared_memory *shared,
-                         uint32_t *buffer)
+static void driver_lost(struct block_client_link *link)
 {
-    mach_port_t lease;
+    block_client_lost(link->client);
+    block_client_resume(link->client);
+}
+
+static int buffer_attach(struct block_client_link *link, unsigned number, uint32_t *buffer)
+{
+    const struct shared_memory *shared = &link->buffer[number];
+    mach_port_t lease = link->lent[number];
     uint64_t attached = 0;
-    int error = shared_memory_lease(shared, false, &lease);
+    int error = lease == MACH_PORT_NULL ? shared_memory_lease(shared, link->seen, &lease) : 0;
 
     if (error != 0)
         return error;
     error = error_from_kernel(block_link_attach(link->session, lease, buffer, &attached));
-    port_release(lease);
+    if (link->lent[number] == MACH_PORT_NULL)
+        port_release(lease);
     return error == 0 && attached < shared->size ? EPROTO : error;
 }
 
@@ -300,7 +315,8 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
     if (error != 0)
         return error;
     uint32_t number = link->buffer_count++;
-    error = buffer_attach(link, shared, buffer);
+    link->lent[number] = MACH_PORT_NULL;
+    error = buffer_attach(link, number, buffer);
     if (error == ENODEV) { /* the driver died: the next one is given all buffers */
         block_client_lost(client);
         error = block_client_recover(client);
@@ -318,13 +334,42 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
     return 0;
 }
 
+int block_client_lend(struct block_client *client, mach_port_t lease, void *memory, size_t size,
+                      uint32_t *buffer)
+{
+    struct block_client_link *link = client->link;
+    unsigned number = link->buffer_count;
+    int error = number < BLOCK_BUFFERS ? 0 : ENOSPC;
+
+    if (error == 0) {
+        link->buffer[number] = (struct shared_memory){memory, size, MACH_PORT_NULL};
+        link->lent[number] = lease;
+        link->buffer_count++;
+        /* With no driver there now, the next one is given all buffers. */
+        error = client->state == BLOCK_CLIENT_LOST ? 0 : buffer_attach(link, number, buffer);
+        if (error == ENODEV) {
+            driver_lost(link);
+            error = 0;
+        } else if (error == 0 && client->state != BLOCK_CLIENT_LOST && *buffer != number) {
+            error = EPROTO;
+        }
+    }
+    if (error != 0) {
+        link->buffer_count = number;
+        return error;
+    }
+    *buffer = number;
+    block_client_note_buffer(client, number, memory);
+    return 0;
+}
+
 static int session_reopen(struct block_client_link *link, struct block_info *info)
 {
     int error = session_open(link, info);
 
     for (unsigned i = 0; i < link->buffer_count && error == 0; i++) {
         uint32_t buffer;
-        error = buffer_attach(link, &link->buffer[i], &buffer);
+        error = buffer_attach(link, i, &buffer);
         if (error == 0 && buffer != i)
             error = EPROTO;
     }
@@ -509,10 +554,15 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     }
 }
 
-static void driver_lost(struct block_client_link *link)
+void block_client_accuse(struct block_client *client, const char *reason)
 {
-    block_client_lost(link->client);
-    block_client_resume(link->client);
+    struct block_client_link *link = client->link;
+
+    if (link->class == MACH_PORT_NULL || client->state == BLOCK_CLIENT_LOST)
+        return;
+    /* What we ask next is asked after this was heard: the name is somebody else's by then. */
+    startup_complain(startup_bootstrap_port(), link->name, link->class, reason);
+    driver_lost(link);
 }
 
 /* Between two turns the driver has to wake us: `asleep` stays set for as long as the loop waits for

@@ -14,6 +14,7 @@
 #include <interface/types.h>
 #include <kernel/mach_port_user.h>
 
+#include <host/mach/block_server.h>
 #include <host/mach/device.h>
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
@@ -41,6 +42,7 @@ enum { BOUNDED_MAX = 512 };
 struct offer {
     struct device *device;
     struct block_device *block;
+    const struct block_server *server; /* null: a device's driver */
     char suffix[32];
     struct class whole;
     unsigned bounded_count;
@@ -113,7 +115,9 @@ static void link_ended(void *context, struct block_session *session)
 {
     struct link *link = context;
 
-    for (unsigned i = 0; i < BLOCK_BUFFERS; i++) {
+    if (link->offer->server && session->server)
+        link->offer->server->close(session->server);
+    for (unsigned i = 0; i < BLOCK_BUFFERS && !link->offer->server; i++) {
         if (session->buffer[i].size != 0)
             io_device_dma_unmap(device_io_port(link->offer->device), session->buffer[i].address);
     }
@@ -210,8 +214,8 @@ static bool turn(void *context)
     return more;
 }
 
-int block_device_publish(struct device *device, const char *suffix,
-                         const struct block_device_limits *limits,
+static int offer_publish(struct device *device, const struct block_server *server,
+                         const char *suffix, const struct block_device_limits *limits,
                          const struct block_device_ops *ops, void *context,
                          struct block_device **result)
 {
@@ -224,6 +228,7 @@ int block_device_publish(struct device *device, const char *suffix,
         return error;
     }
     offer->device = device;
+    offer->server = server;
     offer->block = *result;
     snprintf(offer->suffix, sizeof(offer->suffix), "%s", suffix);
     offer->whole = (struct class){.offer = offer, .range = block_device_range(offer->block)};
@@ -231,6 +236,23 @@ int block_device_publish(struct device *device, const char *suffix,
         hooked = loop_at_turn_end(turn, NULL);
     error = port_create(&class_type, &offer->whole, &offer->whole.port);
     return error == 0 ? startup_offer(suffix, "block", offer->whole.port) : error;
+}
+
+int block_device_publish(struct device *device, const char *suffix,
+                         const struct block_device_limits *limits,
+                         const struct block_device_ops *ops, void *context,
+                         struct block_device **result)
+{
+    return offer_publish(device, NULL, suffix, limits, ops, context, result);
+}
+
+int block_server_publish(const struct block_server *server, const char *suffix,
+                         const struct block_device_limits *limits,
+                         const struct block_device_ops *ops, void *context)
+{
+    struct block_device *device;
+
+    return offer_publish(NULL, server, suffix, limits, ops, context, &device);
 }
 
 static struct class *class_lookup(mach_port_t port)
@@ -306,7 +328,10 @@ kern_return_t serve_block_class_open(mach_port_t port, boolean_t write, mach_por
         free(link);
         return outboard_error_make(error);
     }
-    error = port_create(&session_type, link, &link->port);
+    if (link->offer->server)
+        error = link->offer->server->open(link->offer->block->context, &link->session->server);
+    if (error == 0)
+        error = port_create(&session_type, link, &link->port);
     mach_port_set_qlimit(mach_task_self(), link->port, 1); /* one wakeup is as good as two */
     if (error == 0)
         error = port_watch(link->client, client_died, link);
@@ -323,25 +348,41 @@ kern_return_t serve_block_class_open(mach_port_t port, boolean_t write, mach_por
     return 0;
 }
 
+static int buffer_attach(struct link *link, mach_port_t lease, unsigned *buffer, uint64_t *size)
+{
+    mach_port_t io = device_io_port(link->offer->device);
+    uint64_t address;
+    int error = error_from_kernel(io_device_dma_map(io, lease, &address, size));
+
+    if (error != 0)
+        return error;
+    error = block_session_attach(link->session, address, *size, buffer);
+    if (error != 0)
+        io_device_dma_unmap(io, address);
+    return error;
+}
+
+/* What is there stays until the session ends, even if this session has no number for it. */
+static int buffer_serve(struct link *link, mach_port_t lease, unsigned *buffer, uint64_t *size)
+{
+    uint64_t address;
+    int error = link->offer->server->attach(link->session->server, lease, &address, size);
+
+    return error == 0 ? block_session_attach(link->session, address, *size, buffer) : error;
+}
+
 kern_return_t serve_block_link_attach(mach_port_t port, mach_port_t lease, unsigned *buffer,
                                       uint64_t *size)
 {
     struct link *link = port_context(port, &session_type);
-    uint64_t address;
 
     if (!link || !link->session)
         return outboard_error_make(EOPNOTSUPP);
-    mach_port_t io = device_io_port(link->offer->device);
-    int error = error_from_kernel(io_device_dma_map(io, lease, &address, size));
-    if (error != 0)
-        return outboard_error_make(error);
-    error = block_session_attach(link->session, address, *size, buffer);
-    if (error != 0) {
-        io_device_dma_unmap(io, address);
-        return outboard_error_make(error);
-    }
-    port_release(lease);
-    return 0;
+    int error = link->offer->server ? buffer_serve(link, lease, buffer, size)
+                                    : buffer_attach(link, lease, buffer, size);
+    if (error == 0)
+        port_release(lease);
+    return outboard_error_make(error);
 }
 
 static int link_queue_open(struct link *link, mach_port_t lease, mach_port_t *completions)

@@ -60,15 +60,21 @@ int shared_memory_lease(const struct shared_memory *memory, bool readable, mach_
     return error_from_kernel(memory_lease(memory->memory, readable, lease));
 }
 
-int shared_memory_open(mach_port_t lease, size_t size, const void **address)
+static int pager_get(mach_port_t lease, mach_port_t *pager, uint64_t *length)
 {
-    mach_port_t pool, pager;
-    uint64_t length = 0;
-    void *mapped;
+    mach_port_t pool;
     int error = pool_get(&pool);
 
-    if (error == 0)
-        error = error_from_kernel(memory_open(pool, lease, &pager, &length));
+    return error == 0 ? error_from_kernel(memory_open(pool, lease, pager, length)) : error;
+}
+
+int shared_memory_open(mach_port_t lease, size_t size, const void **address)
+{
+    mach_port_t pager;
+    uint64_t length = 0;
+    void *mapped;
+    int error = pager_get(lease, &pager, &length);
+
     if (error != 0)
         return error;
     error = length < size ? EPROTO : memory_map_object(pager, size, false, &mapped);
@@ -76,4 +82,30 @@ int shared_memory_open(mach_port_t lease, size_t size, const void **address)
     if (error == 0)
         *address = mapped;
     return error;
+}
+
+int shared_memory_open_all(mach_port_t lease, const void **address, size_t *size)
+{
+    mach_port_t pager;
+    uint64_t length = 0;
+    void *mapped;
+    int error = pager_get(lease, &pager, &length);
+
+    if (error != 0)
+        return error;
+    error = memory_map_object(pager, length, false, &mapped);
+    port_release(pager);
+    if (error == 0) {
+        *address = mapped;
+        *size = length;
+    }
+    return error;
+}
+
+int shared_memory_narrow(mach_port_t lease, mach_port_t *narrowed)
+{
+    mach_port_t pool;
+    int error = pool_get(&pool);
+
+    return error == 0 ? error_from_kernel(memory_narrow(pool, lease, narrowed)) : error;
 }

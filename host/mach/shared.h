@@ -28,4 +28,10 @@ int shared_memory_lease(const struct shared_memory *memory, bool readable, mach_
  * lease. EPROTO: there is less; EOPNOTSUPP: it is no such lease. Unmap with memory_pages_free. */
 int shared_memory_open(mach_port_t lease, size_t size, const void **address);
 
+/* All of it, however much that is. */
+int shared_memory_open_all(mach_port_t lease, const void **address, size_t *size);
+
+/* What a task may pass on of a lease that it was given: one that is not readable. */
+int shared_memory_narrow(mach_port_t lease, mach_port_t *narrowed);
+
 #endif

@@ -334,17 +334,14 @@ kern_return_t serve_memory_open(mach_port_t port, mach_port_t lease_port, mach_p
     return code;
 }
 
-kern_return_t serve_memory_lease(mach_port_t port, boolean_t readable, mach_port_t *result)
+static int lease_create(struct io_memory *memory, bool readable, mach_port_t *result)
 {
-    struct io_memory *memory = port_context(port, &memory_type);
-
-    if (!memory)
-        return outboard_error_make(EOPNOTSUPP);
     struct io_lease *lease = calloc(1, sizeof(*lease));
     int error = lease ? port_create(&lease_type, lease, &lease->port) : ENOMEM;
+
     if (error != 0) {
         free(lease);
-        return outboard_error_make(error);
+        return error;
     }
     lease->memory = memory;
     lease->readable = readable;
@@ -353,6 +350,25 @@ kern_return_t serve_memory_lease(mach_port_t port, boolean_t readable, mach_port
     memory->references++;
     *result = port_make_send(lease->port);
     return 0;
+}
+
+kern_return_t serve_memory_lease(mach_port_t port, boolean_t readable, mach_port_t *result)
+{
+    struct io_memory *memory = port_context(port, &memory_type);
+
+    return outboard_error_make(memory ? lease_create(memory, readable, result) : EOPNOTSUPP);
+}
+
+kern_return_t serve_memory_narrow(mach_port_t port, mach_port_t lease_port, mach_port_t *result)
+{
+    const struct io_lease *lease = port_context(lease_port, &lease_type);
+
+    if (!lease || !lease->memory || !port_context(port, &pool_type))
+        return outboard_error_make(EOPNOTSUPP);
+    int error = lease_create(lease->memory, false, result);
+    if (error == 0)
+        port_release(lease_port); /* on an error it goes with the message */
+    return outboard_error_make(error);
 }
 
 struct io_memory *io_memory_from_lease(mach_port_t port)
