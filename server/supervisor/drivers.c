@@ -279,6 +279,12 @@ int drivers_upgrade(const char *name, const void *program, size_t size)
     return drivers_restart(name);
 }
 
+static void disk_offered(struct child *child, const struct child_offer *disk)
+{
+    partitions_start(child, disk);
+    integrity_look();
+}
+
 void drivers_start(void)
 {
     struct pci_function_info *functions;
@@ -286,7 +292,7 @@ void drivers_start(void)
 
     archive_each(&supervisor_archive, manifest_visit, NULL);
     child_on_end(driver_ended);
-    child_on_offer(partitions_start);
+    child_on_offer(disk_offered);
     child_on_ready(driver_ready);
     int error = drivers_functions(&functions, &count);
     if (error != 0) {

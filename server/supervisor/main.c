@@ -181,6 +181,7 @@ int main(int argc, char **argv)
     device_start();
     drivers_start();
     drivers_wait();
+    integrity_report_missing();
     watch_start();
     shell_start(argc == 7);
     if (argc == 7)

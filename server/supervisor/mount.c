@@ -60,6 +60,8 @@ int mount_start(const char *device_name, bool read_only, mach_port_t *fs)
 
     if (!device)
         return ENOENT;
+    if (integrity_holds(device_name))
+        return EBUSY;
     if (child && child->task.task != MACH_PORT_NULL)
         return EBUSY;
     if (child)

@@ -36,27 +36,33 @@ static int restart_parse(struct policy *policy, const char *key, const char *val
     return 1;
 }
 
-static int setting_parse(struct policy *policy, const char *program, const char *text)
+static int setting_add(struct policy_setting *settings, unsigned *count, unsigned most,
+                       const char *program, const char *text)
 {
-    unsigned last = policy->setting_count;
+    struct policy_setting *setting = &settings[*count];
 
-    if (last == POLICY_SETTINGS_MAX || strlen(program) >= sizeof(policy->setting[last].program) ||
-        strlen(text) >= sizeof(policy->setting[last].text))
+    if (*count == most || strlen(program) >= sizeof(setting->program) ||
+        strlen(text) >= sizeof(setting->text))
         return 0;
-    strcpy(policy->setting[last].program, program);
-    strcpy(policy->setting[last].text, text);
-    policy->setting_count++;
+    strcpy(setting->program, program);
+    strcpy(setting->text, text);
+    ++*count;
     return 1;
 }
 
 static int line_parse(void *context, const char *section, const char *key, const char *value)
 {
+    struct policy *policy = context;
+
     if (strcmp(section, "faults") == 0)
         return faults_parse(context, key, value);
     if (strcmp(section, "restart") == 0)
         return restart_parse(context, key, value);
     if (strcmp(section, "settings") == 0)
-        return setting_parse(context, key, value);
+        return setting_add(policy->setting, &policy->setting_count, POLICY_SETTINGS_MAX, key,
+                           value);
+    if (strcmp(section, "integrity") == 0)
+        return setting_add(policy->filter, &policy->filter_count, POLICY_FILTERS_MAX, key, value);
     return 0;
 }
 
@@ -88,7 +94,7 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
         snprintf(problem, problem_size,
                  "line %d: neither [faults] policy = log or stop, [restart] quick, deaths or watch "
                  "= NUMBER, "
-                 "nor [settings] PROGRAM = NAME=NUMBER",
+                 "nor [settings] PROGRAM = NAME=NUMBER, nor [integrity] NAME = DISKS",
                  line);
     else
         snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);

@@ -10,17 +10,23 @@
 
 #include <server/supervisor/restart.h>
 
-enum { POLICY_SETTINGS_MAX = 16 };
+enum { POLICY_SETTINGS_MAX = 16, POLICY_FILTERS_MAX = 4 };
+
+struct policy_setting {
+    char program[32];
+    char text[96];
+};
 
 struct policy {
     bool faults_stop; /* end a driver whose device was refused an access */
     struct restart_limits restart;
     unsigned watch; /* milliseconds from one question to drivers to the next */
     unsigned setting_count;
-    struct {
-        char program[32];
-        char text[96]; /* "poll-from=4 gather=8": the program understands it (kit/setting.h) */
-    } setting[POLICY_SETTINGS_MAX];
+    /* "poll-from=4 gather=8": the program understands it (kit/setting.h) */
+    struct policy_setting setting[POLICY_SETTINGS_MAX];
+    unsigned filter_count;
+    /* A name, and disks and options: "nvme0n1 nvme1n1 sample=8" */
+    struct policy_setting filter[POLICY_FILTERS_MAX];
 };
 
 /* What is set for a program; empty: nothing. */

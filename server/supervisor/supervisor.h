@@ -2,8 +2,8 @@
  *
  * The supervisor's parts: main.c starts what is always there; child.c keeps the tasks and stop.c
  * stops them; drivers.c matches manifests (manifest.c) and starts drivers; partitions.c has their
- * disks divided; mount.c runs file systems; operator.c serves an operator, with reports from
- * devices.c, drivers.c and journal.c.
+ * disks divided and integrity.c has them checked; mount.c runs file systems; operator.c serves an
+ * operator, with reports from devices.c, drivers.c and journal.c.
  */
 #ifndef SERVER_SUPERVISOR_SUPERVISOR_H
 #define SERVER_SUPERVISOR_SUPERVISOR_H
@@ -55,6 +55,12 @@ void partitions_start(struct child *driver, const struct child_offer *disk);
 void partitions_stop(const struct child *driver, bool returns);
 /* The driver is ready again: disks that it does not offer any more are not divided either. */
 void partitions_tidy(const struct child *driver);
+
+/* integrity.c: start the filters whose disks are all offered by now; say which are not there;
+ * whether one has that device, and nobody else should. */
+void integrity_look(void);
+void integrity_report_missing(void);
+bool integrity_holds(const char *device);
 
 /* kills.c: as supervisor_kill says. */
 int kills_start(const char *driver, unsigned times, unsigned milliseconds, unsigned seed);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * An integrity filter for each device that the configuration names, as soon as its disks are
+ * offered. It goes on when their drivers are restarted.
+ */
+#include <string.h>
+
+#include <server/supervisor/journal.h>
+#include <server/supervisor/supervisor.h>
+
+#define SERVICE_QUOTA (UINT64_C(80) << 20) /* 10 MiB for each session with a mirror, and some */
+
+enum { DISKS_MAX = 2 };
+
+struct disks {
+    char name[DISKS_MAX][OUTBOARD_NAME_SIZE];
+    unsigned count;
+};
+
+/* The words without a "=". */
+static void disks_parse(const char *text, struct disks *disks)
+{
+    disks->count = 0;
+    while (*text && disks->count < DISKS_MAX) {
+        size_t length = strcspn(text, " ");
+        if (!memchr(text, '=', length) && length < OUTBOARD_NAME_SIZE) {
+            memcpy(disks->name[disks->count], text, length);
+            disks->name[disks->count++][length] = '\0';
+        }
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+
+static bool is_started(const char *name)
+{
+    const struct child *child = child_first();
+
+    while (child && strcmp(child->name, name) != 0)
+        child = child->next;
+    return child != NULL;
+}
+
+static bool is_offered(const char *name)
+{
+    const struct child_offer *offer = child_offer_find(name, "block");
+
+    return offer && offer->right != MACH_PORT_NULL;
+}
+
+static void filter_start(const char *name, const char *text, const struct disks *disks)
+{
+    static const char *const grants[DISKS_MAX] = {"disk0", "disk1"};
+    struct child *child = child_create(name, "integrity", CHILD_SERVICE);
+    int error = 0;
+
+    if (!child)
+        return;
+    child->is_believed = true;
+    for (unsigned i = 0; i < disks->count && error == 0; i++)
+        error = child_grant_device(child, grants[i], disks->name[i]);
+    if (error == 0)
+        error = supervisor_grant_pool(child, SERVICE_QUOTA);
+    if (error == 0)
+        child_start(child, text);
+    else
+        child_end(child, CHILD_FAILED, strerror(error));
+}
+
+void integrity_look(void)
+{
+    for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
+        const struct policy_setting *filter = &supervisor_policy.filter[i];
+        struct disks disks;
+        unsigned offered = 0;
+        if (is_started(filter->program))
+            continue;
+        disks_parse(filter->text, &disks);
+        while (offered < disks.count && is_offered(disks.name[offered]))
+            offered++;
+        if (offered == disks.count)
+            filter_start(filter->program, filter->text, &disks);
+    }
+}
+
+void integrity_report_missing(void)
+{
+    for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
+        if (!is_started(supervisor_policy.filter[i].program))
+            journal_note(LOG_WARNING, "%s: not there, as not all of its disks are: %s",
+                         supervisor_policy.filter[i].program, supervisor_policy.filter[i].text);
+    }
+}
+
+/* A disk, or a part of it. */
+static bool is_part_of(const char *device, const char *disk)
+{
+    size_t length = strlen(disk);
+
+    return strncmp(device, disk, length) == 0 && (device[length] == '\0' || device[length] == 'p');
+}
+
+bool integrity_holds(const char *device)
+{
+    for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
+        struct disks disks;
+        disks_parse(supervisor_policy.filter[i].text, &disks);
+        for (unsigned disk = 0; disk < disks.count; disk++) {
+            if (is_part_of(device, disks.name[disk]) || is_part_of(disks.name[disk], device))
+                return is_started(supervisor_policy.filter[i].program);
+        }
+    }
+    return false;
+}

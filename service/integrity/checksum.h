@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * CRC32C (Castagnoli, as in RFC 3720 appendix B.4) of blocks.
+ */
+#ifndef SERVICE_INTEGRITY_CHECKSUM_H
+#define SERVICE_INTEGRITY_CHECKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One for each of `count` blocks of `block_size` bytes, a multiple of 8; `data` is aligned to 4. */
+void checksum_blocks(const void *data, size_t block_size, unsigned count, uint32_t *sums);
+
+/* The same, one way or the other, for who compares them; by instruction only where there is one. */
+void checksum_blocks_by_table(const void *data, size_t block_size, unsigned count, uint32_t *sums);
+void checksum_blocks_by_instruction(const void *data, size_t block_size, unsigned count,
+                                    uint32_t *sums);
+
+#endif

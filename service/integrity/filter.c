@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "filter.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <kit/block_core.h>
+#include <kit/log.h>
+
+#include "checksum.h"
+#include "work.h"
+
+int filter_init(struct filter *filter, unsigned table_pieces)
+{
+    filter->table = table_create(table_pieces);
+    filter->later_end = &filter->later;
+    filter->random = 1;
+    return filter->table ? 0 : ENOMEM;
+}
+
+void filter_session_init(struct filter_session *session, struct filter *filter)
+{
+    session->filter = filter;
+    session->scratch_free = (1u << FILTER_SCRATCHES) - 1;
+    session->waiting_end = &session->waiting;
+}
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What one lacks the other has in vain. Discarded blocks may differ from copy to copy, so that a
+ * mirror has no discard. */
+static int mirror_limits(const struct block_info *other, struct block_device_limits *limits)
+{
+    const uint32_t both = BLOCK_INFO_WRITE_ZEROES,
+                   either = BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_READ_ONLY;
+
+    if (other->block_size != limits->block_size || other->blocks != limits->blocks)
+        return EINVAL;
+    limits->max_transfer = lesser(limits->max_transfer, other->max_transfer);
+    limits->max_blocks = lesser(limits->max_blocks, other->max_blocks);
+    limits->flags =
+        (limits->flags & other->flags & both) | ((limits->flags | other->flags) & either);
+    return 0;
+}
+
+int filter_limits(const struct filter *filter, const struct block_info *info,
+                  struct block_device_limits *limits)
+{
+    *limits = (struct block_device_limits){
+        .blocks = info->blocks,
+        .block_size = info->block_size,
+        .max_transfer = lesser(info->max_transfer, FILTER_TRANSFER),
+        .max_blocks = lesser(info->max_blocks, 1 << 16),
+        .flags = info->flags,
+    };
+    memcpy(limits->serial, info->serial, sizeof(limits->serial));
+    memcpy(limits->model, info->model, sizeof(limits->model));
+    int error = filter->disk_count == 2 ? mirror_limits(info + 1, limits) : 0;
+    limits->flags |= BLOCK_INFO_SEES_DATA;
+    return error;
+}
+
+static void sums_learn(struct filter_work *work, const uint32_t *sums)
+{
+    table_set(work->session->filter->table, work->request->block, work->request->count, sums);
+}
+
+/* The last word on a request whose data stays wrong. */
+static void give_up(struct filter_work *work, unsigned disk)
+{
+    log_error("%s: %s of %u blocks at %llu: still wrong after %u repeats: given up",
+              work->session->filter->disk[disk].name,
+              work->request->operation == BLOCK_READ ? "read" : "write", work->request->count,
+              (unsigned long long)work->request->block, work->repeats);
+    work_finish(work, BLOCK_STATUS_MEDIUM);
+}
+
+static unsigned leg_used(const struct filter_work *work)
+{
+    return work->leg[0].used ? 0 : 1;
+}
+
+static void read_done(struct filter_work *work)
+{
+    unsigned disk = leg_used(work);
+    enum block_status status = work->leg[disk].status;
+
+    if (status == BLOCK_STATUS_OK) {
+        const uint32_t *sums = work_sums(work, work_data(work));
+        if (work_compare(work, disk, sums)) {
+            sums_learn(work, sums);
+            work_finish(work, status);
+            return;
+        }
+        work->accused |= 1u << disk;
+    }
+    if (disks_there(work->session->filter) == 2)
+        work_scratch_get(work, mirror_settle);
+    else if (status != BLOCK_STATUS_OK)
+        work_finish(work, status);
+    else if (!work_repeat(work, read_begin))
+        give_up(work, disk);
+}
+
+/* Large neighbouring parts from different disks. */
+static unsigned disk_choose(const struct filter *filter, uint64_t block)
+{
+    unsigned disk = (unsigned)(block >> 12) % FILTER_DISKS;
+
+    return disk_is_there(filter, disk) ? disk : 1 - disk;
+}
+
+void read_begin(struct filter_work *work)
+{
+    struct filter *filter = work->session->filter;
+    const struct block_request *request = work->request;
+
+    if (disks_there(filter) == 2 &&
+        !table_knows_all(filter->table, request->block, request->count)) {
+        work_scratch_get(work, mirror_read_both);
+        return;
+    }
+    step_begin(work, read_done);
+    step_leg_own(work, disk_choose(filter, request->block), BLOCK_READ);
+    step_end(work);
+}
+
+static void write_begin(struct filter_work *work);
+
+static void sample_done(struct filter_work *work)
+{
+    unsigned disk = leg_used(work);
+    enum block_status status = legs_judge(work, "reading back");
+
+    if (status != BLOCK_STATUS_OK ||
+        work_compare(work, disk, work_sums(work, work_scratch(work, 0)))) {
+        work_finish(work, status);
+        return;
+    }
+    work->accused |= 1u << disk;
+    if (work_repeat(work, write_begin))
+        return;
+    if (disks_there(work->session->filter) == 1) {
+        table_forget(work->session->filter->table, work->request->block, work->request->count);
+        give_up(work, disk);
+        return;
+    }
+    disk_drop(work->session->filter, disk, "what is written does not get there");
+    work_finish(work, BLOCK_STATUS_OK);
+}
+
+static void sample_read(struct filter_work *work)
+{
+    const struct filter *filter = work->session->filter;
+
+    step_begin(work, sample_done);
+    step_leg_scratch(work, disk_choose(filter, filter->random >> 4), BLOCK_READ, 0);
+    step_end(work);
+}
+
+/* What was found wrong once is looked at again. */
+static bool is_sampled(struct filter_work *work)
+{
+    struct filter *filter = work->session->filter;
+
+    if (work->repeats > 0)
+        return true;
+    if (filter->options.sample == 0)
+        return false;
+    filter->random = filter->random * 1664525 + 1013904223;
+    return (filter->random >> 16) % filter->options.sample == 0;
+}
+
+static void write_done(struct filter_work *work)
+{
+    const struct block_request *request = work->request;
+    enum block_status status = legs_judge(work, "a write");
+
+    if (status != BLOCK_STATUS_OK)
+        table_forget(work->session->filter->table, request->block, request->count);
+    if (status == BLOCK_STATUS_OK && request->operation == BLOCK_WRITE && is_sampled(work))
+        work_scratch_get(work, sample_read);
+    else
+        work_finish(work, status);
+}
+
+static void write_begin(struct filter_work *work)
+{
+    step_begin(work, write_done);
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+        if (disk_is_there(work->session->filter, disk))
+            step_leg_own(work, disk, BLOCK_WRITE);
+    }
+    step_end(work);
+}
+
+/* Nobody reads these blocks before it is done, so that what they will be can be noted now. */
+static void write_note(struct filter_work *work)
+{
+    static unsigned char zeroes[65536];
+    struct filter *filter = work->session->filter;
+    const struct block_request *request = work->request;
+    uint32_t sum;
+
+    if (request->operation == BLOCK_WRITE) {
+        sums_learn(work, work_sums(work, work_data(work)));
+    } else if (request->operation == BLOCK_WRITE_ZEROES) {
+        checksum_blocks(zeroes, filter->block_size, 1, &sum);
+        table_set_all(filter->table, request->block, request->count, sum);
+    } else {
+        table_forget(filter->table, request->block, request->count);
+    }
+}
+
+static void flush_done(struct filter_work *work)
+{
+    work_finish(work, legs_judge(work, "a flush"));
+}
+
+/* All that has no data: to every disk. */
+static void bare_begin(struct filter_work *work)
+{
+    const struct block_request *request = work->request;
+
+    step_begin(work, request->operation == BLOCK_FLUSH ? flush_done : write_done);
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+        if (disk_is_there(work->session->filter, disk))
+            step_leg(work, disk, request->operation, 0, 0);
+    }
+    step_end(work);
+}
+
+/* Whether one that is under way touches the same blocks, and one of the two writes. A flush touches
+ * none. */
+static bool is_in_the_way(const struct filter *filter, const struct block_request *request)
+{
+    bool writes = request->operation != BLOCK_READ;
+
+    if (!writes && filter->writing == 0)
+        return false;
+    for (const struct filter_work *work = filter->under_way; work; work = work->following) {
+        const struct block_request *other = work->request;
+        if ((writes || other->operation != BLOCK_READ) &&
+            other->block < request->block + request->count &&
+            request->block < other->block + other->count)
+            return true;
+    }
+    return false;
+}
+
+static struct filter_work *work_make(struct filter *filter, struct block_request *request)
+{
+    struct filter_session *session = request->session->server;
+    struct filter_work *work = &session->work[request->slot];
+
+    work->request = request;
+    work->session = session;
+    work->repeats = work->accused = work->wrong = 0;
+    work->scratch = -1;
+    work->following = filter->under_way;
+    work->at = &filter->under_way;
+    if (work->following)
+        work->following->at = &work->following;
+    filter->under_way = work;
+    filter->writing += request->operation != BLOCK_READ;
+    return work;
+}
+
+bool filter_start(void *context, struct block_request *request)
+{
+    struct filter *filter = context;
+
+    if (is_in_the_way(filter, request))
+        return false;
+    struct filter_work *work = work_make(filter, request);
+    if (request->operation == BLOCK_READ) {
+        read_begin(work);
+    } else if (request->operation == BLOCK_WRITE) {
+        write_note(work);
+        write_begin(work);
+    } else {
+        if (request->operation != BLOCK_FLUSH)
+            write_note(work);
+        bare_begin(work);
+    }
+    return true;
+}
+
+/* A driver that was replaced since has been judged for it. */
+static void accuse(struct filter_work *work, unsigned disk)
+{
+    struct block_client *client = work->session->client[disk];
+
+    if (block_client_counts(client).recoveries == work->leg[disk].recoveries)
+        block_client_accuse(client, work->request->operation == BLOCK_READ
+                                        ? "it returns wrong data"
+                                        : "it does not write what it says");
+}
+
+bool filter_turn(struct filter *filter)
+{
+    bool ended = filter->ended;
+
+    filter->ended = false;
+    while (filter->later) {
+        struct filter_work *work = filter->later;
+        filter->later = work->queued;
+        if (!filter->later)
+            filter->later_end = &filter->later;
+        for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+            if (work->accused & 1u << disk)
+                accuse(work, disk);
+        }
+        work->accused = 0;
+        work->next(work);
+    }
+    return ended;
+}

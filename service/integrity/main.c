@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The integrity filter on GNU Mach: offers a block device that checks another one, or two (filter.h
+ * says how). argv: program, instance, the disks' names and options, as in supervisor.conf's
+ * [integrity]: "nvme0n1 nvme1n1 sample=8". The disks are granted as disk0 and disk1.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <host/mach/block_client.h>
+#include <host/mach/block_server.h>
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/shared.h>
+#include <host/mach/startup.h>
+#include <kit/block_core.h>
+#include <kit/log.h>
+#include <kit/setting.h>
+
+#include "filter.h"
+
+enum { SESSIONS_MAX = 6, MEBIBYTE = 1 << 20, PIECE_SIZE = TABLE_PIECE_BLOCKS * 4 + 128 };
+enum { SAMPLE_DEFAULT = 64, REPEATS_DEFAULT = 2, MEMORY_DEFAULT = 16 };
+
+struct session {
+    struct filter_session filter; /* first */
+    struct shared_memory scratch;
+    struct session *next; /* to be closed */
+};
+
+static struct filter filter;
+static struct block_info infos[FILTER_DISKS];
+static unsigned session_count;
+static struct session *closing;
+
+static const char *grant_name(unsigned disk)
+{
+    return disk == 0 ? "disk0" : "disk1";
+}
+
+static void session_free(struct session *session)
+{
+    struct filter_session *own = &session->filter;
+
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+        if (own->client[disk])
+            block_client_close(own->client[disk]);
+    }
+    for (unsigned i = 0; i < own->buffer_count; i++)
+        memory_pages_free((void *)own->buffer[i].memory, own->buffer[i].size);
+    if (session->scratch.address)
+        shared_memory_free(&session->scratch);
+    free(session);
+    session_count--;
+}
+
+/* The lease is lent on, under the same number on each disk's session. */
+static int lease_lend(struct filter_session *session, mach_port_t lease, const void *memory,
+                      size_t size, uint32_t id[FILTER_DISKS])
+{
+    int error = 0;
+
+    for (unsigned disk = 0; disk < FILTER_DISKS && error == 0; disk++) {
+        mach_port_t narrowed;
+        if (!session->client[disk])
+            continue;
+        error = shared_memory_narrow(lease, &narrowed);
+        if (error != 0)
+            return error;
+        error = block_client_lend(session->client[disk], narrowed, (void *)memory, size, &id[disk]);
+        if (error != 0)
+            port_release(narrowed);
+    }
+    return error;
+}
+
+static int scratch_open(struct session *session)
+{
+    mach_port_t lease;
+    int error = shared_memory_allocate(FILTER_SCRATCH_SIZE, &session->scratch);
+
+    if (error == 0)
+        error = shared_memory_lease(&session->scratch, false, &lease);
+    if (error != 0)
+        return error;
+    session->filter.scratch = session->scratch.address;
+    error = lease_lend(&session->filter, lease, session->scratch.address, session->scratch.size,
+                       session->filter.scratch_id);
+    port_release(lease);
+    return error;
+}
+
+/* For writing wherever that is possible: a read may have to repair. */
+static int disk_open(unsigned disk, struct block_client **client)
+{
+    int error = block_client_open(grant_name(disk), true, client);
+
+    return error == EROFS ? block_client_open(grant_name(disk), false, client) : error;
+}
+
+/* Another disk under the old name would get what is meant for the one that was checked. */
+static int disk_open_again(unsigned disk, struct block_client **client)
+{
+    int error = disk_open(disk, client);
+
+    if (error == 0 && memcmp(block_client_info(*client), &infos[disk], sizeof(infos[disk])) != 0) {
+        log_error("%s: it is not the disk that was there at the start", filter.disk[disk].name);
+        return ENODEV;
+    }
+    return error == 0 ? block_client_join_loop(*client) : error;
+}
+
+static bool turn(void *context)
+{
+    (void)context;
+    while (closing) {
+        struct session *session = closing;
+        closing = session->next;
+        session_free(session);
+    }
+    if (filter_turn(&filter))
+        block_turn();
+    bool submitted = filter.submitted; /* to a disk that may have had its turn */
+    filter.submitted = false;
+    return submitted;
+}
+
+/* After the hook of the disks' clients, whose completions it goes on with. */
+static int turn_hook(void)
+{
+    static bool hooked;
+
+    if (!hooked)
+        hooked = loop_at_turn_end(turn, NULL);
+    return hooked ? 0 : ENOSPC;
+}
+
+static int session_open(void *context, void **result)
+{
+    struct session *session = session_count < SESSIONS_MAX ? calloc(1, sizeof(*session)) : NULL;
+    int error = 0;
+
+    (void)context;
+    if (!session)
+        return session_count < SESSIONS_MAX ? ENOMEM : EMFILE;
+    session_count++;
+    filter_session_init(&session->filter, &filter);
+    for (unsigned disk = 0; disk < filter.disk_count && error == 0; disk++)
+        error = disk_open_again(disk, &session->filter.client[disk]);
+    if (error == 0)
+        error = scratch_open(session);
+    if (error == 0)
+        error = turn_hook();
+    if (error != 0) {
+        log_error("a client gets no session: %s", strerror(error));
+        session_free(session);
+        return error;
+    }
+    *result = session;
+    return 0;
+}
+
+static int session_attach(void *context, mach_port_t lease, uint64_t *address, uint64_t *size)
+{
+    struct filter_session *session = context;
+    const void *memory;
+    size_t length;
+
+    if (session->buffer_count == BLOCK_BUFFERS)
+        return ENOSPC;
+    struct filter_buffer *buffer = &session->buffer[session->buffer_count];
+    int error = shared_memory_open_all(lease, &memory, &length);
+    if (error != 0)
+        return error;
+    if (length > UINT32_MAX)
+        error = EINVAL;
+    if (error == 0)
+        error = lease_lend(session, lease, memory, length, buffer->id);
+    if (error != 0) {
+        memory_pages_free((void *)memory, length);
+        return error;
+    }
+    buffer->memory = memory;
+    buffer->size = *size = length;
+    *address = filter_buffer_address(session->buffer_count++);
+    return 0;
+}
+
+/* Not at once: this may be where one of its own completions is being taken. */
+static void session_close(void *context)
+{
+    struct session *session = context;
+
+    session->next = closing;
+    closing = session;
+}
+
+static void options_parse(const char *text)
+{
+    filter.options = (struct filter_options){SAMPLE_DEFAULT, REPEATS_DEFAULT, FILTER_DISKS};
+    setting_find(text, "sample", &filter.options.sample);
+    setting_find(text, "repeats", &filter.options.repeats);
+    setting_find(text, "prefer", &filter.options.prefer);
+    if (filter.options.prefer > FILTER_DISKS)
+        filter.options.prefer = FILTER_DISKS;
+}
+
+/* The words without a "=". */
+static void disks_parse(const char *text)
+{
+    while (*text && filter.disk_count < FILTER_DISKS) {
+        size_t length = strcspn(text, " ");
+        if (!memchr(text, '=', length) && length < sizeof(filter.disk[0].name)) {
+            memcpy(filter.disk[filter.disk_count].name, text, length);
+            filter.disk_count++;
+        }
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+
+static int disks_look(void)
+{
+    int error = 0;
+
+    for (unsigned disk = 0; disk < filter.disk_count && error == 0; disk++) {
+        struct block_client *client;
+        error = disk_open(disk, &client);
+        if (error != 0)
+            return error;
+        infos[disk] = *block_client_info(client);
+        block_client_close(client);
+    }
+    filter.block_size = infos[0].block_size;
+    return error;
+}
+
+static int filter_open(const char *text)
+{
+    static const struct block_server server = {session_open, session_attach, session_close};
+    static const struct block_device_ops ops = {.start = filter_start};
+    struct block_device_limits limits;
+    unsigned memory = MEMORY_DEFAULT;
+
+    options_parse(text);
+    disks_parse(text);
+    int error = filter.disk_count > 0 ? disks_look() : EINVAL;
+    if (error != 0)
+        return error;
+    error = filter_limits(&filter, infos, &limits);
+    if (error != 0) {
+        log_error("%s and %s do not make a mirror: their sizes differ", filter.disk[0].name,
+                  filter.disk[1].name);
+        return error;
+    }
+    setting_find(text, "memory", &memory);
+    error =
+        filter_init(&filter, memory < 1 || memory > 1024 ? MEMORY_DEFAULT * (MEBIBYTE / PIECE_SIZE)
+                                                         : memory * (MEBIBYTE / PIECE_SIZE));
+    if (error == 0)
+        error = block_server_publish(&server, "", &limits, &ops, &filter);
+    return error;
+}
+
+int main(int argc, char **argv)
+{
+    int error = filter_open(argc > 2 ? argv[2] : "");
+
+    startup_done(error);
+    if (error != 0) {
+        log_error("cannot check anything: %s", strerror(error));
+        return EXIT_FAILURE;
+    }
+    log_info("checks %s%s%s", filter.disk[0].name, filter.disk_count > 1 ? " and " : "",
+             filter.disk_count > 1 ? filter.disk[1].name : "");
+    loop_run();
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "work.h"
+
+#include <stdio.h>
+
+#include <kit/log.h>
+
+#include "checksum.h"
+
+enum { BLOCK_SIZE_LEAST = 512 };
+
+static void leg_done(void *context, enum block_status status)
+{
+    struct filter_leg *leg = context;
+
+    leg->status = status;
+    step_end(leg->work);
+}
+
+void step_begin(struct filter_work *work, void (*next)(struct filter_work *work))
+{
+    work->next = next;
+    work->pending = 1; /* until step_end */
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++)
+        work->leg[disk].used = false;
+}
+
+void step_leg(struct filter_work *work, unsigned disk, enum block_operation operation,
+              uint32_t buffer, uint64_t offset)
+{
+    struct block_client *client = work->session->client[disk];
+    const struct block_request *request = work->request;
+    struct filter_leg *leg = &work->leg[disk];
+
+    leg->work = work;
+    leg->used = true;
+    leg->recoveries = block_client_counts(client).recoveries;
+    work->pending++;
+    work->session->filter->submitted = true;
+    block_client_flags(client, request->flags);
+    int error = block_client_submit(client, operation, request->block, request->count, buffer,
+                                    offset, leg_done, leg);
+    if (error != 0) {
+        leg->status = BLOCK_STATUS_GONE;
+        work->pending--;
+    }
+}
+
+void step_end(struct filter_work *work)
+{
+    if (--work->pending == 0)
+        work->next(work);
+}
+
+static const struct filter_buffer *work_buffer(const struct filter_work *work)
+{
+    return &work->session->buffer[(work->request->address >> 32) - 1];
+}
+
+static uint64_t work_offset(const struct filter_work *work)
+{
+    return work->request->address & UINT32_MAX;
+}
+
+const unsigned char *work_data(const struct filter_work *work)
+{
+    return work_buffer(work)->memory + work_offset(work);
+}
+
+void step_leg_own(struct filter_work *work, unsigned disk, enum block_operation operation)
+{
+    step_leg(work, disk, operation, work_buffer(work)->id[disk], work_offset(work));
+}
+
+static uint64_t scratch_offset(const struct filter_work *work, unsigned half)
+{
+    return ((uint64_t)work->scratch * FILTER_DISKS + half) * FILTER_TRANSFER;
+}
+
+unsigned char *work_scratch(const struct filter_work *work, unsigned half)
+{
+    return work->session->scratch + scratch_offset(work, half);
+}
+
+void step_leg_scratch(struct filter_work *work, unsigned disk, enum block_operation operation,
+                      unsigned half)
+{
+    step_leg(work, disk, operation, work->session->scratch_id[disk], scratch_offset(work, half));
+}
+
+void work_scratch_get(struct filter_work *work, void (*then)(struct filter_work *work))
+{
+    struct filter_session *session = work->session;
+
+    if (work->scratch < 0 && session->scratch_free != 0) {
+        work->scratch = __builtin_ctz(session->scratch_free);
+        session->scratch_free &= session->scratch_free - 1;
+    }
+    if (work->scratch >= 0) {
+        then(work);
+        return;
+    }
+    work->next = then;
+    work->queued = NULL;
+    *session->waiting_end = work;
+    session->waiting_end = &work->queued;
+}
+
+static void scratch_release(struct filter_session *session, int scratch)
+{
+    struct filter_work *work = session->waiting;
+
+    if (!work) {
+        session->scratch_free |= 1u << scratch;
+        return;
+    }
+    session->waiting = work->queued;
+    if (!session->waiting)
+        session->waiting_end = &session->waiting;
+    work->scratch = scratch;
+    work->next(work);
+}
+
+bool work_repeat(struct filter_work *work, void (*then)(struct filter_work *work))
+{
+    struct filter *filter = work->session->filter;
+
+    if (work->repeats == filter->options.repeats)
+        return false;
+    work->repeats++;
+    work->next = then;
+    work->queued = NULL;
+    *filter->later_end = work;
+    filter->later_end = &work->queued;
+    return true;
+}
+
+void work_finish(struct filter_work *work, enum block_status status)
+{
+    struct filter_session *session = work->session;
+    struct block_request *request = work->request;
+    int scratch = work->scratch;
+
+    *work->at = work->following;
+    if (work->following)
+        work->following->at = work->at;
+    session->filter->writing -= request->operation != BLOCK_READ;
+    session->filter->ended = true;
+    work->request = NULL;
+    if (scratch >= 0)
+        scratch_release(session, scratch);
+    block_request_done(request, status);
+}
+
+const uint32_t *work_sums(const struct filter_work *work, const unsigned char *data)
+{
+    static uint32_t sums[FILTER_TRANSFER / BLOCK_SIZE_LEAST];
+
+    checksum_blocks(data, work->session->filter->block_size, work->request->count, sums);
+    return sums;
+}
+
+bool work_compare(const struct filter_work *work, unsigned disk, const uint32_t *sums)
+{
+    struct filter *filter = work->session->filter;
+    const struct block_request *request = work->request;
+    unsigned at = table_mismatch(filter->table, request->block, request->count, sums);
+    uint32_t known = 0;
+
+    if (at == request->count)
+        return true;
+    table_lookup(filter->table, request->block + at, &known);
+    log_warning("%s: block %llu: it has other data than it should (CRC32C %08x, not %08x)",
+                filter->disk[disk].name, (unsigned long long)(request->block + at), sums[at],
+                known);
+    return false;
+}
+
+bool disk_is_there(const struct filter *filter, unsigned disk)
+{
+    return disk < filter->disk_count && !filter->disk[disk].dropped;
+}
+
+unsigned disks_there(const struct filter *filter)
+{
+    return (unsigned)disk_is_there(filter, 0) + disk_is_there(filter, 1);
+}
+
+void disk_drop(struct filter *filter, unsigned disk, const char *why)
+{
+    if (!disk_is_there(filter, disk) || disks_there(filter) == 1)
+        return;
+    filter->disk[disk].dropped = true;
+    log_error("%s: %s: it is left out from now on, %s alone has what is written",
+              filter->disk[disk].name, why, filter->disk[1 - disk].name);
+}
+
+enum block_status legs_judge(struct filter_work *work, const char *what)
+{
+    struct filter *filter = work->session->filter;
+    enum block_status worst = BLOCK_STATUS_OK;
+    bool any = false;
+    char why[64];
+
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++)
+        any |= work->leg[disk].used && work->leg[disk].status == BLOCK_STATUS_OK;
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+        if (!work->leg[disk].used || work->leg[disk].status == BLOCK_STATUS_OK)
+            continue;
+        worst = work->leg[disk].status;
+        snprintf(why, sizeof(why), "%s failed (status %u)", what, worst);
+        if (any)
+            disk_drop(filter, disk, why);
+    }
+    return any ? BLOCK_STATUS_OK : worst;
+}
