@@ -118,11 +118,12 @@ static bool somebody_starts(void)
     return child != NULL;
 }
 
-/* Until every driver has said how it is, and who looks for partitions on its disks, or long enough.
+/* Until every driver has said how it is, and who looks at its disks, or long enough.
  */
 static void drivers_wait(void)
 {
-    uint64_t deadline = clock_now() + DRIVERS_WAIT;
+    /* A filter begins when its disks' drivers are there. */
+    uint64_t deadline = clock_now() + DRIVERS_WAIT * (supervisor_policy.filter_count > 0 ? 2 : 1);
 
     while (somebody_starts() && clock_now() < deadline)
         loop_once(deadline);

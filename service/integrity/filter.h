@@ -62,7 +62,7 @@ struct filter_leg {
     struct filter_work *work;
     bool used;
     enum block_status status;
-    unsigned recoveries; /* of its client when it was submitted */
+    unsigned recoveries; /* of its client when it was done: which driver it was */
 };
 
 /* A request under way. */

@@ -14,6 +14,8 @@ static void leg_done(void *context, enum block_status status)
     struct filter_leg *leg = context;
 
     leg->status = status;
+    leg->recoveries =
+        block_client_counts(leg->work->session->client[leg - leg->work->leg]).recoveries;
     step_end(leg->work);
 }
 
@@ -34,7 +36,6 @@ void step_leg(struct filter_work *work, unsigned disk, enum block_operation oper
 
     leg->work = work;
     leg->used = true;
-    leg->recoveries = block_client_counts(client).recoveries;
     work->pending++;
     work->session->filter->submitted = true;
     block_client_flags(client, request->flags);

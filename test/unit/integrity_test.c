@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The integrity filter over disks that lie, forget, fail and rot, with its parts one by one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/block_core.h>
+#include <service/integrity/checksum.h>
+#include <service/integrity/filter.h>
+#include <service/integrity/mirror.h>
+#include <test/unit/cmocka.h>
+
+enum { BLOCK = 512, BLOCKS = 256, MEDIA = BLOCK * BLOCKS, QUEUE = 64, REQUESTS = 16 };
+
+/* A disk, with its driver. */
+struct block_client {
+    unsigned char media[MEDIA];
+    unsigned char *buffer[2]; /* the client's, scratch */
+    unsigned lies, drops;     /* reads to come with wrong data, writes to come that do nothing */
+    unsigned wrong_always;    /* a block, if not 0 */
+    unsigned fails;           /* requests to come that fail */
+    bool gone;
+    unsigned accused, reads, writes;
+    struct block_client_counts counts;
+    unsigned count;
+    struct {
+        enum block_operation operation;
+        uint64_t block, offset;
+        uint32_t count, buffer;
+        block_client_done done;
+        void *context;
+    } queue[QUEUE];
+};
+
+static struct {
+    struct block_client disk[FILTER_DISKS];
+    struct filter filter;
+    struct filter_session session;
+    struct block_session kit_session;
+    struct block_request request[REQUESTS];
+    int status[REQUESTS]; /* -1: not done */
+    unsigned char *memory;
+} t;
+
+void block_client_flags(struct block_client *client, uint8_t flags)
+{
+    (void)client, (void)flags;
+}
+
+struct block_client_counts block_client_counts(const struct block_client *client)
+{
+    return client->counts;
+}
+
+void block_client_accuse(struct block_client *client, const char *reason)
+{
+    assert_non_null(reason);
+    client->accused++;
+    client->counts.recoveries++;
+}
+
+int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
+                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
+                        void *context)
+{
+    if (client->gone)
+        return ENODEV;
+    assert_true(client->count < QUEUE);
+    unsigned last = client->count++;
+    client->queue[last].operation = operation;
+    client->queue[last].block = block;
+    client->queue[last].count = count;
+    client->queue[last].buffer = buffer;
+    client->queue[last].offset = offset;
+    client->queue[last].done = done;
+    client->queue[last].context = context;
+    return 0;
+}
+
+void block_request_done(struct block_request *request, enum block_status status)
+{
+    assert_int_equal(t.status[request->slot], -1);
+    t.status[request->slot] = (int)status;
+}
+
+static bool take(unsigned *count)
+{
+    if (*count == 0)
+        return false;
+    --*count;
+    return true;
+}
+
+static enum block_status carry_out(struct block_client *disk, enum block_operation operation,
+                                   uint64_t block, uint32_t count, unsigned char *data)
+{
+    unsigned char *media = disk->media + block * BLOCK;
+    size_t length = (size_t)count * BLOCK;
+
+    assert_true(block <= BLOCKS && count <= BLOCKS - block);
+    if (take(&disk->fails))
+        return BLOCK_STATUS_MEDIUM;
+    disk->reads += operation == BLOCK_READ;
+    disk->writes += operation == BLOCK_WRITE;
+    if (operation == BLOCK_READ) {
+        memcpy(data, media, length);
+        if (take(&disk->lies))
+            data[length - 1] ^= 1;
+        if (disk->wrong_always >= block && disk->wrong_always - block < count &&
+            disk->wrong_always > 0)
+            data[(disk->wrong_always - block) * BLOCK] ^= 0x80;
+    } else if (operation == BLOCK_WRITE && !take(&disk->drops)) {
+        memcpy(media, data, length);
+    } else if (operation == BLOCK_WRITE_ZEROES) {
+        memset(media, 0, length);
+    }
+    return BLOCK_STATUS_OK;
+}
+
+/* Until nothing is under way; the newest first, as a disk may. */
+static void run(void)
+{
+    bool busy = true;
+
+    while (busy) {
+        busy = false;
+        for (unsigned i = 0; i < FILTER_DISKS; i++) {
+            struct block_client *disk = &t.disk[i];
+            if (disk->count == 0)
+                continue;
+            busy = true;
+            unsigned last = --disk->count;
+            uint32_t buffer = disk->queue[last].buffer;
+            block_client_done done = disk->queue[last].done;
+            void *context = disk->queue[last].context;
+            done(context, carry_out(disk, disk->queue[last].operation, disk->queue[last].block,
+                                    disk->queue[last].count,
+                                    disk->buffer[buffer] + disk->queue[last].offset));
+        }
+        busy |= filter_turn(&t.filter) || t.filter.submitted;
+        t.filter.submitted = false;
+    }
+}
+
+static bool start(unsigned slot, enum block_operation operation, uint64_t block, uint32_t count,
+                  uint64_t offset)
+{
+    bool moves = operation == BLOCK_READ || operation == BLOCK_WRITE;
+
+    t.request[slot] = (struct block_request){
+        .operation = operation,
+        .block = block,
+        .count = count,
+        .address = moves ? filter_buffer_address(0) + offset : 0,
+        .length = moves ? (uint64_t)count * BLOCK : 0,
+        .session = &t.kit_session,
+        .slot = (uint16_t)slot,
+    };
+    t.status[slot] = -1;
+    return filter_start(&t.filter, &t.request[slot]);
+}
+
+static int ask(enum block_operation operation, uint64_t block, uint32_t count)
+{
+    assert_true(start(0, operation, block, count, 0));
+    run();
+    assert_int_not_equal(t.status[0], -1);
+    assert_null(t.filter.under_way);
+    assert_int_equal(t.filter.writing, 0);
+    assert_int_equal(t.session.scratch_free, (1u << FILTER_SCRATCHES) - 1);
+    return t.status[0];
+}
+
+static void fill(unsigned char *data, uint64_t block, uint32_t count, unsigned seed)
+{
+    for (size_t i = 0; i < (size_t)count * BLOCK; i++)
+        data[i] = (unsigned char)((block * BLOCK + i) * 2654435761u >> 16 ^ seed);
+}
+
+static int ask_write(uint64_t block, uint32_t count, unsigned seed)
+{
+    fill(t.memory, block, count, seed);
+    return ask(BLOCK_WRITE, block, count);
+}
+
+/* OK only if the data is what was written with that seed. */
+static int ask_read(uint64_t block, uint32_t count, unsigned seed)
+{
+    static unsigned char expected[MEDIA];
+
+    memset(t.memory, 0xee, MEDIA);
+    int status = ask(BLOCK_READ, block, count);
+    fill(expected, block, count, seed);
+    if (status == BLOCK_STATUS_OK)
+        assert_memory_equal(t.memory, expected, (size_t)count * BLOCK);
+    return status;
+}
+
+static void setup(unsigned disks, unsigned sample, unsigned prefer)
+{
+    memset(&t, 0, sizeof(t));
+    t.filter.options = (struct filter_options){sample, 2, prefer};
+    t.filter.block_size = BLOCK;
+    t.filter.disk_count = disks;
+    assert_int_equal(filter_init(&t.filter, 8), 0);
+    filter_session_init(&t.session, &t.filter);
+    t.kit_session.server = &t.session;
+    t.memory = calloc(1, MEDIA);
+    t.session.scratch = calloc(1, FILTER_SCRATCH_SIZE);
+    t.session.buffer[0].memory = t.memory;
+    t.session.buffer_count = 1;
+    for (unsigned i = 0; i < disks; i++) {
+        t.session.client[i] = &t.disk[i];
+        t.session.scratch_id[i] = 1;
+        t.disk[i].buffer[0] = t.memory;
+        t.disk[i].buffer[1] = t.session.scratch;
+        strcpy(t.filter.disk[i].name, i == 0 ? "left" : "right");
+    }
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (t.filter.table)
+        table_destroy(t.filter.table);
+    free(t.memory);
+    free(t.session.scratch);
+    memset(&t, 0, sizeof(t));
+    return 0;
+}
+
+/* RFC 3720, B.4. */
+static void checksums_are_castagnolis(void **state)
+{
+    unsigned char data[3 * 32];
+    uint32_t sums[3];
+
+    (void)state;
+    memset(data, 0, 32);
+    memset(data + 32, 0xff, 32);
+    for (unsigned char i = 0; i < 32; i++)
+        data[64 + i] = i;
+    checksum_blocks(data, 32, 3, sums);
+    assert_int_equal(sums[0], 0x8a9136aa);
+    assert_int_equal(sums[1], 0x62a8ab43);
+    assert_int_equal(sums[2], 0x46dd794e);
+}
+
+static void both_ways_agree(void **state)
+{
+    static unsigned char data[11 * 4096];
+    uint32_t one[11], other[11];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)(i * i >> 3);
+    for (size_t size = 512; size <= 4096; size *= 2) {
+        checksum_blocks_by_table(data, size, 11, one);
+        checksum_blocks(data, size, 11, other);
+        assert_memory_equal(one, other, sizeof(one));
+    }
+}
+
+static void the_table_knows_what_it_was_told(void **state)
+{
+    struct table *table = table_create(4);
+    uint32_t sums[1000], sum;
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++)
+        sums[i] = i * 7;
+    assert_false(table_lookup(table, 300, &sum));
+    table_set(table, 300, 1000, sums);
+    assert_true(table_knows_all(table, 300, 1000));
+    assert_false(table_knows_all(table, 299, 2));
+    assert_true(table_lookup(table, 800, &sum));
+    assert_int_equal(sum, 500 * 7);
+    assert_int_equal(table_mismatch(table, 300, 1000, sums), 1000);
+    sums[777]++;
+    assert_int_equal(table_mismatch(table, 300, 1000, sums), 777);
+    table_forget(table, 1000, 100);
+    assert_int_equal(table_mismatch(table, 300, 1000, sums), 1000);
+    assert_false(table_knows_all(table, 300, 1000));
+    table_set_all(table, 1000, 100, 9);
+    assert_true(table_lookup(table, 1099, &sum));
+    assert_int_equal(sum, 9);
+    table_destroy(table);
+}
+
+/* Four pieces, and many more touched: what is left is right, and some of it is left. */
+static void the_table_forgets_rather_than_grows(void **state)
+{
+    struct table *table = table_create(4);
+    unsigned left = 0;
+
+    (void)state;
+    for (uint32_t piece = 0; piece < 100; piece++)
+        table_set(table, (uint64_t)piece * TABLE_PIECE_BLOCKS, 1, &piece);
+    for (uint32_t piece = 0; piece < 100; piece++) {
+        uint32_t sum;
+        if (!table_lookup(table, (uint64_t)piece * TABLE_PIECE_BLOCKS, &sum))
+            continue;
+        assert_int_equal(sum, piece);
+        left++;
+    }
+    assert_int_equal(left, 4);
+    table_destroy(table);
+}
+
+/* Two copies of one block: which is known, and what comes of it. */
+static struct mirror_verdict merge(int left, int right, int known, unsigned prefer, int result)
+{
+    static unsigned char data[FILTER_DISKS][BLOCK];
+    struct table *table = table_create(1);
+    struct mirror_copies copies = {5, 1, BLOCK, {data[0], data[1]}, {left >= 0, right >= 0}};
+    struct mirror_verdict verdict;
+    uint32_t sum;
+
+    if (known >= 0) {
+        memset(data[0], known, BLOCK);
+        checksum_blocks(data[0], BLOCK, 1, &sum);
+        table_set(table, 5, 1, &sum);
+    }
+    memset(data[0], left, BLOCK);
+    memset(data[1], right, BLOCK);
+    mirror_merge(table, prefer, &copies, &verdict);
+    if (verdict.outcome == MIRROR_SETTLED) {
+        assert_int_equal(data[0][7], result);
+        assert_true(table_lookup(table, 5, &sum));
+    }
+    table_destroy(table);
+    return verdict;
+}
+
+static void copies_are_judged(void **state)
+{
+    static const struct {
+        int left, right, known; /* -1: unreadable, not known */
+        unsigned prefer;
+        int result; /* -1: MIRROR_WRONG, -2: MIRROR_DIFFERS */
+        unsigned wrong, lied;
+    } cases[] = {
+        {'a', 'a', 'a', 2, 'a', 0, 0}, {'a', 'b', 'a', 2, 'a', 2, 2}, {'b', 'a', 'a', 2, 'a', 1, 1},
+        {'b', 'a', 'a', 0, 'a', 1, 1}, {'b', 'c', 'a', 0, -1, 0, 3},  {'b', 'b', 'a', 2, -1, 0, 3},
+        {'a', 'a', -1, 2, 'a', 0, 0},  {'a', 'b', -1, 2, -2, 0, 0},   {'a', 'b', -1, 0, 'a', 2, 0},
+        {'a', 'b', -1, 1, 'b', 1, 0},  {-1, 'a', -1, 2, 'a', 1, 0},   {'a', -1, -1, 2, 'a', 2, 0},
+        {-1, 'a', 'a', 2, 'a', 1, 0},  {-1, 'b', 'a', 2, -1, 0, 2},   {-1, -1, 'a', 0, -1, 0, 0},
+        {-1, -1, -1, 0, -1, 0, 0},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct mirror_verdict verdict =
+            merge(cases[i].left, cases[i].right, cases[i].known, cases[i].prefer, cases[i].result);
+        assert_int_equal(verdict.outcome, cases[i].result == -1   ? MIRROR_WRONG
+                                          : cases[i].result == -2 ? MIRROR_DIFFERS
+                                                                  : MIRROR_SETTLED);
+        assert_int_equal(verdict.wrong, cases[i].wrong);
+        assert_int_equal(verdict.lied, cases[i].lied);
+    }
+}
+
+static void a_wrong_read_is_repeated_with_another_driver(void **state)
+{
+    (void)state;
+    setup(1, 0, FILTER_DISKS);
+    assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+    t.disk[0].lies = 1;
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].accused, 1);
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].accused, 1);
+}
+
+static void what_stays_wrong_is_an_error(void **state)
+{
+    (void)state;
+    setup(1, 0, FILTER_DISKS);
+    assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+    t.disk[0].wrong_always = 9;
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(t.disk[0].accused, 2);
+    assert_int_equal(t.disk[0].reads, 3);
+    assert_int_equal(ask_read(10, 13, 1), BLOCK_STATUS_OK);
+}
+
+/* Nothing is learned from a read of which a part is known to be wrong. */
+static void a_liar_teaches_nothing(void **state)
+{
+    (void)state;
+    setup(1, 0, FILTER_DISKS);
+    fill(t.disk[0].media, 0, BLOCKS, 1);
+    assert_int_equal(ask_write(3, 1, 1), BLOCK_STATUS_OK);
+    t.disk[0].wrong_always = 3;
+    t.disk[0].lies = 3; /* the last block of the read, which was never seen */
+    assert_int_equal(ask_read(3, 5, 1), BLOCK_STATUS_MEDIUM);
+    t.disk[0].wrong_always = 0;
+    assert_int_equal(ask_read(3, 5, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].accused, 2);
+}
+
+static void a_write_that_is_not_there_is_repeated(void **state)
+{
+    (void)state;
+    setup(1, 1, FILTER_DISKS);
+    assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].reads, 1);
+    t.disk[0].drops = 2;
+    assert_int_equal(ask_write(3, 20, 2), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].accused, 2);
+    assert_int_equal(ask_read(3, 20, 2), BLOCK_STATUS_OK);
+    t.disk[0].drops = 3;
+    assert_int_equal(ask_write(3, 20, 3), BLOCK_STATUS_MEDIUM);
+    /* What is there now is not known. */
+    assert_int_equal(ask_read(3, 20, 2), BLOCK_STATUS_OK);
+}
+
+static void samples_are_one_in_so_many(void **state)
+{
+    (void)state;
+    setup(1, 8, FILTER_DISKS);
+    for (unsigned i = 0; i < 800; i++)
+        assert_int_equal(ask_write(i % BLOCKS, 1, i), BLOCK_STATUS_OK);
+    assert_in_range(t.disk[0].reads, 60, 140);
+}
+
+static void zeroes_and_discards_are_noted(void **state)
+{
+    (void)state;
+    setup(1, 0, FILTER_DISKS);
+    assert_int_equal(ask_write(0, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(ask(BLOCK_WRITE_ZEROES, 0, 10), BLOCK_STATUS_OK);
+    t.disk[0].lies = 1;
+    assert_int_equal(ask(BLOCK_READ, 0, 10), BLOCK_STATUS_OK);
+    assert_int_equal(t.memory[10 * BLOCK - 1], 0);
+    assert_int_equal(t.disk[0].accused, 1);
+    assert_int_equal(ask(BLOCK_DISCARD, 0, 10), BLOCK_STATUS_OK);
+    fill(t.disk[0].media, 0, 10, 5); /* whatever it likes */
+    assert_int_equal(ask_read(0, 10, 5), BLOCK_STATUS_OK);
+    assert_int_equal(ask(BLOCK_FLUSH, 0, 0), BLOCK_STATUS_OK);
+    t.disk[0].fails = 1;
+    assert_int_equal(ask(BLOCK_FLUSH, 0, 0), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(t.disk[0].accused, 1);
+}
+
+/* Writes that touch the same blocks follow each other; what would be in the way waits. */
+static void overlapping_requests_are_not_together(void **state)
+{
+    (void)state;
+    setup(1, 0, FILTER_DISKS);
+    assert_true(start(1, BLOCK_READ, 10, 10, 0));
+    assert_true(start(2, BLOCK_READ, 15, 10, MEDIA / 2));
+    assert_false(start(3, BLOCK_WRITE, 19, 1, 0));
+    assert_true(start(4, BLOCK_WRITE, 25, 5, 0));
+    assert_false(start(5, BLOCK_READ, 29, 2, 0));
+    assert_false(start(6, BLOCK_DISCARD, 24, 3, 0));
+    assert_true(start(7, BLOCK_FLUSH, 0, 0, 0));
+    assert_true(start(8, BLOCK_READ, 30, 2, 0));
+    run();
+    assert_int_equal(t.status[1] | t.status[2] | t.status[4] | t.status[7] | t.status[8], 0);
+    assert_true(start(3, BLOCK_WRITE, 19, 1, 0));
+    run();
+    assert_int_equal(t.status[3], 0);
+}
+
+static void a_mirror_writes_both_and_repairs_either(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    assert_int_equal(ask_write(0, BLOCKS, 1), BLOCK_STATUS_OK);
+    assert_memory_equal(t.disk[0].media, t.disk[1].media, MEDIA);
+    t.disk[0].media[BLOCK * 17 + 5] ^= 4;
+    t.disk[0].media[BLOCK * 18] ^= 4;
+    t.disk[1].media[BLOCK * 20] ^= 4; /* not where the first one is wrong */
+    assert_int_equal(ask_read(10, 20, 1), BLOCK_STATUS_OK);
+    assert_memory_equal(t.disk[0].media, t.disk[1].media, MEDIA);
+    assert_int_equal(ask_read(0, BLOCKS, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].accused, 1);
+    assert_int_equal(t.disk[1].accused, 1);
+    assert_false(t.filter.disk[0].dropped || t.filter.disk[1].dropped);
+}
+
+static void a_mirror_takes_errors_for_the_other_copy(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    assert_int_equal(ask_write(0, 50, 1), BLOCK_STATUS_OK);
+    t.disk[0].fails = 2; /* the read, and the first look at both */
+    assert_int_equal(ask_read(0, 50, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].writes, 2);
+    assert_int_equal(t.disk[0].accused, 0);
+    assert_false(t.filter.disk[0].dropped);
+}
+
+static void a_disk_that_cannot_be_repaired_is_left_out(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    assert_int_equal(ask_write(0, 50, 1), BLOCK_STATUS_OK);
+    t.disk[0].wrong_always = 7;
+    assert_int_equal(ask_read(0, 50, 1), BLOCK_STATUS_OK);
+    assert_true(t.filter.disk[0].dropped);
+    assert_int_equal(t.disk[0].accused, 2);
+    /* And the other one is on its own. */
+    t.disk[1].lies = 1;
+    assert_int_equal(ask_read(0, 50, 1), BLOCK_STATUS_OK);
+    unsigned writes = t.disk[0].writes;
+    assert_int_equal(ask_write(0, 50, 2), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].writes, writes);
+    t.disk[1].fails = 1;
+    assert_int_equal(ask_write(0, 50, 3), BLOCK_STATUS_MEDIUM);
+    assert_false(t.filter.disk[1].dropped);
+}
+
+static void a_disk_that_is_gone_is_left_out(void **state)
+{
+    (void)state;
+    setup(2, 1, FILTER_DISKS);
+    assert_int_equal(ask_write(0, 50, 1), BLOCK_STATUS_OK);
+    t.disk[0].gone = true;
+    assert_int_equal(ask_read(0, 50, 1), BLOCK_STATUS_OK);
+    assert_true(t.filter.disk[0].dropped);
+    assert_int_equal(ask_write(0, 50, 2), BLOCK_STATUS_OK);
+    assert_int_equal(ask(BLOCK_FLUSH, 0, 0), BLOCK_STATUS_OK);
+    t.disk[1].gone = true;
+    assert_int_equal(ask_read(0, 50, 2), BLOCK_STATUS_GONE);
+    assert_int_equal(ask_write(0, 50, 2), BLOCK_STATUS_GONE);
+    assert_int_equal(ask(BLOCK_FLUSH, 0, 0), BLOCK_STATUS_GONE);
+}
+
+/* As after a start: copies differ, and nothing is known. */
+static void differing_copies_are_an_error_or_a_preference(void **state)
+{
+    (void)state;
+    for (unsigned prefer = 0; prefer <= FILTER_DISKS; prefer++) {
+        setup(2, 0, prefer);
+        fill(t.disk[0].media, 0, BLOCKS, 1);
+        fill(t.disk[1].media, 0, BLOCKS, 1);
+        fill(t.disk[1].media + 30 * BLOCK, 30, 2, 2);
+        assert_int_equal(ask_read(0, 30, 1), BLOCK_STATUS_OK);
+        if (prefer == FILTER_DISKS) {
+            assert_int_equal(ask_read(29, 4, 1), BLOCK_STATUS_MEDIUM);
+            assert_int_equal(t.disk[0].writes + t.disk[1].writes, 0);
+            assert_int_equal(ask_write(30, 2, 3), BLOCK_STATUS_OK);
+            assert_int_equal(ask_read(30, 2, 3), BLOCK_STATUS_OK);
+        } else {
+            assert_int_equal(ask_read(30, 2, 1 + prefer), BLOCK_STATUS_OK);
+        }
+        assert_int_equal(ask(BLOCK_READ, 0, BLOCKS), BLOCK_STATUS_OK);
+        assert_memory_equal(t.disk[0].media, t.disk[1].media, MEDIA);
+        assert_int_equal(t.disk[0].accused + t.disk[1].accused, 0);
+        teardown(NULL);
+    }
+}
+
+/* More first reads than there is scratch memory for. */
+static void scratch_memory_is_waited_for(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    for (unsigned i = 0; i < REQUESTS; i++)
+        assert_true(start(i, BLOCK_READ, i * 2, 2, i * 2 * BLOCK));
+    run();
+    for (unsigned i = 0; i < REQUESTS; i++)
+        assert_int_equal(t.status[i], BLOCK_STATUS_OK);
+    assert_int_equal(t.session.scratch_free, (1u << FILTER_SCRATCHES) - 1);
+}
+
+/* Many lies at once are one driver's. */
+static void one_driver_is_judged_once(void **state)
+{
+    (void)state;
+    setup(1, 0, FILTER_DISKS);
+    assert_int_equal(ask_write(0, 100, 1), BLOCK_STATUS_OK);
+    t.disk[0].lies = 8;
+    for (unsigned i = 0; i < 8; i++)
+        assert_true(start(i, BLOCK_READ, i * 2, 2, i * 2 * BLOCK));
+    while (t.disk[0].count > 0) { /* all, before any is judged */
+        unsigned last = --t.disk[0].count;
+        t.disk[0].queue[last].done(t.disk[0].queue[last].context,
+                                   carry_out(&t.disk[0], BLOCK_READ, t.disk[0].queue[last].block, 2,
+                                             t.memory + t.disk[0].queue[last].offset));
+    }
+    run();
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(t.status[i], BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].accused, 1);
+}
+
+static void a_mirror_is_what_both_are(void **state)
+{
+    struct block_info info[2] = {
+        {.blocks = 100,
+         .block_size = 512,
+         .max_transfer = 1 << 20,
+         .max_blocks = 70000,
+         .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES},
+        {.blocks = 100,
+         .block_size = 512,
+         .max_transfer = 65536,
+         .max_blocks = 7,
+         .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_VOLATILE_CACHE},
+    };
+    struct block_device_limits limits;
+
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    assert_int_equal(filter_limits(&t.filter, info, &limits), 0);
+    assert_int_equal(limits.max_transfer, 65536);
+    assert_int_equal(limits.max_blocks, 7);
+    assert_int_equal(limits.flags, BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_SEES_DATA);
+    info[1].blocks++;
+    assert_int_equal(filter_limits(&t.filter, info, &limits), EINVAL);
+    t.filter.disk_count = 1;
+    assert_int_equal(filter_limits(&t.filter, info, &limits), 0);
+    assert_int_equal(limits.max_transfer, FILTER_TRANSFER);
+    assert_int_equal(limits.max_blocks, 65536);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(checksums_are_castagnolis),
+        cmocka_unit_test(both_ways_agree),
+        cmocka_unit_test(the_table_knows_what_it_was_told),
+        cmocka_unit_test(the_table_forgets_rather_than_grows),
+        cmocka_unit_test(copies_are_judged),
+        cmocka_unit_test_teardown(a_wrong_read_is_repeated_with_another_driver, teardown),
+        cmocka_unit_test_teardown(what_stays_wrong_is_an_error, teardown),
+        cmocka_unit_test_teardown(a_liar_teaches_nothing, teardown),
+        cmocka_unit_test_teardown(a_write_that_is_not_there_is_repeated, teardown),
+        cmocka_unit_test_teardown(samples_are_one_in_so_many, teardown),
+        cmocka_unit_test_teardown(zeroes_and_discards_are_noted, teardown),
+        cmocka_unit_test_teardown(overlapping_requests_are_not_together, teardown),
+        cmocka_unit_test_teardown(a_mirror_writes_both_and_repairs_either, teardown),
+        cmocka_unit_test_teardown(a_mirror_takes_errors_for_the_other_copy, teardown),
+        cmocka_unit_test_teardown(a_disk_that_cannot_be_repaired_is_left_out, teardown),
+        cmocka_unit_test_teardown(a_disk_that_is_gone_is_left_out, teardown),
+        cmocka_unit_test_teardown(differing_copies_are_an_error_or_a_preference, teardown),
+        cmocka_unit_test_teardown(scratch_memory_is_waited_for, teardown),
+        cmocka_unit_test_teardown(one_driver_is_judged_once, teardown),
+        cmocka_unit_test_teardown(a_mirror_is_what_both_are, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
