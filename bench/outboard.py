@@ -27,6 +27,17 @@ SETS = (("randread", 4096, 4000, (1, 2, 4, 8, 16, 32, 64, 128, 256), ("hybrid",)
         ("seqwrite", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)))
 
 
+def plugin(folder):
+    """Debian 12's QEMU 7.2 speaks version 1 of the interface, Debian 13's 10.0 from 2 on."""
+    text = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True,
+                          text=True).stdout
+    version = 1 if int(re.search(r"version (\d+)", text).group(1)) < 8 else 2
+    out = os.path.join(folder, "count.so")
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", f"-DPLUGIN_VERSION={version}", "-o", out,
+                    os.path.join(ROOT, "bench", "count.c")], check=True)
+    return out
+
+
 def symbols(program):
     """Name: (address, size), for the functions of a linked program."""
     text = subprocess.run(["nm", "-S", os.path.join(BUILD, "boot", program)], check=True,

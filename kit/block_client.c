@@ -55,8 +55,9 @@ void block_client_note_buffer(struct block_client *client, uint32_t buffer, void
 
 bool block_client_must_keep(const struct block_client *client)
 {
-    return (client->info.flags & (BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_READ_ONLY)) ==
-           BLOCK_INFO_VOLATILE_CACHE;
+    const uint32_t looked_at = BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_READ_ONLY | BLOCK_INFO_KEPT;
+
+    return (client->info.flags & looked_at) == BLOCK_INFO_VOLATILE_CACHE;
 }
 
 void block_client_keep(struct block_client *client, uint32_t buffer)

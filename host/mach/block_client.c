@@ -41,6 +41,7 @@ struct block_client_link {
     struct shared_memory buffer[BLOCK_BUFFERS];
     mach_port_t lent[BLOCK_BUFFERS]; /* the lease of one that is another's; null: it is ours */
     unsigned buffer_count;
+    bool at_once;      /* nothing is waited for that may be added to a batch */
     bool seen;         /* who serves it looks at the data */
     bool wake_driver;  /* it slept when there was something for it */
     unsigned finished; /* requests, when the alarm was set */
@@ -565,6 +566,11 @@ void block_client_accuse(struct block_client *client, const char *reason)
     driver_lost(link);
 }
 
+void block_client_send_at_once(struct block_client *client)
+{
+    client->link->at_once = true;
+}
+
 /* Between two turns the driver has to wake us: `asleep` stays set for as long as the loop waits for
  * anybody. True: there may be more. */
 static bool link_turn(struct block_client_link *link)
@@ -574,7 +580,7 @@ static bool link_turn(struct block_client_link *link)
 
     queue_awake(&link->queue);
     /* What else has come may have more for the same batch: one wakeup for all. */
-    if (link->client->batched > link->held) {
+    if (link->client->batched > link->held && !link->at_once) {
         link->held = link->client->batched;
         return true;
     }

@@ -23,4 +23,8 @@ int block_client_lend(struct block_client *client, mach_port_t lease, void *memo
  * Not from `done`: other completions of the old driver may be about to be taken. */
 void block_client_accuse(struct block_client *client, const char *reason);
 
+/* What is submitted goes to the driver at the end of the event loop's turn, and does not wait for
+ * more: whoever submits has gathered it already. */
+void block_client_send_at_once(struct block_client *client);
+
 #endif

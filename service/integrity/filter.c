@@ -59,7 +59,7 @@ int filter_limits(const struct filter *filter, const struct block_info *info,
     memcpy(limits->serial, info->serial, sizeof(limits->serial));
     memcpy(limits->model, info->model, sizeof(limits->model));
     int error = filter->disk_count == 2 ? mirror_limits(info + 1, limits) : 0;
-    limits->flags |= BLOCK_INFO_SEES_DATA;
+    limits->flags |= BLOCK_INFO_SEES_DATA | BLOCK_INFO_KEPT; /* by our clients, below */
     return error;
 }
 

@@ -27,9 +27,9 @@
 
 enum {
     FILTER_DISKS = 2,
-    FILTER_TRANSFER = 256 << 10, /* the longest request */
-    FILTER_SCRATCHES = 4,        /* for read-backs and comparisons, in each session */
-    FILTER_SCRATCH_SIZE = FILTER_SCRATCHES * FILTER_DISKS * FILTER_TRANSFER,
+    FILTER_TRANSFER = 256 << 10,         /* the longest request */
+    FILTER_SUMS = FILTER_TRANSFER / 512, /* checksums of a request, at most */
+    FILTER_SCRATCHES = 4,                /* for read-backs and comparisons, in each session */
 };
 
 struct filter_options {
@@ -54,7 +54,7 @@ struct filter {
     unsigned writing;                       /* of them: those that write */
     struct filter_work *later, **later_end; /* to go on in filter_turn */
     bool ended;                             /* a request, since the last filter_turn */
-    bool submitted;                         /* a request to a disk; the host's to take back */
+    bool submitted;                         /* a request to a disk; the host takes it back */
     uint32_t random;
 };
 
@@ -88,7 +88,7 @@ struct filter_session {
         uint32_t id[FILTER_DISKS];
     } buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
-    unsigned char *scratch; /* FILTER_SCRATCH_SIZE bytes */
+    unsigned char *scratch; /* filter_scratch_size bytes */
     uint32_t scratch_id[FILTER_DISKS];
     unsigned scratch_free;                      /* a bit each */
     struct filter_work *waiting, **waiting_end; /* for scratch memory */
@@ -104,6 +104,11 @@ int filter_limits(const struct filter *filter, const struct block_info *info,
 
 /* `session` is zeroed, and has its clients and its scratch memory. */
 void filter_session_init(struct filter_session *session, struct filter *filter);
+
+static inline uint32_t filter_scratch_size(const struct filter *filter)
+{
+    return FILTER_SCRATCHES * filter->disk_count * FILTER_TRANSFER;
+}
 
 /* The address (in struct block_request) of a buffer of the session's. */
 static inline uint64_t filter_buffer_address(unsigned buffer)

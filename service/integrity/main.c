@@ -79,7 +79,7 @@ static int lease_lend(struct filter_session *session, mach_port_t lease, const v
 static int scratch_open(struct session *session)
 {
     mach_port_t lease;
-    int error = shared_memory_allocate(FILTER_SCRATCH_SIZE, &session->scratch);
+    int error = shared_memory_allocate(filter_scratch_size(&filter), &session->scratch);
 
     if (error == 0)
         error = shared_memory_lease(&session->scratch, false, &lease);
@@ -109,7 +109,11 @@ static int disk_open_again(unsigned disk, struct block_client **client)
         log_error("%s: it is not the disk that was there at the start", filter.disk[disk].name);
         return ENODEV;
     }
-    return error == 0 ? block_client_join_loop(*client) : error;
+    if (error == 0)
+        error = block_client_join_loop(*client);
+    if (error == 0)
+        block_client_send_at_once(*client);
+    return error;
 }
 
 static bool turn(void *context)
@@ -122,9 +126,16 @@ static bool turn(void *context)
     }
     if (filter_turn(&filter))
         block_turn();
-    bool submitted = filter.submitted; /* to a disk that may have had its turn */
+    return filter.submitted; /* to a disk that has had its turn */
+}
+
+/* Between the hooks of our clients' sessions and of the disks': what was submitted so far is sent
+ * by the latter. */
+static bool turn_middle(void *context)
+{
+    (void)context;
     filter.submitted = false;
-    return submitted;
+    return false;
 }
 
 /* After the hook of the disks' clients, whose completions it goes on with. */
@@ -261,6 +272,8 @@ static int filter_open(const char *text)
                                                          : memory * (MEBIBYTE / PIECE_SIZE));
     if (error == 0)
         error = block_server_publish(&server, "", &limits, &ops, &filter);
+    if (error == 0 && !loop_at_turn_end(turn_middle, NULL))
+        error = ENOSPC;
     return error;
 }
 

@@ -16,12 +16,14 @@ static void both_done(struct filter_work *work)
     struct filter *filter = work->session->filter;
     const struct block_request *request = work->request;
     const struct filter_leg *leg = work->leg;
+    static uint32_t first[FILTER_SUMS];
+    size_t size = request->count * sizeof(first[0]);
 
-    if (leg[0].status == BLOCK_STATUS_OK && leg[1].status == BLOCK_STATUS_OK &&
-        memcmp(work_data(work), work_scratch(work, 0), request->length) == 0) {
-        const uint32_t *sums = work_sums(work, work_data(work));
-        if (work_compare(work, 0, sums)) {
-            table_set(filter->table, request->block, request->count, sums);
+    if (leg[0].status == BLOCK_STATUS_OK && leg[1].status == BLOCK_STATUS_OK) {
+        memcpy(first, work_sums(work, work_data(work)), size);
+        if (memcmp(first, work_sums(work, work_scratch(work, 0)), size) == 0 &&
+            work_compare(work, 0, first)) {
+            table_set(filter->table, request->block, request->count, first);
             work_finish(work, BLOCK_STATUS_OK);
             return;
         }

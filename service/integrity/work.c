@@ -7,8 +7,6 @@
 
 #include "checksum.h"
 
-enum { BLOCK_SIZE_LEAST = 512 };
-
 static void leg_done(void *context, enum block_status status)
 {
     struct filter_leg *leg = context;
@@ -75,7 +73,7 @@ void step_leg_own(struct filter_work *work, unsigned disk, enum block_operation 
 
 static uint64_t scratch_offset(const struct filter_work *work, unsigned half)
 {
-    return ((uint64_t)work->scratch * FILTER_DISKS + half) * FILTER_TRANSFER;
+    return ((uint64_t)work->scratch * work->session->filter->disk_count + half) * FILTER_TRANSFER;
 }
 
 unsigned char *work_scratch(const struct filter_work *work, unsigned half)
@@ -155,7 +153,7 @@ void work_finish(struct filter_work *work, enum block_status status)
 
 const uint32_t *work_sums(const struct filter_work *work, const unsigned char *data)
 {
-    static uint32_t sums[FILTER_TRANSFER / BLOCK_SIZE_LEAST];
+    static uint32_t sums[FILTER_SUMS];
 
     checksum_blocks(data, work->session->filter->block_size, work->request->count, sums);
     return sums;

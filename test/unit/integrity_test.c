@@ -208,7 +208,7 @@ static void setup(unsigned disks, unsigned sample, unsigned prefer)
     filter_session_init(&t.session, &t.filter);
     t.kit_session.server = &t.session;
     t.memory = calloc(1, MEDIA);
-    t.session.scratch = calloc(1, FILTER_SCRATCH_SIZE);
+    t.session.scratch = calloc(1, filter_scratch_size(&t.filter));
     t.session.buffer[0].memory = t.memory;
     t.session.buffer_count = 1;
     for (unsigned i = 0; i < disks; i++) {
@@ -610,7 +610,8 @@ static void a_mirror_is_what_both_are(void **state)
     assert_int_equal(filter_limits(&t.filter, info, &limits), 0);
     assert_int_equal(limits.max_transfer, 65536);
     assert_int_equal(limits.max_blocks, 7);
-    assert_int_equal(limits.flags, BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_SEES_DATA);
+    assert_int_equal(limits.flags,
+                     BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_SEES_DATA | BLOCK_INFO_KEPT);
     info[1].blocks++;
     assert_int_equal(filter_limits(&t.filter, info, &limits), EINVAL);
     t.filter.disk_count = 1;
