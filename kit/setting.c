@@ -22,3 +22,21 @@ bool setting_find(const char *settings, const char *name, unsigned *value)
     }
     return false;
 }
+
+bool setting_word(const char *settings, unsigned index, char *word, size_t size)
+{
+    while (*settings) {
+        size_t length = strcspn(settings, " ");
+        bool counts = length > 0 && !memchr(settings, '=', length);
+        if (counts && index-- == 0) {
+            if (length >= size)
+                return false;
+            memcpy(word, settings, length);
+            word[length] = '\0';
+            return true;
+        }
+        settings += length;
+        settings += strspn(settings, " ");
+    }
+    return false;
+}

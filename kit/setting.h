@@ -7,8 +7,13 @@
 #define KIT_SETTING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The whole number that follows `name` and a "="; false: there is none. */
 bool setting_find(const char *settings, const char *name, unsigned *value);
+
+/* The word number `index` of those without a "=", counted from 0; false: there are fewer, or it has
+ * no room in `size` bytes. */
+bool setting_word(const char *settings, unsigned index, char *word, size_t size);
 
 #endif

@@ -193,6 +193,7 @@ static bool driver_returns(struct child *child, uint64_t lived)
 static void driver_ended(struct child *child)
 {
     if (child->kind != CHILD_DRIVER) {
+        partitions_stop(child, false); /* a filter's, if it is one */
         services_ended(child);
         return;
     }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include <kit/setting.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
 
@@ -17,19 +18,12 @@ struct disks {
     unsigned count;
 };
 
-/* The words without a "=". */
 static void disks_parse(const char *text, struct disks *disks)
 {
     disks->count = 0;
-    while (*text && disks->count < DISKS_MAX) {
-        size_t length = strcspn(text, " ");
-        if (!memchr(text, '=', length) && length < OUTBOARD_NAME_SIZE) {
-            memcpy(disks->name[disks->count], text, length);
-            disks->name[disks->count++][length] = '\0';
-        }
-        text += length;
-        text += strspn(text, " ");
-    }
+    while (disks->count < DISKS_MAX &&
+           setting_word(text, disks->count, disks->name[disks->count], OUTBOARD_NAME_SIZE))
+        disks->count++;
 }
 
 static bool is_started(const char *name)

@@ -40,7 +40,7 @@ static void policy_read(void)
 {
     const void *text;
     size_t size;
-    char problem[160];
+    char problem[200];
 
     if (archive_find(&supervisor_archive, "supervisor.conf", &text, &size) == 0 &&
         policy_parse(text, size, &supervisor_policy, problem, sizeof(problem)) != 0)

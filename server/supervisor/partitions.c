@@ -82,7 +82,8 @@ void partitions_start(struct child *driver, const struct child_offer *disk)
 {
     char name[OUTBOARD_NAME_SIZE], offers[OUTBOARD_NAME_SIZE];
 
-    if (driver->kind != CHILD_DRIVER || strcmp(disk->class, "block") != 0)
+    bool divided = driver->kind == CHILD_DRIVER || strcmp(driver->program, "integrity") == 0;
+    if (!divided || strcmp(disk->class, "block") != 0)
         return;
     if (disks_count(driver) == DISKS_MAX) {
         journal_note(LOG_WARNING, "%s: not looked at for partitions: %s has more than %d disks",

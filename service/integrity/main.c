@@ -20,6 +20,7 @@
 #include <kit/setting.h>
 
 #include "filter.h"
+#include "work.h"
 
 enum { SESSIONS_MAX = 6, MEBIBYTE = 1 << 20, PIECE_SIZE = TABLE_PIECE_BLOCKS * 4 + 128 };
 enum { SAMPLE_DEFAULT = 64, REPEATS_DEFAULT = 2, MEMORY_DEFAULT = 16 };
@@ -148,6 +149,26 @@ static int turn_hook(void)
     return hooked ? 0 : ENOSPC;
 }
 
+/* Of a mirror one disk does. */
+static int disks_open(struct filter_session *session)
+{
+    int error = 0;
+
+    for (unsigned disk = 0; disk < filter.disk_count && error == 0; disk++) {
+        if (!disk_is_there(&filter, disk))
+            continue;
+        error = disk_open_again(disk, &session->client[disk]);
+        if ((error != ENOENT && error != ENODEV) || disks_there(&filter) == 1)
+            continue;
+        disk_drop(&filter, disk, "it cannot be opened");
+        if (session->client[disk])
+            block_client_close(session->client[disk]);
+        session->client[disk] = NULL;
+        error = 0;
+    }
+    return error;
+}
+
 static int session_open(void *context, void **result)
 {
     struct session *session = session_count < SESSIONS_MAX ? calloc(1, sizeof(*session)) : NULL;
@@ -158,8 +179,7 @@ static int session_open(void *context, void **result)
         return session_count < SESSIONS_MAX ? ENOMEM : EMFILE;
     session_count++;
     filter_session_init(&session->filter, &filter);
-    for (unsigned disk = 0; disk < filter.disk_count && error == 0; disk++)
-        error = disk_open_again(disk, &session->filter.client[disk]);
+    error = disks_open(&session->filter);
     if (error == 0)
         error = scratch_open(session);
     if (error == 0)
@@ -218,18 +238,12 @@ static void options_parse(const char *text)
         filter.options.prefer = FILTER_DISKS;
 }
 
-/* The words without a "=". */
 static void disks_parse(const char *text)
 {
-    while (*text && filter.disk_count < FILTER_DISKS) {
-        size_t length = strcspn(text, " ");
-        if (!memchr(text, '=', length) && length < sizeof(filter.disk[0].name)) {
-            memcpy(filter.disk[filter.disk_count].name, text, length);
-            filter.disk_count++;
-        }
-        text += length;
-        text += strspn(text, " ");
-    }
+    while (filter.disk_count < FILTER_DISKS &&
+           setting_word(text, filter.disk_count, filter.disk[filter.disk_count].name,
+                        sizeof(filter.disk[0].name)))
+        filter.disk_count++;
 }
 
 static int disks_look(void)

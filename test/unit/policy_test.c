@@ -10,7 +10,7 @@
 #include <test/unit/cmocka.h>
 
 static struct policy policy;
-static char problem[160];
+static char problem[200];
 
 static int parse(const char *text)
 {
@@ -114,6 +114,25 @@ static void settings_are_found_by_their_whole_name(void **state)
     assert_int_equal(value, 3);
 }
 
+static void filters_are_named_with_their_disks(void **state)
+{
+    char word[8];
+
+    (void)state;
+    assert_int_equal(
+        parse("[integrity]\nchecked0 = nvme0n1  sample=8 nvme1n1 \nhome = nvme2n1p1\n"), 0);
+    assert_int_equal(policy.filter_count, 2);
+    assert_string_equal(policy.filter[0].program, "checked0");
+    assert_true(setting_word(policy.filter[0].text, 0, word, sizeof(word)));
+    assert_string_equal(word, "nvme0n1");
+    assert_true(setting_word(policy.filter[0].text, 1, word, sizeof(word)));
+    assert_string_equal(word, "nvme1n1");
+    assert_false(setting_word(policy.filter[0].text, 2, word, sizeof(word)));
+    assert_false(setting_word(policy.filter[1].text, 0, word, sizeof(word))); /* no room */
+    assert_int_equal(parse("[integrity]\na=x\nb=x\nc=x\nd=x\ne=x\n"), EBADMSG);
+    assert_int_equal(policy.filter_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +140,7 @@ int main(void)
         cmocka_unit_test(restarts_are_limited),
         cmocka_unit_test(what_is_not_understood_changes_nothing),
         cmocka_unit_test(settings_are_found_by_their_whole_name),
+        cmocka_unit_test(filters_are_named_with_their_disks),
     };
 
     return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
