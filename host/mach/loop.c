@@ -32,12 +32,10 @@ void clock_timer_cancel(struct clock_timer *timer)
 {
     if (!timer->running)
         return;
-    for (struct clock_timer **link = &timers; *link; link = &(*link)->next) {
-        if (*link == timer) {
-            *link = timer->next;
-            break;
-        }
-    }
+    struct clock_timer **link = &timers;
+    while (*link != timer)
+        link = &(*link)->next;
+    *link = timer->next;
     timer->running = 0;
     timer->next = NULL;
 }

@@ -29,16 +29,14 @@ static bool control_is(mach_port_t port)
 kern_return_t serve_io_control_pool_create(mach_port_t control, const_name_t name, uint64_t quota,
                                            mach_port_t *pool)
 {
-    if (!control_is(control))
-        return outboard_error_make(EOPNOTSUPP);
-    return outboard_error_make(io_pool_create(name, quota, pool));
+    int error = control_is(control) ? io_pool_create(name, quota, pool) : EOPNOTSUPP;
+
+    return outboard_error_make(error);
 }
 
 kern_return_t serve_io_control_bus(mach_port_t control, mach_port_t *bus)
 {
-    if (!control_is(control))
-        return outboard_error_make(EOPNOTSUPP);
-    return outboard_error_make(io_bus_port(bus));
+    return outboard_error_make(control_is(control) ? io_bus_port(bus) : EOPNOTSUPP);
 }
 
 kern_return_t serve_io_control_kernel_device(mach_port_t control, const_name_t name,
@@ -46,10 +44,8 @@ kern_return_t serve_io_control_kernel_device(mach_port_t control, const_name_t n
 {
     static const char *const allowed[] = {"console", "com0", "com1", "kbd", "mouse"};
 
-    if (!control_is(control))
-        return outboard_error_make(EOPNOTSUPP);
     for (unsigned i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
-        if (strcmp(name, allowed[i]) == 0)
+        if (control_is(control) && strcmp(name, allowed[i]) == 0)
             return device_open(io_privilege.device_master, D_READ | D_WRITE, name, device);
     }
     return outboard_error_make(EPERM);

@@ -308,12 +308,10 @@ void io_domain_destroy(struct io_domain *domain)
     vtd_unit_detach(domain->unit, (uint16_t)domain->requester, domain->id);
     translation_destroy(domain->translation);
     resource_map_release(&domain->addresses, domain);
-    for (struct io_domain **link = &domains; *link; link = &(*link)->next) {
-        if (*link == domain) {
-            *link = domain->next;
-            break;
-        }
-    }
+    struct io_domain **link = &domains;
+    while (*link != domain)
+        link = &(*link)->next;
+    *link = domain->next;
     free(domain);
 }
 

@@ -210,12 +210,10 @@ static void lease_void(struct io_lease *lease)
 
     if (!memory)
         return;
-    for (struct io_lease **link = &memory->leases; *link; link = &(*link)->next) {
-        if (*link == lease) {
-            *link = lease->next;
-            break;
-        }
-    }
+    struct io_lease **link = &memory->leases;
+    while (*link != lease)
+        link = &(*link)->next;
+    *link = lease->next;
     lease->memory = NULL;
     io_memory_release(memory);
 }
