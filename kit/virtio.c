@@ -424,3 +424,30 @@ int virtio_run(struct virtio *virtio, irq_handler changed, void *context)
         status_add(virtio, VIRTIO_STATUS_DRIVER_OK);
     return error;
 }
+
+int virtio_revive(struct virtio *virtio)
+{
+    uint64_t features = virtio->features;
+
+    status_add(virtio, VIRTIO_STATUS_ACKNOWLEDGE);
+    status_add(virtio, VIRTIO_STATUS_DRIVER);
+    int error = negotiate(virtio, features);
+    if (error == 0 && virtio->features != features) {
+        log_error("the device offers other features than before: %016llx of %016llx",
+                  (unsigned long long)virtio->features, (unsigned long long)features);
+        error = ENOTSUP;
+    }
+    for (unsigned i = 0; i < virtio->queue_count && error == 0; i++) {
+        struct virtio_queue *queue = virtio->queue[i];
+        virtio_queue_clear(queue);
+        common_write16(virtio, COMMON(queue_select), (uint16_t)queue->index);
+        error = vector_set(virtio, COMMON(queue_vector),
+                           queue->handler ? queue->vector : VIRTIO_NO_VECTOR);
+        if (error == 0)
+            queue_enable(virtio, queue);
+    }
+    if (error == 0)
+        error = vector_set(virtio, COMMON(config_vector), virtio->changed ? 0 : VIRTIO_NO_VECTOR);
+    status_add(virtio, error == 0 ? VIRTIO_STATUS_DRIVER_OK : VIRTIO_STATUS_FAILED);
+    return error;
+}

@@ -104,6 +104,11 @@ bool virtio_is_stopped(const struct virtio *virtio);
 /* The same, waiting: 0 or ETIMEDOUT. */
 int virtio_reset(struct virtio *virtio);
 
+/* Bring a device that is stopped back to where virtio_run left it, with the same features and the
+ * same queues, which are empty: what was in them is the caller's again. 0 or an errno value with a
+ * line in the log. */
+int virtio_revive(struct virtio *virtio);
+
 /* A piece of memory, as the device sees it. */
 struct virtio_segment {
     uint64_t address;

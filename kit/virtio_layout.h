@@ -129,4 +129,7 @@ enum { VIRTIO_SIZE_MAX = 32768 }; /* 2.7 */
  * an errno value. */
 int virtio_queue_memory(struct virtio_queue *queue);
 
+/* Nothing is in the queue any more: its memory and what we know of it as at the beginning. */
+void virtio_queue_clear(struct virtio_queue *queue);
+
 #endif

@@ -6,6 +6,8 @@
  * write all of it, so what was put there is only ever overwritten: chains and free descriptors are
  * known from `chain`, which is ours alone.
  */
+#include <string.h>
+
 #include <kit/log.h>
 #include <kit/virtio.h>
 
@@ -58,14 +60,22 @@ int virtio_queue_memory(struct virtio_queue *queue)
     if (indirect)
         queue->tables = (struct virtio_descriptor *)(memory + tables);
     queue->tables_offset = tables;
+    queue->has_event_index = virtio_has(queue->virtio, VIRTIO_F_EVENT_IDX);
+    virtio_queue_clear(queue);
+    return 0;
+}
 
+void virtio_queue_clear(struct virtio_queue *queue)
+{
+    memset(queue->memory.memory, 0, queue->memory.size);
+    memset(queue->chain, 0, sizeof(queue->chain));
     for (unsigned i = 0; i < queue->entries; i++)
         queue->chain[i].next = (uint16_t)(i + 1);
     queue->free_count = queue->entries;
-    queue->has_event_index = virtio_has(queue->virtio, VIRTIO_F_EVENT_IDX);
+    queue->free = queue->put = queue->told = queue->taken = 0;
+    queue->broken = false;
     if (!queue->handler)
         virtio_queue_disarm(queue);
-    return 0;
 }
 
 static struct virtio_descriptor describe(const struct virtio_segment *segment, bool is_written,

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The network class's transport in a driver: the session is a port, frames go through a queue in
+ * shared memory, messages only wake.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <interface/net_class_server.h>
+#include <interface/net_session_server.h>
+#include <interface/types.h>
+
+#include <host/mach/port.h>
+#include <host/mach/session_end.h>
+#include <host/mach/startup.h>
+#include <kit/device.h>
+#include <kit/log.h>
+#include <kit/net_core.h>
+
+/* A device as it is published. */
+struct offer {
+    struct device *device;
+    struct net_device *net;
+    mach_port_t port;
+};
+
+struct link {
+    struct offer *offer;
+    struct net_session *session; /* null once it is ending */
+    struct session_end end;
+    struct link *next;
+};
+
+static struct link *links; /* with a queue and a session */
+
+static const struct session_shape shape = {NET_SLOTS, sizeof(struct net_submission),
+                                           sizeof(struct net_completion)};
+
+static void session_no_senders(void *context);
+
+static const struct port_type class_type = {.name = "net class", .serve = net_class_server};
+static const struct port_type session_type = {
+    .name = "net session",
+    .serve = net_session_server,
+    .no_senders = session_no_senders,
+};
+
+/* As for completions: the change first, then the look whether the client sleeps. */
+static bool state_publish(struct session_end *end, const struct net_state *state)
+{
+    struct net_state *shared =
+        (struct net_state *)((unsigned char *)end->completions.address + NET_STATE_OFFSET);
+    bool is_new = shared->changes != state->changes;
+
+    shared->link = state->link;
+    shared->speed = state->speed;
+    shared->full_duplex = state->full_duplex;
+    shared->statistics = state->statistics;
+    if (is_new)
+        __atomic_store_n(&shared->changes, state->changes, __ATOMIC_SEQ_CST);
+    return is_new && queue_other_sleeps(&end->queue);
+}
+
+/* There is always room: no more can be undelivered than there are slots. */
+static bool link_deliver(void *context, struct net_completion *completions, unsigned count,
+                         const struct net_state *state)
+{
+    struct link *link = context;
+    struct session_end *end = &link->end;
+
+    if (!end->submissions)
+        return false;
+    bool sleeps = state_publish(end, state);
+    for (unsigned i = 0; i < count; i++) {
+        completions[i].epoch = end->epoch;
+        queue_put(&end->queue, &completions[i], sizeof(completions[i]));
+    }
+    sleeps |= queue_publish(&end->queue);
+    if (sleeps)
+        session_end_wake(end);
+    return true;
+}
+
+static void link_ended(void *context, struct net_session *session)
+{
+    struct link *link = context;
+
+    for (unsigned i = 0; i < NET_BUFFERS; i++) {
+        if (session->buffer[i].size != 0)
+            session_end_unmap(link->offer->device, session->buffer[i].address);
+    }
+    session_end_free(&link->end);
+    free(link);
+}
+
+static const struct net_transport transport = {link_deliver, link_ended};
+
+/* The client is gone or is cut off. */
+static void link_end(struct link *link)
+{
+    struct net_session *session = link->session;
+
+    if (!session)
+        return;
+    link->session = NULL;
+    for (struct link **at = &links; *at; at = &(*at)->next) {
+        if (*at == link) {
+            *at = link->next;
+            break;
+        }
+    }
+    session_end_close(&link->end);
+    net_session_end(session); /* frees the link, now or later */
+}
+
+static void session_no_senders(void *context)
+{
+    link_end(context);
+}
+
+static void client_died(void *context, mach_port_t name)
+{
+    (void)name;
+    link_end(context);
+}
+
+/* Give the core what the client submitted. */
+static void link_take(struct link *link)
+{
+    struct net_submission submission;
+    const char *problem = NULL;
+    int taken;
+
+    while (!problem &&
+           (taken = queue_take(&link->end.queue, &submission, sizeof(submission))) != 0) {
+        if (taken < 0)
+            problem = "more submissions than there is room for";
+        else if (net_session_submit(link->session, &submission) != 0)
+            problem = "a slot that is out of range or in flight already";
+    }
+    if (problem) {
+        log_warning("a client broke the protocol and is cut off: %s", problem);
+        link_end(link);
+    }
+}
+
+/* After each turn of the loop: carry what there is in both directions, and sleep when all clients'
+ * queues are dry. */
+static bool turn(void *context)
+{
+    bool more = false;
+
+    (void)context;
+    for (struct link *link = links, *next; link; link = next) {
+        next = link->next;
+        queue_awake(&link->end.queue);
+        link_take(link);
+    }
+    net_turn();
+    for (struct link *link = links; link; link = link->next)
+        more |= !queue_sleep(&link->end.queue);
+    return more;
+}
+
+int net_device_publish(struct device *device, const char *suffix, const struct net_info *info,
+                       const struct net_device_ops *ops, void *context, struct net_device **result)
+{
+    static bool hooked;
+    struct offer *offer = calloc(1, sizeof(*offer));
+    int error = offer ? net_device_create(info, ops, context, result) : ENOMEM;
+
+    if (error != 0) {
+        free(offer);
+        return error;
+    }
+    offer->device = device;
+    offer->net = *result;
+    if (!hooked)
+        hooked = loop_at_turn_end(turn, NULL);
+    error = port_create(&class_type, offer, &offer->port);
+    return error == 0 ? startup_offer(suffix, "net", offer->port) : error;
+}
+
+kern_return_t serve_net_class_open(mach_port_t port, mach_port_t completions,
+                                   mach_port_t *session_right, record_t record,
+                                   mach_msg_type_number_t *size)
+{
+    struct offer *offer = port_context(port, &class_type);
+    struct link *link = offer ? calloc(1, sizeof(*link)) : NULL;
+
+    if (!link)
+        return outboard_error_make(offer ? ENOMEM : EOPNOTSUPP);
+    link->offer = offer;
+    int error = offer->net->session ? EBUSY
+                                    : session_end_open(&link->end, &shape, &session_type, link,
+                                                       completions, client_died, session_right);
+    if (error == 0) {
+        error = net_session_create(offer->net, &transport, link, &link->session);
+        if (error != 0) {
+            /* On an error MIG gives the client's right back, and nobody the one to the session. */
+            port_unwatch(completions);
+            port_destroy(link->end.port);
+            port_release(*session_right);
+        }
+    }
+    if (error != 0) {
+        free(link);
+        return outboard_error_make(error);
+    }
+    memcpy(record, &offer->net->info, sizeof(offer->net->info));
+    *size = sizeof(offer->net->info);
+    return 0;
+}
+
+kern_return_t serve_net_class_describe(mach_port_t port, record_t record,
+                                       mach_msg_type_number_t *size)
+{
+    const struct offer *offer = port_context(port, &class_type);
+
+    if (!offer)
+        return outboard_error_make(EOPNOTSUPP);
+    const struct net_description description = {
+        .info = offer->net->info,
+        .state = offer->net->state,
+        .in_use = offer->net->session != NULL,
+    };
+    memcpy(record, &description, sizeof(description));
+    *size = sizeof(description);
+    return 0;
+}
+
+static struct link *link_lookup(mach_port_t port)
+{
+    struct link *link = port_context(port, &session_type);
+
+    return link && link->session ? link : NULL;
+}
+
+kern_return_t serve_net_link_attach(mach_port_t port, mach_port_t lease, unsigned *buffer,
+                                    uint64_t *size)
+{
+    struct link *link = link_lookup(port);
+    uint64_t address;
+
+    if (!link)
+        return outboard_error_make(EOPNOTSUPP);
+    int error = session_end_map(link->offer->device, lease, &address, size);
+    if (error != 0)
+        return outboard_error_make(error);
+    error = net_session_attach(link->session, address, *size, buffer);
+    if (error != 0) {
+        session_end_unmap(link->offer->device, address);
+        return outboard_error_make(error);
+    }
+    port_release(lease);
+    return 0;
+}
+
+kern_return_t serve_net_link_queue(mach_port_t port, mach_port_t lease, unsigned epoch,
+                                   mach_port_t *completions)
+{
+    struct link *link = link_lookup(port);
+    int error = link ? session_end_queue(&link->end, lease, epoch, completions) : EOPNOTSUPP;
+
+    if (error != 0)
+        return outboard_error_make(error);
+    port_release(lease);
+    link->next = links;
+    links = link;
+    return 0;
+}
+
+kern_return_t serve_net_link_wake(mach_port_t port, mach_port_t waiter)
+{
+    struct link *link = link_lookup(port);
+
+    /* The turn's end looks at every queue: what matters here is only who waits. */
+    if (link)
+        session_end_awaited(&link->end, waiter);
+    else
+        port_release(waiter);
+    return MIG_NO_REPLY;
+}
+
+kern_return_t serve_net_link_filter(mach_port_t port, record_t record, mach_msg_type_number_t size)
+{
+    struct link *link = link_lookup(port);
+    struct net_filter filter;
+
+    if (!link)
+        return outboard_error_make(EOPNOTSUPP);
+    if (size != sizeof(filter))
+        return outboard_error_make(EINVAL);
+    memcpy(&filter, record, sizeof(filter));
+    return outboard_error_make(net_session_filter(link->session, &filter));
+}
