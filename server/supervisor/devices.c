@@ -190,3 +190,14 @@ void devices_report(struct text *text, bool verbose)
     }
     memory_pages_free(functions, count * sizeof(*functions));
 }
+
+void devices_names(struct text *text, const char *class)
+{
+    for (const struct child *child = child_first(); child; child = child->next) {
+        for (unsigned i = 0; i < child->offer_count; i++) {
+            if (strcmp(child->offer[i].class, class) == 0)
+                text_print(text, "%s ", child->offer[i].name);
+        }
+    }
+    text_print(text, "\n");
+}

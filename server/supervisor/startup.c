@@ -55,6 +55,8 @@ static int right_find(const struct child *child, const char *name, mach_port_t *
     const char *device = grant_device(child, name);
     const struct child_offer *offer = child_offer_find(device, "block");
     if (!offer)
+        offer = child_offer_find(device, "net");
+    if (!offer)
         offer = child_offer_find(device, name); /* a service of that class */
     if (!offer)
         return ENOENT;
@@ -154,7 +156,8 @@ static struct child *driver_of(const struct child *child, const char *name,
     const char *device = grant_device(child, name);
     struct child *driver = child_first();
 
-    while (driver && !(*offer = child_offer_in(driver, device, "block")))
+    while (driver && !(*offer = child_offer_in(driver, device, "block")) &&
+           !(*offer = child_offer_in(driver, device, "net")))
         driver = driver->next;
     /* A partition: who serves it is the disk's driver. */
     return driver && driver->source ? driver->source : driver;

@@ -76,6 +76,8 @@ void faults_start(void);
 
 /* devices.c */
 void devices_report(struct text *text, bool verbose);
+/* A line with the names of all that is offered of a class. */
+void devices_names(struct text *text, const char *class);
 
 /* mount.c */
 int mount_start(const char *device, bool read_only, mach_port_t *fs);
