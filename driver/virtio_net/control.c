@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <kit/log.h>
+
+#include "io.h"
+#include "layout.h"
+
+/* A filter is these three commands (5.1.6.5.1, 5.1.6.5.2). */
+enum { PROMISCUOUS, ALL_MULTICAST, TABLE, COMMANDS };
+
+/* 5.1.6.5.2: no unicast addresses but the device's own, then multicast ones. */
+struct table {
+    uint32_t unicast_count;
+    uint32_t multicast_count;
+    uint8_t multicast[NET_GROUPS][NET_ADDRESS_SIZE];
+};
+
+struct slot {
+    struct virtio_net_command command;
+    uint8_t answer;
+    uint8_t on;
+    struct table table;
+    uint8_t reserved[112];
+};
+static_assert(sizeof(struct slot) == 512 - 4, "a page has them all");
+static_assert(offsetof(struct slot, table) % 4 == 0, "aligned");
+static_assert(COMMANDS * sizeof(struct slot) <= DMA_PAGE_SIZE, "one page");
+
+static struct slot *slot_of(const struct virtio_net_control *control, unsigned number)
+{
+    return (struct slot *)control->memory.memory + number;
+}
+
+static bool command_add(struct virtio_net_control *control, unsigned number, uint8_t class,
+                        uint8_t command, size_t offset, size_t size)
+{
+    struct slot *slot = slot_of(control, number);
+    uint64_t address = control->memory.address + number * sizeof(struct slot);
+    const struct virtio_segment segments[] = {
+        {address + offsetof(struct slot, command), sizeof(slot->command)},
+        {address + offset, (uint32_t)size},
+        {address + offsetof(struct slot, answer), sizeof(slot->answer)},
+    };
+
+    slot->command = (struct virtio_net_command){class, command};
+    slot->answer = 0xff;
+    return virtio_queue_add(&control->queue, segments, 2, 1, slot);
+}
+
+static void filter_send(struct virtio_net_control *control)
+{
+    const struct net_filter *filter = &control->filter;
+    struct table *table = &slot_of(control, TABLE)->table;
+
+    slot_of(control, PROMISCUOUS)->on = (filter->flags & NET_FILTER_PROMISCUOUS) != 0;
+    slot_of(control, ALL_MULTICAST)->on = (filter->flags & NET_FILTER_ALL_MULTICAST) != 0;
+    table->unicast_count = 0;
+    table->multicast_count = filter->count;
+    memcpy(table->multicast, filter->group, sizeof(table->multicast));
+
+    control->is_behind = false;
+    control->in_flight += command_add(control, PROMISCUOUS, VIRTIO_NET_CTRL_RX,
+                                      VIRTIO_NET_CTRL_RX_PROMISC, offsetof(struct slot, on), 1);
+    control->in_flight += command_add(control, ALL_MULTICAST, VIRTIO_NET_CTRL_RX,
+                                      VIRTIO_NET_CTRL_RX_ALLMULTI, offsetof(struct slot, on), 1);
+    control->in_flight +=
+        command_add(control, TABLE, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET,
+                    offsetof(struct slot, table),
+                    offsetof(struct table, multicast) + filter->count * NET_ADDRESS_SIZE);
+    virtio_queue_kick(&control->queue);
+}
+
+static bool answers_take(struct virtio_net_control *control)
+{
+    const volatile struct slot *slot;
+    uint32_t written;
+    bool any = false;
+
+    while ((slot = virtio_queue_take(&control->queue, &written))) {
+        any = true;
+        control->in_flight--;
+        if (written == 1 && slot->answer == VIRTIO_NET_OK)
+            continue;
+        if (control->errors++ == 0)
+            log_warning(
+                "the device does not take a filter: it may let frames through that were not "
+                "asked for, or not those that were");
+    }
+    return any;
+}
+
+static bool answered(void *context)
+{
+    struct virtio_net_control *control = context;
+    bool any = answers_take(control);
+
+    while (control->in_flight > 0 && !virtio_queue_arm(&control->queue, 1))
+        any |= answers_take(control);
+    if (virtio_queue_is_broken(&control->queue))
+        virtio_net_give_up(control->queue.virtio, "it broke the rules of its control queue");
+    if (control->in_flight == 0 && control->is_behind) {
+        filter_send(control);
+        answered(control);
+    }
+    return any;
+}
+
+void virtio_net_control_filter(struct virtio_net_control *control, const struct net_filter *filter)
+{
+    control->filter = *filter;
+    control->is_behind = true;
+    if (control->memory.size == 0 || control->in_flight > 0)
+        return;
+    answered(control);
+}
+
+void virtio_net_control_abandon(struct virtio_net_control *control)
+{
+    control->in_flight = 0;
+}
+
+int virtio_net_control_open(struct virtio *virtio, struct virtio_net_control *control)
+{
+    struct virtio_queue_plan plan = {
+        .entries = 16, .segments = 3, .handler = answered, .context = control};
+
+    *control = (struct virtio_net_control){.in_flight = 0};
+    if (!virtio_has(virtio, VIRTIO_NET_F_CTRL_VQ) || !virtio_has(virtio, VIRTIO_NET_F_CTRL_RX))
+        return 0;
+    int error = virtio_queue_create(virtio, VIRTIO_NET_CONTROL_QUEUE, &plan, &control->queue);
+    if (error != 0)
+        return error;
+    error = dma_buffer_create(virtio->device, DMA_PAGE_SIZE, &control->memory);
+    if (error != 0)
+        log_error("no memory for commands: %s", strerror(error));
+    return error;
+}
