@@ -112,7 +112,7 @@ static unsigned char data_byte(uint16_t sequence, size_t i)
     return (unsigned char)(sequence * 7 + i);
 }
 
-/* The length is 0 for what is no ARP of that kind for Ethernet and IPv4. */
+/* Whether it is an ARP packet of that kind for Ethernet and IPv4. */
 static bool is_arp(const unsigned char *frame, size_t length, unsigned operation)
 {
     const unsigned char *arp = frame + PACKET_ETHERNET;
