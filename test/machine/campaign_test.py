@@ -28,6 +28,13 @@ class Campaign(unittest.TestCase):
         self.assertTrue(row, out)
         self.assertGreater(int(row[2]), 5, out)  # else the faults meet nothing
 
+    def test_faults_behind_the_integrity_filter(self):
+        out = self.run_campaign("--faults", "25", "--seed", "1001", "--integrity")
+        row = re.search(r"^all +25 +\d+ +(\d+) +\d+ +(\d+)$", out, re.M)
+        self.assertTrue(row, out)
+        self.assertGreater(int(row[1]), 5, out)
+        self.assertEqual(int(row[2]), 0, out)  # without it two of them are wrong data
+
     def test_power_failures(self):
         out = self.run_campaign("--power", "3", "--seed", "7")
         found = re.search(r"^power failures 3: (\d+) files had been acknowledged as synced, all there$", out, re.M)
