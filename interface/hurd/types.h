@@ -27,8 +27,8 @@ typedef const mach_port_t *const_hurd_ports_t;
 #define HURD_ERROR(number) (0x40000000 | (number))
 #define HURD_EPERM         HURD_ERROR(1)
 #define HURD_ENOENT        HURD_ERROR(2)
-#define HURD_EIO            HURD_ERROR(5)
-#define HURD_EINVAL         HURD_ERROR(22)
+#define HURD_EIO           HURD_ERROR(5)
+#define HURD_EINVAL        HURD_ERROR(22)
 #define HURD_EOPNOTSUPP    HURD_ERROR(45)
 
 /* pci_get_dev_regions gives six of them, pci_get_dev_rom the first two words of one. */

@@ -207,7 +207,7 @@ enum block_status legs_judge(struct filter_work *work, const char *what)
         if (!work->leg[disk].used || work->leg[disk].status == BLOCK_STATUS_OK)
             continue;
         worst = work->leg[disk].status;
-        snprintf(why, sizeof(why), "%s failed (status %u)", what, worst);
+        snprintf(why, sizeof(why), "%s failed (status %u)", what, (unsigned)worst);
         if (any)
             disk_drop(filter, disk, why);
     }
