@@ -127,6 +127,8 @@ static void interrupts_lend(struct pci_claim *claim)
     static const char *const kind[] = {"MSI-X", "MSI", "its interrupt line"};
 
     for (unsigned i = 0; i < sizeof(lend) / sizeof(lend[0]); i++) {
+        if (i == 1) /* the others come only without (PCI 6.8.3.4) */
+            pci_msix_disable(claim->tree->config, claim->function);
         int error = lend[i](claim);
         if (error == 0)
             return;

@@ -74,7 +74,7 @@ void pci_function_silence(const struct pci_config *config, const struct pci_func
 
     command_change(config, address, PCI_COMMAND_MASTER, PCI_COMMAND_NO_INTX);
     pci_msi_disable(config, function);
-    pci_msix_disable(config, function);
+    pci_msix_hold(config, function);
     if (function->ats_offset != 0) {
         uint16_t control = pci_read16(config, address, function->ats_offset + ATS_CONTROL);
         pci_write16(config, address, function->ats_offset + ATS_CONTROL,

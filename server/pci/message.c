@@ -83,6 +83,13 @@ void pci_msix_enable(const struct pci_config *config, const struct pci_function 
                        function->info.msix_offset + MSIX_CONTROL, MSIX_MASK_ALL, MSIX_ENABLE);
 }
 
+void pci_msix_hold(const struct pci_config *config, const struct pci_function *function)
+{
+    if (function->info.msix_offset != 0)
+        control_change(config, pci_function_address(function),
+                       function->info.msix_offset + MSIX_CONTROL, 0, MSIX_MASK_ALL);
+}
+
 void pci_msix_disable(const struct pci_config *config, const struct pci_function *function)
 {
     if (function->info.msix_offset != 0)

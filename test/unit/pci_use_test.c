@@ -316,12 +316,14 @@ static void silence_is_complete(void **state)
     pci_model_poke(&model, f, 0x106, 2, 0x8003);
     pci_function_silence(&model.config, found(0, 3));
     assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), 0x0403);
-    assert_int_equal(pci_model_peek(&model, f, 0x42, 2), 0x4007);
+    assert_int_equal(pci_model_peek(&model, f, 0x42, 2), 0xc007);
     assert_int_equal(pci_model_peek(&model, f, 0x52, 2), 0x0180);
     assert_int_equal(pci_model_peek(&model, f, 0x106, 2), 0x0003);
 
     pci_function_line(&model.config, found(0, 3), true);
     assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), 0x0003);
+    pci_msix_disable(&model.config, found(0, 3));
+    assert_int_equal(pci_model_peek(&model, f, 0x42, 2), 0x4007);
 }
 
 static int resettable_make(void)
