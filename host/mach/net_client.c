@@ -16,6 +16,8 @@
 #include <kit/clock.h>
 #include <kit/net_client_core.h>
 
+#define BUSY_LIMIT (200 * CLOCK_MILLISECOND)
+
 struct net_client_link {
     struct session_link session;
     struct net_client *client;
@@ -71,6 +73,25 @@ int net_client_link_reopen(struct net_client_link *link, struct net_info *info)
     return EAGAIN;
 }
 
+/* Who had it before may have left buffers behind, which are taken out of the device in a moment. */
+static int first_open(struct net_client_link *link, struct net_info *info)
+{
+    uint64_t start = clock_now();
+    int error;
+
+    for (;;) {
+        error = net_client_link_reopen(link, info);
+        if (error == EAGAIN)
+            session_link_await(&link->session); /* its driver is being started again */
+        else if (error == EBUSY && clock_now() - start < BUSY_LIMIT)
+            clock_sleep(CLOCK_MILLISECOND);
+        else
+            return error;
+        if (error == EBUSY)
+            session_link_forget(&link->session);
+    }
+}
+
 int net_client_open(const char *name, struct net_client **result)
 {
     struct opened *opened = calloc(1, sizeof(*opened));
@@ -80,10 +101,8 @@ int net_client_open(const char *name, struct net_client **result)
         return ENOMEM;
     struct session_link *session = &opened->link.session;
     int error = session_link_init(session, &net_sessions, name);
-    while (error == 0 && (error = net_client_link_reopen(&opened->link, &info)) == EAGAIN) {
-        session_link_await(session); /* its driver is being started again */
-        error = 0;
-    }
+    if (error == 0)
+        error = first_open(&opened->link, &info);
     if (error != 0) {
         session_link_close(session);
         session_link_wakeups_drop(session);

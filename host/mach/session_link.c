@@ -130,8 +130,7 @@ void session_link_wakeups_drop(struct session_link *link)
 
 void session_link_close(struct session_link *link)
 {
-    port_release(link->offered);
-    link->offered = MACH_PORT_NULL;
+    session_link_forget(link);
     session_link_end(link);
     if (link->submissions.address)
         shared_memory_free(&link->submissions);
@@ -162,6 +161,12 @@ int session_link_find(struct session_link *link, unsigned done)
         error = same ? EAGAIN : 0;
     }
     return error == EAGAIN && link->violations > VIOLATIONS_MAX ? EPROTO : error;
+}
+
+void session_link_forget(struct session_link *link)
+{
+    port_release(link->offered);
+    link->offered = MACH_PORT_NULL;
 }
 
 void session_link_await_request(const struct session_link *link)

@@ -63,6 +63,9 @@ void session_link_wakeups_drop(struct session_link *link);
  * ENOENT. */
 int session_link_find(struct session_link *link, unsigned done);
 
+/* Nothing was opened there after all: it may be found again. */
+void session_link_forget(struct session_link *link);
+
 /* The session was opened (link->session): exchange the queue's memory and attach all buffers. */
 int session_link_begin(struct session_link *link);
 void session_link_end(struct session_link *link);
