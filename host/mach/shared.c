@@ -104,8 +104,5 @@ int shared_memory_open_all(mach_port_t lease, const void **address, size_t *size
 
 int shared_memory_narrow(mach_port_t lease, mach_port_t *narrowed)
 {
-    mach_port_t pool;
-    int error = pool_get(&pool);
-
-    return error == 0 ? error_from_kernel(memory_narrow(pool, lease, narrowed)) : error;
+    return error_from_kernel(memory_lease(lease, 0, narrowed));
 }

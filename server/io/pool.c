@@ -51,7 +51,7 @@ static void lease_no_senders(void *context);
 
 static const struct port_type pool_type = {"pool", memory_server, NULL, pool_no_senders};
 static const struct port_type memory_type = {"memory", memory_server, NULL, memory_no_senders};
-static const struct port_type lease_type = {"lease", NULL, NULL, lease_no_senders};
+static const struct port_type lease_type = {"lease", memory_server, NULL, lease_no_senders};
 
 static void pool_release(struct io_pool *pool)
 {
@@ -332,14 +332,20 @@ kern_return_t serve_memory_open(mach_port_t port, mach_port_t lease_port, mach_p
     return code;
 }
 
-static int lease_create(struct io_memory *memory, bool readable, mach_port_t *result)
+kern_return_t serve_memory_lease(mach_port_t port, boolean_t readable, mach_port_t *result)
 {
+    struct io_memory *memory = port_context(port, &memory_type);
+    const struct io_lease *lent = port_context(port, &lease_type);
+
+    if (lent && !readable)
+        memory = lent->memory;
+    if (!memory)
+        return outboard_error_make(EOPNOTSUPP);
     struct io_lease *lease = calloc(1, sizeof(*lease));
     int error = lease ? port_create(&lease_type, lease, &lease->port) : ENOMEM;
-
     if (error != 0) {
         free(lease);
-        return error;
+        return outboard_error_make(error);
     }
     lease->memory = memory;
     lease->readable = readable;
@@ -348,25 +354,6 @@ static int lease_create(struct io_memory *memory, bool readable, mach_port_t *re
     memory->references++;
     *result = port_make_send(lease->port);
     return 0;
-}
-
-kern_return_t serve_memory_lease(mach_port_t port, boolean_t readable, mach_port_t *result)
-{
-    struct io_memory *memory = port_context(port, &memory_type);
-
-    return outboard_error_make(memory ? lease_create(memory, readable, result) : EOPNOTSUPP);
-}
-
-kern_return_t serve_memory_narrow(mach_port_t port, mach_port_t lease_port, mach_port_t *result)
-{
-    const struct io_lease *lease = port_context(lease_port, &lease_type);
-
-    if (!lease || !lease->memory || !port_context(port, &pool_type))
-        return outboard_error_make(EOPNOTSUPP);
-    int error = lease_create(lease->memory, false, result);
-    if (error == 0)
-        port_release(lease_port); /* on an error it goes with the message */
-    return outboard_error_make(error);
 }
 
 struct io_memory *io_memory_from_lease(mach_port_t port)

@@ -94,10 +94,10 @@ static bool take(unsigned *count)
 static enum block_status carry_out(struct block_client *disk, enum block_operation operation,
                                    uint64_t block, uint32_t count, unsigned char *data)
 {
+    assert_true(block < BLOCKS && count <= BLOCKS - block);
     unsigned char *media = disk->media + block * BLOCK;
     size_t length = (size_t)count * BLOCK;
 
-    assert_true(block <= BLOCKS && count <= BLOCKS - block);
     if (take(&disk->fails))
         return BLOCK_STATUS_MEDIUM;
     disk->reads += operation == BLOCK_READ;
