@@ -26,13 +26,13 @@ static void disks_parse(const char *text, struct disks *disks)
         disks->count++;
 }
 
-static bool is_started(const char *name)
+static const struct child *filter_find(const char *name)
 {
     const struct child *child = child_first();
 
     while (child && strcmp(child->name, name) != 0)
         child = child->next;
-    return child != NULL;
+    return child;
 }
 
 static bool is_offered(const char *name)
@@ -67,7 +67,7 @@ void integrity_look(void)
         const struct policy_setting *filter = &supervisor_policy.filter[i];
         struct disks disks;
         unsigned offered = 0;
-        if (is_started(filter->program))
+        if (filter_find(filter->program))
             continue;
         disks_parse(filter->text, &disks);
         while (offered < disks.count && is_offered(disks.name[offered]))
@@ -80,7 +80,7 @@ void integrity_look(void)
 void integrity_report_missing(void)
 {
     for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
-        if (!is_started(supervisor_policy.filter[i].program))
+        if (!filter_find(supervisor_policy.filter[i].program))
             journal_note(LOG_WARNING, "%s: not there, as not all of its disks are: %s",
                          supervisor_policy.filter[i].program, supervisor_policy.filter[i].text);
     }
@@ -94,15 +94,25 @@ static bool is_part_of(const char *device, const char *disk)
     return strncmp(device, disk, length) == 0 && (device[length] == '\0' || device[length] == 'p');
 }
 
+static bool has_part_of(const struct policy_setting *filter, const char *device)
+{
+    struct disks disks;
+
+    disks_parse(filter->text, &disks);
+    for (unsigned i = 0; i < disks.count; i++) {
+        if (is_part_of(device, disks.name[i]) || is_part_of(disks.name[i], device))
+            return true;
+    }
+    return false;
+}
+
 bool integrity_holds(const char *device)
 {
     for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
-        struct disks disks;
-        disks_parse(supervisor_policy.filter[i].text, &disks);
-        for (unsigned disk = 0; disk < disks.count; disk++) {
-            if (is_part_of(device, disks.name[disk]) || is_part_of(disks.name[disk], device))
-                return is_started(supervisor_policy.filter[i].program);
-        }
+        const struct child *child = filter_find(supervisor_policy.filter[i].program);
+        if (child && child->task.task != MACH_PORT_NULL &&
+            has_part_of(&supervisor_policy.filter[i], device))
+            return true;
     }
     return false;
 }

@@ -130,26 +130,39 @@ void read_begin(struct filter_work *work)
 
 static void write_begin(struct filter_work *work);
 
+/* The write is not where it should be, and that is that. */
+static void sample_failed(struct filter_work *work, unsigned disk, enum block_status status)
+{
+    struct filter *filter = work->session->filter;
+
+    if (disks_there(filter) == 2) {
+        disk_drop(filter, disk, "what is written cannot be read back");
+        work_finish(work, BLOCK_STATUS_OK);
+        return;
+    }
+    table_forget(filter->table, work->request->block, work->request->count);
+    if (status == BLOCK_STATUS_OK)
+        give_up(work, disk);
+    else
+        work_finish(work, status);
+}
+
 static void sample_done(struct filter_work *work)
 {
     unsigned disk = leg_used(work);
-    enum block_status status = legs_judge(work, "reading back");
+    enum block_status status = work->leg[disk].status;
 
-    if (status != BLOCK_STATUS_OK ||
-        work_compare(work, disk, work_sums(work, work_scratch(work, 0)))) {
+    if (status != BLOCK_STATUS_OK) {
+        sample_failed(work, disk, status);
+        return;
+    }
+    if (work_compare(work, disk, work_sums(work, work_scratch(work, 0)))) {
         work_finish(work, status);
         return;
     }
     work->accused |= 1u << disk;
-    if (work_repeat(work, write_begin))
-        return;
-    if (disks_there(work->session->filter) == 1) {
-        table_forget(work->session->filter->table, work->request->block, work->request->count);
-        give_up(work, disk);
-        return;
-    }
-    disk_drop(work->session->filter, disk, "what is written does not get there");
-    work_finish(work, BLOCK_STATUS_OK);
+    if (!work_repeat(work, write_begin))
+        sample_failed(work, disk, status);
 }
 
 static void sample_read(struct filter_work *work)

@@ -57,7 +57,8 @@ static void session_free(struct session *session)
     session_count--;
 }
 
-/* The lease is lent on, under the same number on each disk's session. */
+/* What the lease is of becomes a buffer of each disk's session, under a number of that session's.
+ */
 static int lease_lend(struct filter_session *session, mach_port_t lease, const void *memory,
                       size_t size, uint32_t id[FILTER_DISKS])
 {

@@ -183,6 +183,11 @@ static int ask_write(uint64_t block, uint32_t count, unsigned seed)
     return ask(BLOCK_WRITE, block, count);
 }
 
+static unsigned disks_left(void)
+{
+    return 2u - t.filter.disk[0].dropped - t.filter.disk[1].dropped;
+}
+
 /* OK only if the data is what was written with that seed. */
 static int ask_read(uint64_t block, uint32_t count, unsigned seed)
 {
@@ -282,6 +287,27 @@ static void a_write_that_is_not_there_is_repeated(void **state)
     assert_int_equal(ask_write(3, 20, 3), BLOCK_STATUS_MEDIUM);
     /* What is there now is not known. */
     assert_int_equal(ask_read(3, 20, 2), BLOCK_STATUS_OK);
+}
+
+/* One copy is there, and that does for a mirror. */
+static void a_mirror_that_cannot_read_back_goes_on(void **state)
+{
+    (void)state;
+    for (unsigned lies = 0; lies <= 1; lies++) {
+        setup(2, 1, FILTER_DISKS);
+        assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+        assert_int_equal(t.disk[0].reads + t.disk[1].reads, 1);
+        struct block_client *bad = &t.disk[t.disk[0].reads > 0 ? 0 : 1];
+        bad->drops = lies ? 100 : 0;
+        for (unsigned i = 0; i < 50 && disks_left() == 2; i++) {
+            bad->wrong_always = lies ? 0 : 4;
+            assert_int_equal(ask_write(3, 20, 2 + i), BLOCK_STATUS_OK);
+        }
+        assert_int_equal(disks_left(), 1);
+        assert_int_equal(bad->accused, 2);
+        assert_int_equal(ask(BLOCK_FLUSH, 0, 0), BLOCK_STATUS_OK);
+        teardown(NULL);
+    }
 }
 
 static void samples_are_one_in_so_many(void **state)
@@ -494,6 +520,7 @@ int main(void)
         cmocka_unit_test_teardown(what_stays_wrong_is_an_error, teardown),
         cmocka_unit_test_teardown(a_liar_teaches_nothing, teardown),
         cmocka_unit_test_teardown(a_write_that_is_not_there_is_repeated, teardown),
+        cmocka_unit_test_teardown(a_mirror_that_cannot_read_back_goes_on, teardown),
         cmocka_unit_test_teardown(samples_are_one_in_so_many, teardown),
         cmocka_unit_test_teardown(zeroes_and_discards_are_noted, teardown),
         cmocka_unit_test_teardown(overlapping_requests_are_not_together, teardown),
