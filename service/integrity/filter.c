@@ -187,9 +187,15 @@ static bool is_sampled(struct filter_work *work)
     return (filter->random >> 16) % filter->options.sample == 0;
 }
 
+static void bare_begin(struct filter_work *work);
+
 static void write_done(struct filter_work *work)
 {
     const struct block_request *request = work->request;
+
+    if (disks_there(work->session->filter) == 2 &&
+        legs_repeat(work, request->operation == BLOCK_WRITE ? write_begin : bare_begin))
+        return;
     enum block_status status = legs_judge(work, "a write");
 
     if (status != BLOCK_STATUS_OK)
@@ -306,11 +312,14 @@ bool filter_start(void *context, struct block_request *request)
 static void accuse(struct filter_work *work, unsigned disk)
 {
     struct block_client *client = work->session->client[disk];
+    const char *reason = work->leg[disk].used && work->leg[disk].status != BLOCK_STATUS_OK
+                             ? "it fails where the other disk does not"
+                         : work->request->operation == BLOCK_READ
+                             ? "it returns wrong data"
+                             : "it does not write what it says";
 
     if (block_client_counts(client).recoveries == work->leg[disk].recoveries)
-        block_client_accuse(client, work->request->operation == BLOCK_READ
-                                        ? "it returns wrong data"
-                                        : "it does not write what it says");
+        block_client_accuse(client, reason);
 }
 
 bool filter_turn(struct filter *filter)

@@ -43,10 +43,14 @@ void mirror_read_both(struct filter_work *work)
     step_end(work);
 }
 
+static void repair(struct filter_work *work);
+
 static void repair_done(struct filter_work *work)
 {
     struct filter *filter = work->session->filter;
 
+    if (legs_repeat(work, repair))
+        return;
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
         if (work->leg[disk].used && work->leg[disk].status != BLOCK_STATUS_OK)
             disk_drop(filter, disk, "a repair failed");

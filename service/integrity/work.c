@@ -194,15 +194,38 @@ void disk_drop(struct filter *filter, unsigned disk, const char *why)
               filter->disk[disk].name, why, filter->disk[1 - disk].name);
 }
 
+static bool any_leg_did(const struct filter_work *work)
+{
+    bool any = false;
+
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++)
+        any |= work->leg[disk].used && work->leg[disk].status == BLOCK_STATUS_OK;
+    return any;
+}
+
+bool legs_repeat(struct filter_work *work, void (*then)(struct filter_work *work))
+{
+    unsigned failed = 0;
+
+    if (work->leg[0].used && work->leg[1].used && !any_leg_did(work))
+        return false; /* it is the request */
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+        const struct filter_leg *leg = &work->leg[disk];
+        if (leg->used && leg->status != BLOCK_STATUS_OK && leg->status != BLOCK_STATUS_GONE &&
+            disk_is_there(work->session->filter, disk))
+            failed |= 1u << disk;
+    }
+    work->accused |= failed;
+    return failed != 0 && work_repeat(work, then);
+}
+
 enum block_status legs_judge(struct filter_work *work, const char *what)
 {
     struct filter *filter = work->session->filter;
     enum block_status worst = BLOCK_STATUS_OK;
-    bool any = false;
+    bool any = any_leg_did(work);
     char why[64];
 
-    for (unsigned disk = 0; disk < FILTER_DISKS; disk++)
-        any |= work->leg[disk].used && work->leg[disk].status == BLOCK_STATUS_OK;
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
         if (!work->leg[disk].used || work->leg[disk].status == BLOCK_STATUS_OK)
             continue;

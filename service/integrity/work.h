@@ -41,6 +41,10 @@ unsigned disks_there(const struct filter *filter);
 /* Go on without a disk, unless it is the last. */
 void disk_drop(struct filter *filter, unsigned disk, const char *why);
 
+/* Where one disk could not do what the other could, its driver may be to blame: as work_repeat.
+ * False: there is no such thing, or it was repeated often enough. */
+bool legs_repeat(struct filter_work *work, void (*then)(struct filter_work *work));
+
 /* How the legs of a step ended. Disks that failed where another did not are dropped. OK if any did
  * what it should. */
 enum block_status legs_judge(struct filter_work *work, const char *what);

@@ -387,6 +387,26 @@ static void a_mirror_takes_errors_for_the_other_copy(void **state)
     assert_false(t.filter.disk[0].dropped);
 }
 
+/* A write that fails on one disk may be its driver's fault: another one tries before it is left
+ * out. */
+static void a_write_that_fails_on_one_disk_is_repeated(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    t.disk[1].fails = 2;
+    assert_int_equal(ask_write(0, 50, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[1].accused, 2);
+    assert_memory_equal(t.disk[0].media, t.disk[1].media, 50 * BLOCK);
+    t.disk[0].fails = t.disk[1].fails = 1; /* what both refuse is the request's fault */
+    assert_int_equal(ask_write(0, 50, 2), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(t.disk[0].accused, 0);
+    assert_int_equal(disks_left(), 2);
+    t.disk[1].fails = 100;
+    assert_int_equal(ask_write(0, 50, 3), BLOCK_STATUS_OK);
+    assert_true(t.filter.disk[1].dropped);
+    assert_int_equal(ask_read(0, 50, 3), BLOCK_STATUS_OK);
+}
+
 static void a_disk_that_cannot_be_repaired_is_left_out(void **state)
 {
     (void)state;
@@ -526,6 +546,7 @@ int main(void)
         cmocka_unit_test_teardown(overlapping_requests_are_not_together, teardown),
         cmocka_unit_test_teardown(a_mirror_writes_both_and_repairs_either, teardown),
         cmocka_unit_test_teardown(a_mirror_takes_errors_for_the_other_copy, teardown),
+        cmocka_unit_test_teardown(a_write_that_fails_on_one_disk_is_repeated, teardown),
         cmocka_unit_test_teardown(a_disk_that_cannot_be_repaired_is_left_out, teardown),
         cmocka_unit_test_teardown(a_disk_that_is_gone_is_left_out, teardown),
         cmocka_unit_test_teardown(differing_copies_are_an_error_or_a_preference, teardown),
