@@ -29,7 +29,7 @@ class Campaign(unittest.TestCase):
         self.assertGreater(int(row[2]), 5, out)  # else the faults meet nothing
 
     def test_faults_behind_the_integrity_filter(self):
-        out = self.run_campaign("--faults", "25", "--seed", "1001", "--integrity")
+        out = self.run_campaign("--faults", "25", "--seed", "1001", "--filter", "mirror")
         row = re.search(r"^all +25 +\d+ +(\d+) +\d+ +(\d+)$", out, re.M)
         self.assertTrue(row, out)
         self.assertGreater(int(row[1]), 5, out)
