@@ -47,11 +47,12 @@ enum ahci_recovery_stage {
 
 struct ahci_recovery {
     enum ahci_recovery_stage stage;
-    uint32_t cause; /* of PxIS; 0: a command is late */
-    uint32_t late;  /* commands */
-    bool is_asked;  /* the log has been asked for */
-    int culprit;    /* slot, or -1: not known */
-    uint8_t error;  /* the error register's */
+    uint32_t cause;  /* of PxIS; 0: a command is late */
+    uint32_t late;   /* commands */
+    bool is_asked;   /* the log has been asked for */
+    bool log_failed; /* the device did not answer that */
+    int culprit;     /* slot, or -1: not known */
+    uint8_t error;   /* the error register's */
     uint64_t due;
     struct clock_timer timer;
     unsigned identify_tries;

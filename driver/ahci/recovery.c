@@ -112,8 +112,11 @@ static bool port_ended(struct ahci_io *io)
     struct ahci_recovery *recovery = &io->recovery;
     bool is_queued = io->issued && !(io->issued & io->plain);
 
-    if (io->port->was_reset) { /* what was plugged in may be another */
-        io->port->was_reset = false;
+    /* What was plugged in may be another. And a device that failed the question for its log has an
+     * error in its status until it has carried out something else: QEMU's repeats it with the next
+     * queued command that it accepts. */
+    if (io->port->was_reset || recovery->log_failed) {
+        io->port->was_reset = recovery->log_failed = false;
         recovery->is_asked = true; /* it has forgotten */
         own_begin(io, AHCI_RECOVERY_IDENTIFY, ahci_disk_identify_task(io->shape.is_packet));
         return false;
@@ -199,6 +202,7 @@ static bool own_step(struct ahci_io *io)
     if (error == EAGAIN && clock_now() < recovery->due)
         return true;
     if (error != 0 && is_log) {
+        recovery->log_failed = true;
         restart(io, error == EAGAIN);
         return true;
     }
@@ -244,7 +248,7 @@ void ahci_recovery_begin(struct ahci_io *io, uint32_t cause, uint32_t late)
 
     recovery->cause = cause;
     recovery->late = late;
-    recovery->is_asked = false;
+    recovery->is_asked = recovery->log_failed = false;
     recovery->culprit = -1;
     recovery->error = AHCI_TFD_ERROR(READ(io, tfd));
     io->state = AHCI_IO_RECOVERING;
