@@ -5,7 +5,7 @@ from machine.vm import MachineTest
 PING = "10.0.2.15 10.0.2.2"
 
 
-class Net(MachineTest):
+class Ping(MachineTest):
     def judge(self, kind, name):
         ran = self.run_machine(f"ping {name} {PING}; ping {name} {PING} 3 1400; kill {name}; sleep 400; "
                                f"ping {name} {PING} 2; net {name}; kill {name} 1000 300 5; ping {name} {PING} 40; "
