@@ -31,6 +31,21 @@ int net_device_create(const struct net_info *info, const struct net_device_ops *
     return 0;
 }
 
+void net_device_destroy(struct net_device *device)
+{
+    struct net_device **link = &devices;
+
+    while (*link && *link != device)
+        link = &(*link)->next;
+    if (!*link)
+        return;
+    *link = device->next;
+    if (device->session)
+        device->session->transport->ended(device->session->link, device->session);
+    free(device->session);
+    free(device);
+}
+
 void net_device_link(struct net_device *device, const struct net_link *link)
 {
     struct net_state *state = &device->state;

@@ -64,6 +64,9 @@ struct net_device {
 int net_device_create(const struct net_info *info, const struct net_device_ops *ops, void *context,
                       struct net_device **device);
 
+/* With its session, if it has one that was not recalled: for who tests drivers. */
+void net_device_destroy(struct net_device *device);
+
 /* EBUSY: somebody has it; ENOMEM. */
 int net_session_create(struct net_device *device, const struct net_transport *transport, void *link,
                        struct net_session **session);

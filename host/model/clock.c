@@ -17,8 +17,16 @@
 static uint64_t now;
 static struct clock_timer *timers; /* soonest first */
 
+static void (*turn_hook)(void);
+
+void model_at_turn_end(void (*run)(void))
+{
+    turn_hook = run;
+}
+
 void model_clock_begin(void)
 {
+    turn_hook = NULL;
     now = CLOCK_SECOND; /* a machine is not at 0 when a driver starts */
     timers = NULL;
 }
@@ -97,6 +105,8 @@ void model_turn(void)
     bool busy = model_interrupts_deliver();
     busy |= model_timers_run();
     block_turn();
+    if (turn_hook)
+        turn_hook();
     if (!busy)
         model_clock_advance(IDLE_TIME);
 }

@@ -19,6 +19,9 @@ bool model_device_is_master(void);
 
 /* Give the device a chance to act, time having passed. */
 void model_device_step(void);
+/* Call that at the end of each turn, until the host begins again. */
+void model_at_turn_end(void (*run)(void));
+
 /* Whether there was an interrupt. */
 bool model_interrupts_deliver(void);
 

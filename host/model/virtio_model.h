@@ -79,6 +79,8 @@ struct virtio_model {
     uint64_t chain_time, reset_time;
     /* Carry out a chain: how many bytes were written into it. */
     uint32_t (*execute)(struct virtio_model *model, const struct virtio_model_chain *chain);
+    /* Whether it can be now; null: always. Until then the device keeps it. */
+    bool (*ready)(struct virtio_model *model, const struct virtio_model_chain *chain);
 
     /* How it misbehaves. Any of it may be changed at any time. */
     bool gone; /* nothing answers: all ones */

@@ -201,7 +201,8 @@ void virtio_model_queues_step(struct virtio_model *model)
         struct virtio_model_chain *chain =
             &model->chain[model->reversed ? VIRTIO_MODEL_CHAINS - 1 - i : i];
         left -= chain->exists;
-        if (!chain->exists || chain->due > model_time())
+        if (!chain->exists || chain->due > model_time() ||
+            (model->ready && !model->ready(model, chain)))
             continue;
         struct virtio_model_chain copy = *chain;
         chain->exists = false;

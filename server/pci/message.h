@@ -18,8 +18,8 @@ void pci_msi_disable(const struct pci_config *config, const struct pci_function 
 
 /* The table's own mask bits decide from now on. */
 void pci_msix_enable(const struct pci_config *config, const struct pci_function *function);
-/* None of them may come. MSI-X stays the function's way, so that nothing comes by another one, and a
- * device that has just raised one does not find itself without. */
+/* None of them may come. MSI-X stays the function's way, so that nothing comes by another one, and
+ * a device that has just raised one does not find itself without. */
 void pci_msix_hold(const struct pci_config *config, const struct pci_function *function);
 void pci_msix_disable(const struct pci_config *config, const struct pci_function *function);
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A model of a virtio network device (Virtual I/O Device specification 1.2, 5.1).
+ */
+#ifndef HOST_MODEL_VIRTIO_NET_MODEL_H
+#define HOST_MODEL_VIRTIO_NET_MODEL_H
+
+#include "virtio_model.h"
+
+enum { VIRTIO_NET_MODEL_FRAMES = 512, VIRTIO_NET_MODEL_FRAME = 10240 };
+
+/* Feature bits (5.1.3). */
+enum {
+    VIRTIO_NET_MODEL_CSUM = 0,
+    VIRTIO_NET_MODEL_MTU = 3,
+    VIRTIO_NET_MODEL_MAC = 5,
+    VIRTIO_NET_MODEL_MRG_RXBUF = 15,
+    VIRTIO_NET_MODEL_STATUS = 16,
+    VIRTIO_NET_MODEL_CTRL_VQ = 17,
+    VIRTIO_NET_MODEL_CTRL_RX = 18,
+};
+
+struct virtio_net_model {
+    struct virtio_model virtio; /* first: the handlers cast */
+    uint8_t config[18];
+
+    /* What comes from the wire next: `waiting` frames of that length, each with bytes of its
+     * number. */
+    unsigned waiting;
+    uint32_t length;
+    uint8_t flags, type; /* of the header */
+    unsigned arrived;    /* so far */
+
+    /* What went out: the last frame and its header. */
+    unsigned sent;
+    uint32_t sent_length;
+    uint8_t sent_frame[VIRTIO_NET_MODEL_FRAME], sent_header[12];
+    bool holds_sends; /* frames are not sent */
+
+    /* The control queue. */
+    unsigned commands;
+    bool promiscuous, all_multicast;
+    uint32_t groups;
+    uint8_t group[64][6];
+    uint8_t answer; /* to commands */
+};
+
+/* A device with an address, link status, a control queue, and MSI-X. */
+void virtio_net_model_init(struct virtio_net_model *model);
+
+/* The link as the device says it is; told by its interrupt. */
+void virtio_net_model_link(struct virtio_net_model *model, bool up);
+
+#endif
