@@ -12,7 +12,7 @@
 #include <test/unit/net_fixture.h>
 
 #define NAME "virtio-net0"
-#define MS (10 * CLOCK_MILLISECOND)
+#define MS   (10 * CLOCK_MILLISECOND)
 enum { SIZE = 16384, ROOM = 1536 };
 
 static struct virtio_net_model model;
