@@ -204,7 +204,8 @@ static void completion_take(struct net_client *client, const struct net_completi
 {
     uint16_t slot = completion->slot;
 
-    if (slot >= NET_SLOTS || !client->table[slot].in_flight || !client->table[slot].sent ||
+    if (client->life != NET_CLIENT_RUNNING || slot >= NET_SLOTS || !client->table[slot].in_flight ||
+        !client->table[slot].sent ||
         client->table[slot].submission.generation != completion->generation) {
         client->counts.rejected++;
         return;

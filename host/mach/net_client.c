@@ -8,6 +8,7 @@
 
 #include <interface/net_class_user.h>
 #include <interface/net_session_user.h>
+#include <interface/startup_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/port.h>
@@ -128,7 +129,11 @@ static void loop_leave(struct net_client_link *link)
 void net_client_close(struct net_client *client)
 {
     struct net_client_link *link = client->link;
+    struct net_client_counts counts = client->counts;
 
+    if (counts.recoveries | counts.rejected)
+        startup_recovered(startup_bootstrap_port(), link->session.name, counts.recoveries,
+                          counts.reposted, 0, 0, counts.rejected);
     session_link_close(&link->session);
     if (link->in_loop)
         loop_leave(link);

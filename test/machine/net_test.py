@@ -230,7 +230,7 @@ class Net(MachineTest):
                     os.unlink(self.path("machine.log"))
                 thread = threading.Thread(target=self.link_change, args=(path,))
                 thread.start()
-                looks = "net NIC;sleep 200;" * 20
+                looks = "net NIC;sleep 200;" * 35
                 ran = self.run_on(wire, kind, f"{looks} net-bench NIC echo 100", "--qemu-arg=-qmp",
                                   f"--qemu-arg=unix:{path},server=on,wait=off")
                 thread.join()

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The network client's core with a driver that completes anything, dies, and comes back as another.
+ * Checked: each call back is for a submission in flight, once, with no more bytes than its place;
+ * slots and the count of them agree; what is to be received goes on over deaths, what is being sent
+ * does not.
+ */
+#include <errno.h>
+
+#include <kit/net_client_core.h>
+#include <test/fuzz/fuzz.h>
+
+enum { STEPS_MAX = 2000, SIZE = 65536 };
+
+struct net_client_link {
+    struct net_submission last[NET_SLOTS];
+    unsigned sent;
+};
+
+static struct net_client client;
+static struct net_client_link link;
+static struct fuzz_input input;
+static int reopen_result;
+static struct net_info info;
+static struct token {
+    bool out;
+    enum net_operation operation;
+    uint32_t length;
+} tokens[NET_SLOTS];
+static unsigned out;
+
+void net_client_link_send(struct net_client_link *self, const struct net_submission *submissions,
+                          unsigned count)
+{
+    fuzz_require(count <= NET_CLIENT_BATCH && client.life == NET_CLIENT_RUNNING);
+    for (unsigned i = 0; i < count; i++) {
+        fuzz_require(submissions[i].slot < NET_SLOTS);
+        self->last[submissions[i].slot] = submissions[i];
+    }
+    self->sent += count;
+}
+
+int net_client_link_filter(struct net_client_link *self, const struct net_filter *filter)
+{
+    (void)self;
+    fuzz_require(filter->count <= NET_GROUPS);
+    return 0;
+}
+
+int net_client_link_reopen(struct net_client_link *self, struct net_info *found)
+{
+    (void)self;
+    *found = info;
+    return reopen_result;
+}
+
+const char *net_client_link_name(const struct net_client_link *self)
+{
+    (void)self;
+    return "net0";
+}
+
+static void submit(bool sends);
+
+static void done(void *context, enum net_status status, uint32_t length, uint8_t flags)
+{
+    struct token *token = context;
+
+    (void)flags;
+    fuzz_require(token->out && status <= NET_STATUS_GONE && length <= token->length);
+    fuzz_require(status == NET_STATUS_OK || length == 0);
+    fuzz_require(client.life != NET_CLIENT_LOST || token->operation == NET_SEND);
+    token->out = false;
+    out--;
+    if (input.size > 0 && (fuzz_take8(&input) & 1))
+        submit(token->operation == NET_SEND);
+}
+
+static void submit(bool sends)
+{
+    struct net_place place = {fuzz_take8(&input) & 1, 14 + fuzz_take16(&input) % 3000u,
+                              fuzz_take16(&input)};
+    unsigned free = 0;
+
+    while (free < NET_SLOTS && tokens[free].out)
+        free++;
+    if (free == NET_SLOTS)
+        return;
+    tokens[free] = (struct token){true, sends ? NET_SEND : NET_RECEIVE, place.length};
+    out++;
+    int error =
+        (sends ? net_client_send : net_client_receive)(&client, &place, done, &tokens[free]);
+    if (error != 0) {
+        tokens[free].out = false;
+        out--;
+    }
+    fuzz_require(error != 0 || place.length <= SIZE - place.offset);
+}
+
+static void complete(bool honest)
+{
+    struct net_completion completion;
+    uint16_t slot = fuzz_take16(&input) % NET_SLOTS;
+
+    fuzz_take(&input, &completion, sizeof(completion));
+    if (honest) {
+        completion.slot = slot;
+        completion.generation = link.last[slot].generation;
+        completion.status = 0;
+        completion.length = link.last[slot].length;
+    }
+    net_client_take(&client, &completion, 1);
+}
+
+static void step(void)
+{
+    struct net_state state;
+    static struct net_filter filter;
+
+    switch (fuzz_take8(&input) % 12) {
+    case 0:
+        net_client_lost(&client);
+        break;
+    case 1:
+        reopen_result = fuzz_take8(&input) & 7 ? 0 : fuzz_take8(&input) & 1 ? EAGAIN : ENODEV;
+        fuzz_require((net_client_resume(&client) == EAGAIN) == (client.life == NET_CLIENT_LOST));
+        break;
+    case 2:
+        fuzz_take(&input, &state, sizeof(state));
+        if (client.life == NET_CLIENT_RUNNING)
+            net_client_note_state(&client, &state);
+        break;
+    case 3:
+        filter.count = fuzz_take8(&input);
+        net_client_filter(&client, &filter);
+        break;
+    case 4:
+    case 5:
+        if (client.life == NET_CLIENT_RUNNING)
+            net_client_flush(&client);
+        break;
+    case 6:
+    case 7:
+        complete(true);
+        break;
+    case 8:
+        complete(false);
+        break;
+    default:
+        submit(fuzz_take8(&input) & 1);
+    }
+    fuzz_require(client.in_flight == out && client.free_count == NET_SLOTS - out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    input = (struct fuzz_input){data, size};
+    memset(&link, 0, sizeof(link));
+    memset(tokens, 0, sizeof(tokens));
+    out = 0;
+    info = (struct net_info){.max_frame = 1514, .receive_size = 1514};
+    net_client_init(&client, &info, &link);
+    net_client_note_buffer(&client, 0, SIZE);
+    for (unsigned i = 0; i < STEPS_MAX && input.size > 0; i++)
+        step();
+    input.size = 0;
+    net_client_lost(&client);
+    reopen_result = ENODEV;
+    net_client_resume(&client);
+    fuzz_require(out == 0 && client.life == NET_CLIENT_GONE);
+    return 0;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The network client's core: what counts as an answer, and the death of drivers.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <kit/net_client_core.h>
+
+#include <test/unit/cmocka.h>
+
+enum { SIZE = 65536 };
+
+struct net_client_link {
+    struct net_submission sent[NET_SLOTS * 2];
+    unsigned count, filters;
+};
+
+static struct net_client client;
+static struct net_client_link link;
+static struct net_info info;
+static int reopen_result, filter_result;
+static unsigned sent[4], received[4], changes;
+
+void net_client_link_send(struct net_client_link *self, const struct net_submission *submissions,
+                          unsigned count)
+{
+    assert_true(self->count + count <= NET_SLOTS * 2);
+    memcpy(self->sent + self->count, submissions, count * sizeof(*submissions));
+    self->count += count;
+}
+
+int net_client_link_filter(struct net_client_link *self, const struct net_filter *filter)
+{
+    (void)filter;
+    self->filters++;
+    return filter_result;
+}
+
+int net_client_link_reopen(struct net_client_link *self, struct net_info *found)
+{
+    (void)self;
+    *found = info;
+    return reopen_result;
+}
+
+const char *net_client_link_name(const struct net_client_link *self)
+{
+    (void)self;
+    return "net0";
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&link, 0, sizeof(link));
+    memset(sent, 0, sizeof(sent));
+    memset(received, 0, sizeof(received));
+    changes = 0;
+    reopen_result = filter_result = 0;
+    info = (struct net_info){.max_frame = 1514, .receive_size = 2048};
+    net_client_init(&client, &info, &link);
+    net_client_note_buffer(&client, 3, SIZE);
+    return 0;
+}
+
+static void sent_done(void *context, enum net_status status, uint32_t length, uint8_t flags)
+{
+    (void)context, (void)length, (void)flags;
+    sent[status]++;
+}
+
+static void received_done(void *context, enum net_status status, uint32_t length, uint8_t flags)
+{
+    (void)flags;
+    received[status]++;
+    if (context)
+        *(uint32_t *)context = length;
+}
+
+static void changed(void *context)
+{
+    (void)context;
+    changes++;
+}
+
+static int send_one(void)
+{
+    return net_client_send(&client, &(struct net_place){3, 100, 0}, sent_done, NULL);
+}
+
+static int receive_one(uint32_t *length)
+{
+    return net_client_receive(&client, &(struct net_place){3, 2048, 4096}, received_done, length);
+}
+
+static void answer(unsigned which, uint8_t status, uint32_t length)
+{
+    const struct net_completion completion = {.slot = link.sent[which].slot,
+                                              .generation = link.sent[which].generation,
+                                              .status = status,
+                                              .length = length};
+
+    net_client_take(&client, &completion, 1);
+}
+
+static void answers_end_what_was_asked(void **state)
+{
+    uint32_t length = 0;
+
+    (void)state;
+    assert_int_equal(send_one(), 0);
+    assert_int_equal(receive_one(&length), 0);
+    assert_int_equal(link.count, 0); /* together, when there is nothing more to add */
+    net_client_flush(&client);
+    assert_int_equal(link.count, 2);
+    answer(1, NET_STATUS_OK, 777);
+    answer(0, NET_STATUS_OK, 100);
+    assert_int_equal(sent[NET_STATUS_OK], 1);
+    assert_int_equal(received[NET_STATUS_OK], 1);
+    assert_int_equal(length, 777);
+    assert_int_equal(client.in_flight, 0);
+    answer(0, NET_STATUS_OK, 100); /* once more */
+    assert_int_equal(net_client_counts(&client).rejected, 1);
+}
+
+static void answers_that_cannot_be(void **state)
+{
+    static const struct {
+        uint8_t status;
+        uint32_t length;
+    } cases[] = {{NET_STATUS_OK, 2049}, {NET_STATUS_OK, 13}, {4, 100}, {255, 0}};
+
+    (void)state;
+    assert_int_equal(receive_one(NULL), 0);
+    net_client_take(&client,
+                    &(struct net_completion){.slot = client.batch[0].slot,
+                                             .generation = client.batch[0].generation,
+                                             .length = 60},
+                    1); /* it was not even told yet */
+    net_client_flush(&client);
+    net_client_take(&client, &(struct net_completion){.slot = NET_SLOTS, .generation = 1}, 1);
+    net_client_take(&client, &(struct net_completion){.slot = 65535, .generation = 1}, 1);
+    link.sent[0].generation++;
+    answer(0, NET_STATUS_OK, 60);
+    link.sent[0].generation--;
+    assert_int_equal(net_client_counts(&client).rejected, 4);
+    assert_int_equal(client.in_flight, 1);
+    answer(0, cases[0].status, cases[0].length);
+    assert_int_equal(received[NET_STATUS_DROPPED], 1);
+    for (unsigned i = 1; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(receive_one(NULL), 0);
+        net_client_flush(&client);
+        answer(i, cases[i].status, cases[i].length);
+        assert_int_equal(received[NET_STATUS_DROPPED], i + 1);
+    }
+    assert_int_equal(received[NET_STATUS_OK], 0);
+}
+
+static void places_that_cannot_be(void **state)
+{
+    static const struct net_place places[] = {{2, 100, 0},          {16, 100, 0},
+                                              {UINT32_MAX, 100, 0}, {3, SIZE + 1, 0},
+                                              {3, 100, SIZE - 99},  {3, 100, UINT64_MAX - 50}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        assert_int_equal(net_client_send(&client, &places[i], NULL, NULL), EINVAL);
+    for (unsigned i = 0; i < NET_SLOTS; i++)
+        assert_int_equal(send_one(), 0);
+    assert_int_equal(send_one(), EAGAIN);
+    assert_int_equal(receive_one(NULL), EAGAIN);
+}
+
+static void the_interface_outlives_its_driver(void **state)
+{
+    const struct net_filter filter = {.flags = NET_FILTER_PROMISCUOUS};
+    struct net_state net = {.changes = 1, .link = 7, .statistics = {.sent_frames = 5}};
+    uint32_t length = 0;
+
+    (void)state;
+    net_client_watch(&client, changed, NULL);
+    net_client_note_state(&client, &net);
+    assert_int_equal(changes, 1);
+    assert_int_equal(net_client_filter(&client, &filter), 0);
+    assert_int_equal(send_one(), 0);
+    assert_int_equal(receive_one(&length), 0);
+    net_client_flush(&client);
+    assert_int_equal(receive_one(&length), 0); /* in the batch */
+
+    net_client_lost(&client);
+    assert_int_equal(sent[NET_STATUS_DROPPED], 1);
+    assert_int_equal(client.in_flight, 2);
+    assert_int_equal(changes, 2);
+    net_client_state(&client, &net);
+    assert_int_equal(net.link, 0);
+    assert_int_equal(net.statistics.sent_frames, 5);
+    assert_int_equal(send_one(), ENETDOWN);
+    assert_int_equal(receive_one(&length), 0);
+    answer(1, NET_STATUS_OK, 60); /* by the dead one */
+    assert_int_equal(received[NET_STATUS_OK], 0);
+
+    reopen_result = EAGAIN;
+    assert_int_equal(net_client_resume(&client), EAGAIN);
+    reopen_result = 0;
+    memset(&link, 0, sizeof(link));
+    assert_int_equal(net_client_resume(&client), 0);
+    assert_int_equal(link.filters, 1);
+    assert_int_equal(link.count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(link.sent[i].operation, NET_RECEIVE);
+        answer(i, NET_STATUS_OK, 60 + i);
+    }
+    assert_int_equal(received[NET_STATUS_OK], 3);
+    assert_int_equal(send_one(), 0);
+    net = (struct net_state){.changes = 1, .link = 1, .statistics = {.sent_frames = 2}};
+    net_client_note_state(&client, &net);
+    net_client_state(&client, &net);
+    assert_int_equal(net.statistics.sent_frames, 7);
+    struct net_client_counts counts = net_client_counts(&client);
+    assert_int_equal(counts.recoveries, 1);
+    assert_int_equal(counts.dropped, 1);
+    assert_int_equal(counts.reposted, 3);
+}
+
+static void another_device_by_that_name(void **state)
+{
+    static const struct net_info others[] = {{.max_frame = 1513, .receive_size = 2048},
+                                             {.max_frame = 1514, .receive_size = 2049}};
+
+    for (unsigned i = 0; i < 2; i++) {
+        setup(state);
+        assert_int_equal(receive_one(NULL), 0);
+        net_client_flush(&client);
+        net_client_lost(&client);
+        info = others[i];
+        assert_int_equal(net_client_resume(&client), 0);
+        assert_int_equal(received[NET_STATUS_GONE], 1);
+        assert_int_equal(send_one(), ENODEV);
+        assert_int_equal(receive_one(NULL), ENODEV);
+    }
+}
+
+static void descriptions_that_cannot_be(void **state)
+{
+    struct net_info good = {.max_frame = 1514, .receive_size = 1514};
+    struct net_info bad[5];
+
+    (void)state;
+    assert_true(net_info_is_possible(&good));
+    for (unsigned i = 0; i < 5; i++)
+        bad[i] = good;
+    bad[0].max_frame = 14;
+    bad[1].max_frame = bad[1].receive_size = NET_FRAME_MOST + 1;
+    bad[2].receive_size = 1513;
+    bad[3].receive_size = UINT32_MAX;
+    bad[4].address[0] = 1;
+    for (unsigned i = 0; i < 5; i++)
+        assert_false(net_info_is_possible(&bad[i]));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(answers_end_what_was_asked),  TEST(answers_that_cannot_be),
+        TEST(places_that_cannot_be),       TEST(the_interface_outlives_its_driver),
+        TEST(another_device_by_that_name), TEST(descriptions_that_cannot_be),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
