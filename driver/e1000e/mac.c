@@ -169,7 +169,7 @@ void e1000e_mac_link(const struct e1000e_mac *mac, struct net_link *link)
     link->speed = speeds[status >> E1000E_STATUS_SPEED_SHIFT & 3];
 }
 
-/* 7.1.1.2, 10.2.5.18: with RCTL.MO = 0 the table is looked into by bits 47:36 of the address. */
+/* 10.2.5.1: with RCTL.MO = 0 the table is looked into by bits 47:36 of the address. */
 static unsigned table_place(const uint8_t *group)
 {
     return (unsigned)group[4] >> 4 | (unsigned)group[5] << 4;

@@ -39,7 +39,7 @@ static inline void e1000e_write(const struct e1000e_mac *mac, size_t offset, uin
 /* Find the registers. 0 or an errno value with a line in the log. */
 int e1000e_mac_open(struct device *device, struct e1000e_mac *mac);
 
-/* End all DMA and forget everything, in steps (3.1.1.10, 10.2.2.1): EAGAIN: again in a millisecond;
+/* End all DMA and forget everything, in steps (10.2.2.1): EAGAIN: again in a millisecond;
  * 0: it is done; ETIMEDOUT: it does not happen; ENODEV: nothing is there. */
 void e1000e_mac_reset_begin(struct e1000e_mac *mac);
 int e1000e_mac_reset_step(struct e1000e_mac *mac);

@@ -47,8 +47,8 @@ struct e1000e_ring_registers {
     uint32_t reserved1;
     uint32_t tail;
 };
-static_assert(offsetof(struct e1000e_ring_registers, head) == 0x10, "10.2.5.7");
-static_assert(offsetof(struct e1000e_ring_registers, tail) == 0x18, "10.2.5.8");
+static_assert(offsetof(struct e1000e_ring_registers, head) == 0x10, "10.2.5.8");
+static_assert(offsetof(struct e1000e_ring_registers, tail) == 0x18, "10.2.5.9");
 
 /* 10.2.2.1 */
 enum {

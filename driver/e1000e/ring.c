@@ -12,7 +12,7 @@ enum { MASK = E1000E_ENTRIES - 1, DESCRIPTOR = 16 };
 static_assert(sizeof(struct e1000e_receive_descriptor) == DESCRIPTOR &&
                   sizeof(struct e1000e_send_descriptor) == DESCRIPTOR,
               "rings of one size");
-static_assert(E1000E_ENTRIES * DESCRIPTOR % 128 == 0, "10.2.5.6");
+static_assert(E1000E_ENTRIES * DESCRIPTOR % 128 == 0, "10.2.5.7");
 
 /* A device that fails without end must not fill the log: the first few, then ever fewer. */
 static bool is_worth_logging(unsigned count)
@@ -94,7 +94,7 @@ bool e1000e_ring_send(struct e1000e_ring *ring, struct net_request *request)
     return true;
 }
 
-/* 7.1.8, 7.2.11: the device has those from head to the one before tail. */
+/* 10.2.5.8, 10.2.5.9: the device has those from head to the one before tail. */
 void e1000e_ring_kick(struct e1000e_ring *ring)
 {
     if (ring->told == ring->put)

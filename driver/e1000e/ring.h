@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The two rings of legacy descriptors (7.1.4 to 7.1.8, 7.2.10.1, 7.2.11). The device is done with
+ * The two rings of legacy descriptors (7.1.4, 7.2.10.1). The device is done with
  * descriptors in the order in which it was given them.
  */
 #ifndef DRIVER_E1000E_RING_H

@@ -77,7 +77,7 @@ class Net(MachineTest):
         self.assert_bench(ran, "receive", 500)
         wire = self.wire(9014)
         with open(os.path.join(ROOT, "server/supervisor/supervisor.conf"), "rb") as file:
-            conf = file.read() + b"e1000e = mtu=9000\n"
+            conf = file.read().replace(b"mtu=1500", b"mtu=9000")
         image = self.make_image("long.iso", {"supervisor.conf": conf})
         ran = self.run_on(wire, "e1000e", "net-bench NIC echo 1000", "--image", image)
         self.assert_bench(ran, "echo", 1000)

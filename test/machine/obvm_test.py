@@ -21,6 +21,8 @@ class Launcher(MachineTest):
         self.assertIn("floppy:x", self.refused("--disk", "floppy:x", "-c", "ls"))
         self.assertIn("/nowhere.img", self.refused("--disk", "nvme:/nowhere.img", "-c", "ls"))
         self.assertIn("fast", self.refused("--disk", f"nvme:{OBVM},fast", "-c", "ls"))
+        self.assertIn("ne2000", self.refused("--nic", "ne2000", "-c", "ls"))
+        self.assertIn("has no mtu", self.refused("--nic", "e1000e,mtu=9000", "-c", "ls"))
         self.assertIn("/nowhere.iso", self.refused("--image", "/nowhere.iso", "-c", "ls"))
         self.assertIn("no terminal", self.refused())
         empty = self.blank_image("empty", 0)
