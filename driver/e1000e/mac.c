@@ -14,7 +14,6 @@
 /* Interrupts for frames are acknowledged and masked as they are sent (EIAC), others are read. */
 #define CAUSES_FRAMES (E1000E_CAUSE_RECEIVE_0 | E1000E_CAUSE_SEND_0)
 #define CAUSES_REST   (E1000E_CAUSE_LINK | E1000E_CAUSE_OTHER)
-#define CAUSES_LINE   (E1000E_CAUSE_RECEIVED | E1000E_CAUSE_SENT | E1000E_CAUSE_LINK)
 
 /* PCI Local Bus Specification 3.0, 6.7 and 6.8.2: whether the system chose MSI-X. */
 static bool has_messages(struct device *device)
@@ -104,7 +103,7 @@ static void interrupts_set(const struct e1000e_mac *mac)
 
     e1000e_write(mac, E1000E_ITR, mac->messages ? 0 : mac->gather);
     if (!mac->messages) {
-        e1000e_write(mac, E1000E_IMS, CAUSES_LINE);
+        e1000e_write(mac, E1000E_IMS, E1000E_CAUSES_LINE);
         return;
     }
     e1000e_write(mac, E1000E_IVAR,

@@ -60,15 +60,13 @@ static bool interrupt(unsigned vector)
     uint32_t causes = e1000e_mac_causes(&nic.mac, vector);
     if (causes == E1000E_GONE)
         give_up("it is not there any more");
-    bool any = causes != 0;
-    if (nic.mac.messages && vector == 0)
-        any = false; /* as the rings say */
     if (causes & E1000E_CAUSE_LINK)
         link_look();
-    any |= e1000e_ring_received(&nic.rings.receive);
+    bool any = e1000e_ring_received(&nic.rings.receive);
     any |= e1000e_ring_sent(&nic.rings.send);
     e1000e_mac_causes_arm(&nic.mac, causes);
-    return any || nic.mac.messages;
+    /* A message can be nobody else's; on a line, what was done already may have raised it. */
+    return any || nic.mac.messages || (causes & E1000E_CAUSES_LINE);
 }
 
 static bool interrupt_frames(void *context)

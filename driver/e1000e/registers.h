@@ -77,6 +77,9 @@ enum {
     E1000E_CAUSE_OTHER = 1u << 24,     /* with MSI-X: LSC and the rest */
 };
 
+/* All that is asked for without MSI-X. */
+#define E1000E_CAUSES_LINE (E1000E_CAUSE_RECEIVED | E1000E_CAUSE_SENT | E1000E_CAUSE_LINK)
+
 /* 10.2.4.9: which vector a cause has: four bits each, the highest says that it has one. */
 enum {
     E1000E_IVAR_VALID = 8,

@@ -22,6 +22,7 @@
 struct net_client_link {
     struct session_link session;
     struct net_client *client;
+    bool asked; /* to be woken when there is a driver again, and not woken since */
     bool in_loop;
     struct net_client_link *next; /* in the loop */
 };
@@ -71,6 +72,7 @@ int net_client_link_reopen(struct net_client_link *link, struct net_info *info)
     if (error != EAGAIN && error != ENODEV) /* the latter: it died while we spoke to it */
         return error;
     session_link_await_request(session);
+    link->asked = true;
     return EAGAIN;
 }
 
@@ -248,39 +250,62 @@ static void driver_lost(struct net_client_link *link)
     net_client_resume(link->client);
 }
 
-int net_client_poll(struct net_client *client)
+/* After a message, or after the time in which one might have come. */
+static void message_came(struct net_client_link *link, int error)
 {
-    struct net_client_link *link = client->link;
+    if (error == ETIMEDOUT)
+        return;
+    link->asked = false;
+    if (error == ENODEV)
+        driver_lost(link);
+    else
+        net_client_resume(link->client); /* if that is what it says; else it has nothing to do */
+}
 
+/* Sleep until the driver, or the supervisor, wakes us, if nothing else came meanwhile. */
+static void sleep_once(struct net_client_link *link, int milliseconds)
+{
+    struct session_link *session = &link->session;
+    bool runs = link->client->life == NET_CLIENT_RUNNING;
+    mach_msg_id_t number;
+
+    if (runs && !queue_sleep(&session->queue))
+        return;
+    int error =
+        runs && state_is_new(link) ? ETIMEDOUT : session_link_wait(session, milliseconds, &number);
+    if (runs)
+        queue_awake(&session->queue);
+    message_came(link, error);
+}
+
+/* Send what was submitted and call back what is done. ENODEV. */
+static int exchange(struct net_client_link *link)
+{
+    struct net_client *client = link->client;
+
+    if (client->life == NET_CLIENT_LOST && !link->asked)
+        net_client_resume(client);
     if (client->life == NET_CLIENT_RUNNING) {
         net_client_flush(client);
-        if (session_link_driver_waits(&link->session))
-            session_link_driver_wake(&link->session);
         if (completions_take(link) != 0)
             driver_lost(link);
     }
     return client->life == NET_CLIENT_GONE ? ENODEV : 0;
 }
 
-/* Sleep until the driver, or the supervisor, wakes us; nothing else came meanwhile. */
-static int sleep_once(struct net_client_link *link, unsigned milliseconds)
+int net_client_poll(struct net_client *client)
 {
-    struct session_link *session = &link->session;
-    bool runs = link->client->life == NET_CLIENT_RUNNING;
+    struct net_client_link *link = client->link;
+    unsigned before = client->called;
     mach_msg_id_t number;
-    int error = 0;
+    int error = exchange(link);
 
-    if (runs && !queue_sleep(&session->queue))
-        return 0;
-    if (!runs || !state_is_new(link))
-        error = session_link_wait(session, milliseconds, &number);
-    if (runs)
-        queue_awake(&session->queue);
-    if (error == ENODEV && runs)
-        driver_lost(link);
-    else if (!runs)
-        net_client_resume(link->client); /* if that is what it says */
-    return error == ETIMEDOUT ? ETIMEDOUT : 0;
+    /* A driver's death is told by a message only. */
+    if (error == 0 && client->called == before)
+        message_came(link, session_link_wait(&link->session, 0, &number));
+    else if (client->life == NET_CLIENT_RUNNING && session_link_driver_waits(&link->session))
+        session_link_driver_wake(&link->session);
+    return client->life == NET_CLIENT_GONE ? ENODEV : 0;
 }
 
 int net_client_wait(struct net_client *client, unsigned milliseconds)
@@ -290,24 +315,19 @@ int net_client_wait(struct net_client *client, unsigned milliseconds)
     struct net_client_link *link = client->link;
 
     for (;;) {
-        if (client->life == NET_CLIENT_LOST)
-            net_client_resume(client);
-        if (client->life == NET_CLIENT_RUNNING) {
-            net_client_flush(client);
-            if (completions_take(link) != 0)
-                driver_lost(link);
-        }
-        if (client->life == NET_CLIENT_GONE)
-            return ENODEV;
+        int error = exchange(link);
+        if (error != 0)
+            return error;
         if (client->called != before) {
-            if (session_link_driver_waits(&link->session))
+            if (client->life == NET_CLIENT_RUNNING && session_link_driver_waits(&link->session))
                 session_link_driver_wake(&link->session);
             return 0;
         }
         uint64_t now = deadline ? clock_now() : 0;
         if (deadline && now >= deadline)
             return ETIMEDOUT;
-        sleep_once(link, deadline ? (unsigned)((deadline - now) / CLOCK_MILLISECOND + 1) : 0);
+        uint64_t left = deadline ? (deadline - now) / CLOCK_MILLISECOND + 1 : 0;
+        sleep_once(link, !deadline ? SESSION_FOREVER : left < INT32_MAX ? (int)left : INT32_MAX);
     }
 }
 
@@ -351,10 +371,7 @@ static void link_message(void *context, mach_msg_header_t *message)
 {
     struct net_client_link *link = context;
 
-    if (session_link_is_death(&link->session, message))
-        driver_lost(link);
-    else
-        net_client_resume(link->client); /* if that is what it says; else it has nothing to do */
+    message_came(link, session_link_is_death(&link->session, message) ? ENODEV : 0);
 }
 
 static const struct port_type wakeup_type = {.name = "net wakeup", .message = link_message};

@@ -257,23 +257,24 @@ bool session_link_is_death(const struct session_link *link, mach_msg_header_t *m
     return false;
 }
 
-int session_link_wait(struct session_link *link, unsigned milliseconds, mach_msg_id_t *number)
+int session_link_wait(struct session_link *link, int milliseconds, mach_msg_id_t *number)
 {
-    mach_msg_option_t option = MACH_RCV_MSG | (milliseconds > 0 ? MACH_RCV_TIMEOUT : 0);
+    mach_msg_option_t option = MACH_RCV_MSG | (milliseconds >= 0 ? MACH_RCV_TIMEOUT : 0);
     struct wakeup message;
 
     *number = 0;
     if (session_link_driver_waits(link)) {
         /* The timeout is for sending as well: a wait that has one wakes by a message of its own. */
-        if (milliseconds > 0) {
+        if (milliseconds >= 0) {
             session_link_driver_wake(link);
         } else {
             option |= MACH_SEND_MSG;
             message.header = session_link_wakeup(link, link->wakeups);
         }
     }
-    mach_msg_return_t code = mach_msg(&message.header, option, sizeof(message.header),
-                                      sizeof(message), link->wakeups, milliseconds, MACH_PORT_NULL);
+    mach_msg_return_t code =
+        mach_msg(&message.header, option, sizeof(message.header), sizeof(message), link->wakeups,
+                 milliseconds >= 0 ? (mach_msg_timeout_t)milliseconds : 0, MACH_PORT_NULL);
 
     if (code == MACH_RCV_TIMED_OUT)
         return ETIMEDOUT;

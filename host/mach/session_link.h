@@ -96,8 +96,10 @@ mach_msg_header_t session_link_wakeup(const struct session_link *link, mach_port
 /* Whether a message at the port for wakeups tells of the driver's end; destroys any other. */
 bool session_link_is_death(const struct session_link *link, mach_msg_header_t *message);
 
-/* Wait there until `milliseconds` are over (0: for ever), and wake the driver first if it has to
- * be. 0; ENODEV: it is gone; ETIMEDOUT. The message is for who wants to look at its number. */
-int session_link_wait(struct session_link *link, unsigned milliseconds, mach_msg_id_t *number);
+/* Wait there for a message until `milliseconds` are over (0: only look; SESSION_FOREVER), and wake
+ * the driver first if it has to be. 0, with the message's number; ENODEV: the driver is gone;
+ * ETIMEDOUT. */
+enum { SESSION_FOREVER = -1 };
+int session_link_wait(struct session_link *link, int milliseconds, mach_msg_id_t *number);
 
 #endif
