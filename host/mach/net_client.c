@@ -24,6 +24,7 @@ struct net_client_link {
     struct net_client *client;
     bool asked; /* to be woken when there is a driver again, and not woken since */
     bool in_loop;
+    struct clock_timer joined;    /* its first turn */
     struct net_client_link *next; /* in the loop */
 };
 
@@ -125,6 +126,7 @@ static void loop_leave(struct net_client_link *link)
     while (*at != link)
         at = &(*at)->next;
     *at = link->next;
+    clock_timer_cancel(&link->joined);
     port_destroy(link->session.wakeups);
 }
 
@@ -376,6 +378,11 @@ static void link_message(void *context, mach_msg_header_t *message)
 
 static const struct port_type wakeup_type = {.name = "net wakeup", .message = link_message};
 
+static void joined(void *context)
+{
+    (void)context; /* the turn's end does */
+}
+
 int net_client_join_loop(struct net_client *client)
 {
     static bool hooked;
@@ -390,5 +397,7 @@ int net_client_join_loop(struct net_client *client)
     link->in_loop = true;
     link->next = looped;
     looped = link;
+    /* What has come by now wakes nobody: only the turn says that we sleep. */
+    clock_timer_start(&link->joined, 0, joined, NULL);
     return 0;
 }

@@ -10,6 +10,7 @@
 
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
+#include <host/mach/port.h>
 #include <kit/clock.h>
 
 #include "console.h"
@@ -231,12 +232,13 @@ static int answer_run(unsigned count, char **words)
         return status;
     memcpy(ping.self.hardware, station.info->address, sizeof(ping.self.hardware));
     uint64_t due = clock_now() + milliseconds * CLOCK_MILLISECOND;
-    while (clock_now() < due) {
-        if (net_client_wait(station.client, 50) == ENODEV)
-            break;
-    }
-    console_print("%s: %u answered\n", words[1], ping.answers);
+    int error = net_client_join_loop(station.client); /* as a server would */
+    while (error == 0 && clock_now() < due)
+        loop_once(due);
     station_close(&station);
+    if (error != 0)
+        return shell_complain("net-answer", words[1], error);
+    console_print("%s: %u answered\n", words[1], ping.answers);
     return 0;
 }
 

@@ -136,9 +136,12 @@ class Net(MachineTest):
                 wire = self.wire()
                 self.in_background(wire, lambda w=wire: w.send(
                     arp_request(peer, own), echo_request(peer, own, text), echo_request(peer, own, text)[:90]))
-                ran = self.run_on(wire, kind, "net-answer NIC 10.1.0.7 600")
+                ran = self.run_on(wire, kind, "net-answer NIC 10.1.0.7 600; kill NIC 8 40 5;"
+                                  "net-answer NIC 10.1.0.7 1500; kill NIC 0; sleep 200; net-answer NIC 10.1.0.7 500")
                 wire.close()
                 self.assert_status(ran)
+                answered = [int(count) for count in re.findall(r": (\d+) answered$", ran.output, re.M)]
+                self.assertTrue(len(answered) == 3 and min(answered) > 0, str(ran))
                 arp = PEER + OWN + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 2) + OWN + own + PEER + peer
                 self.assertTrue(any(frame.startswith(arp) for frame in wire.others), str(ran))
                 self.assertTrue(any(frame[:14] == PEER + OWN + b"\x08\x00" and frame[34] == 0 and
