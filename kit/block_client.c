@@ -67,6 +67,12 @@ void block_client_keep(struct block_client *client, uint32_t buffer)
     client->keep.buffer = buffer;
 }
 
+void block_client_doubt(struct block_client *client, uint32_t buffer)
+{
+    client->doubt = client->memory[buffer];
+    client->doubt_buffer = buffer;
+}
+
 int block_status_error(enum block_status status)
 {
     switch (status) {

@@ -55,11 +55,16 @@ struct block_client {
     void *memory[BLOCK_BUFFERS]; /* where the buffers are for us */
 
     struct block_keep keep;
+    unsigned char *doubt; /* as large as keep.memory: kept writes, read back; or null */
+    uint32_t doubt_buffer;
     struct {
-        uint32_t next, end;   /* kept writes: not yet sent again; of this batch */
+        uint32_t first, end;  /* the batch of kept writes */
         unsigned under_way;   /* requests */
         uint32_t pending;     /* kept writes under way, a bit each */
-        uint64_t alone_since; /* clock_now\'s */
+        uint32_t left;        /* kept writes of the batch that are not there yet, likewise */
+        bool reading;         /* whether they are */
+        unsigned rounds;      /* how often they were written */
+        uint64_t alone_since; /* clock_now's */
         uint32_t generation;  /* of kept writes */
         unsigned deaths;      /* drivers that died over kept writes */
     } replay;
@@ -76,7 +81,12 @@ void block_client_note_buffer(struct block_client *client, uint32_t buffer, void
 /* Keep what is written until it is flushed, in a buffer of BLOCK_KEEP_SIZE bytes. */
 void block_client_keep(struct block_client *client, uint32_t buffer);
 
-/* Whether this session needs to. */
+/* For one who does not believe its driver: what is written again after a driver's death is read
+ * back, into a buffer of BLOCK_KEEP_SIZE bytes, and written once more where it is not there. If that
+ * does not help the next flush fails. */
+void block_client_doubt(struct block_client *client, uint32_t buffer);
+
+/* Whether this session needs to keep anything. */
 bool block_client_must_keep(const struct block_client *client);
 
 /* Whether a driver's description of its device can be true. */

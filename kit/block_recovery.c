@@ -13,6 +13,7 @@
  * what is in flight is that of submission.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <kit/block_client_core.h>
@@ -23,7 +24,13 @@
  * second time on it is tried alone. What kills a driver does so soon: a request that was alone so
  * often in a row with one that died at once is poison, and so is one that was there too often. */
 #define AT_ONCE (10 * CLOCK_MILLISECOND)
-enum { SUSPECT_DEATHS = 2, POISON_ALONE = 4, POISON_DEATHS = 40, KEPT_DEATHS = 40 };
+enum {
+    SUSPECT_DEATHS = 2,
+    POISON_ALONE = 4,
+    POISON_DEATHS = 40,
+    KEPT_DEATHS = 40,
+    KEPT_ROUNDS = 8
+};
 
 static void poison_end(struct block_client *client, uint16_t slot)
 {
@@ -100,38 +107,96 @@ int block_client_resume(struct block_client *client)
     }
     client->counts.recoveries++;
     client->state = BLOCK_CLIENT_KEPT;
-    client->replay.next = client->replay.end = client->keep.first;
+    client->replay.end = client->keep.first;
+    client->replay.reading = false;
+    client->replay.left = 0;
     client->replay.under_way = 0;
-    client->replay.generation++;
     block_client_replay_step(client);
     return 0;
 }
 
-/* The next batch of kept writes: none of them overlaps another, so they go together. */
+/* What is left of the batch: written, or read back. */
 static void kept_send(struct block_client *client)
 {
     struct block_submission batch[BLOCK_CLIENT_BATCH];
+    bool reading = client->replay.reading;
     unsigned count = 0;
 
-    client->replay.end = block_keep_batch(&client->keep, client->replay.next, BLOCK_CLIENT_BATCH);
-    for (; client->replay.next != client->replay.end; client->replay.next++) {
-        const struct block_kept *kept = block_keep_get(&client->keep, client->replay.next);
-        batch[count] = (struct block_submission){
-            .operation = BLOCK_WRITE,
-            .slot = (uint16_t)count,
+    client->replay.generation++;
+    for (uint32_t number = client->replay.first; number != client->replay.end; number++) {
+        const struct block_kept *kept = block_keep_get(&client->keep, number);
+        unsigned slot = number - client->replay.first;
+        if (!(client->replay.left & 1u << slot))
+            continue;
+        if (reading) /* what is not read shall not look as if it were there */
+            memset(client->doubt + kept->offset, ~client->keep.memory[kept->offset], kept->length);
+        batch[count++] = (struct block_submission){
+            .operation = reading ? BLOCK_READ : BLOCK_WRITE,
+            .slot = (uint16_t)slot,
             .generation = client->replay.generation,
             .block = kept->block,
             .count = kept->count,
-            .buffer = client->keep.buffer,
+            .buffer = reading ? client->doubt_buffer : client->keep.buffer,
             .offset = kept->offset,
         };
-        count++;
     }
-    client->counts.rewritten += count;
+    client->counts.rewritten += reading ? 0 : count;
     client->replay.under_way = count;
-    client->replay.pending = count == BLOCK_CLIENT_BATCH ? UINT32_MAX : (1u << count) - 1;
+    client->replay.pending = client->replay.left;
     if (block_client_link_send(client->link, batch, count) != 0)
         block_client_lost(client);
+}
+
+/* The next batch: none of its writes overlaps another, so they go together. False: that was all. */
+static bool kept_begin(struct block_client *client)
+{
+    uint32_t first = client->replay.end;
+    uint32_t end = block_keep_batch(&client->keep, first, BLOCK_CLIENT_BATCH);
+
+    client->replay.first = first;
+    client->replay.end = end;
+    client->replay.left = end - first == 32 ? UINT32_MAX : (1u << (end - first)) - 1;
+    client->replay.reading = false;
+    client->replay.rounds = 1;
+    return first != end;
+}
+
+static void kept_failed(struct block_client *client, const char *why)
+{
+    if (!client->lost_writes)
+        log_error("%s: what had been written before cannot be written again (%s): the next flush "
+                  "fails",
+                  block_client_link_name(client->link), why);
+    client->lost_writes = true;
+}
+
+/* Whether a step of the batch follows the one that is over. */
+static bool kept_go_on(struct block_client *client)
+{
+    if (client->doubt && !client->replay.reading && client->replay.left != 0) {
+        client->replay.reading = true;
+        return true;
+    }
+    if (!client->replay.reading || client->replay.left == 0)
+        return kept_begin(client);
+    log_warning("%s: %d writes that are said to have been repeated are not there",
+                block_client_link_name(client->link), __builtin_popcount(client->replay.left));
+    if (client->replay.rounds == KEPT_ROUNDS) {
+        kept_failed(client, "it is not there");
+        return kept_begin(client);
+    }
+    client->replay.rounds++;
+    client->replay.reading = false;
+    return true;
+}
+
+/* Whether a kept write that was read back is there. */
+static bool kept_is_there(const struct block_client *client, unsigned slot)
+{
+    const struct block_kept *kept = block_keep_get(&client->keep, client->replay.first + slot);
+
+    return memcmp(client->doubt + kept->offset, client->keep.memory + kept->offset, kept->length) ==
+           0;
 }
 
 void block_client_replay_take(struct block_client *client,
@@ -146,11 +211,14 @@ void block_client_replay_take(struct block_client *client,
     }
     client->replay.pending &= ~(1u << slot);
     client->replay.under_way--;
-    if (completion->status != BLOCK_STATUS_OK && !client->lost_writes) {
-        log_error("%s: what had been written before cannot be written again (status %u): the next "
-                  "flush fails",
-                  block_client_link_name(client->link), completion->status);
-        client->lost_writes = true;
+    if (client->replay.reading) {
+        if (kept_is_there(client, slot))
+            client->replay.left &= ~(1u << slot);
+    } else if (completion->status != BLOCK_STATUS_OK) {
+        char why[32];
+        snprintf(why, sizeof(why), "status %u", completion->status);
+        kept_failed(client, why);
+        client->replay.left &= ~(1u << slot);
     }
 }
 
@@ -193,7 +261,7 @@ static void rest_send(struct block_client *client)
 void block_client_replay_step(struct block_client *client)
 {
     if (client->state == BLOCK_CLIENT_KEPT && client->replay.under_way == 0) {
-        if (client->replay.next != client->keep.end) {
+        if (kept_go_on(client)) {
             kept_send(client);
             return;
         }

@@ -15,6 +15,7 @@
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
+#include <kit/block_client_core.h>
 #include <kit/block_core.h>
 #include <kit/log.h>
 #include <kit/setting.h>
@@ -102,6 +103,20 @@ static int disk_open(unsigned disk, struct block_client **client)
     return error == EROFS ? block_client_open(grant_name(disk), false, client) : error;
 }
 
+/* What is written again after a driver's death is not seen here: the client looks at it. */
+static int disk_doubt(struct block_client *client)
+{
+    void *memory;
+    uint32_t buffer;
+
+    if (!block_client_must_keep(client))
+        return 0;
+    int error = block_client_buffer(client, BLOCK_KEEP_SIZE, &memory, &buffer);
+    if (error == 0)
+        block_client_doubt(client, buffer);
+    return error;
+}
+
 /* Another disk under the old name would get what is meant for the one that was checked. */
 static int disk_open_again(unsigned disk, struct block_client **client)
 {
@@ -111,6 +126,8 @@ static int disk_open_again(unsigned disk, struct block_client **client)
         log_error("%s: it is not the disk that was there at the start", filter.disk[disk].name);
         return ENODEV;
     }
+    if (error == 0 && filter.options.sample != 0)
+        error = disk_doubt(*client);
     if (error == 0)
         error = block_client_join_loop(*client);
     if (error == 0)

@@ -15,20 +15,21 @@
 enum { BLOCKS = 256, BLOCK = 512, BUFFER_BLOCKS = 64, QUEUE = 4096 };
 
 struct block_client_link {
-    unsigned char *buffer[2]; /* the client's, the kept writes' */
+    unsigned char *buffer[3]; /* the client's, the kept writes', what is read of these */
 };
 
 static unsigned char stable[BLOCKS][BLOCK], cache[BLOCKS][BLOCK];
 static struct block_submission queue[QUEUE]; /* sent and not completed */
 static unsigned queued;
-static unsigned requests, die_at; /* the driver dies when it has been sent so many; 0: it lives */
-static int poison_block;          /* it dies when it carries out a write there; -1: nowhere */
+static unsigned requests, die_at;   /* the driver dies when it has been sent so many; 0: it lives */
+static unsigned lies_every, writes; /* every so many writes it says to have done and has not */
+static int poison_block;            /* it dies when it carries out a write there; -1: nowhere */
 static bool dead, forgetful;
 static unsigned revivals, revivals_left, absent, together;
 static struct block_info identity;
 static unsigned char data[BUFFER_BLOCKS * BLOCK];
-static unsigned char kept[BLOCK_KEEP_SIZE];
-static struct block_client_link link_state = {{data, kept}};
+static unsigned char kept[BLOCK_KEEP_SIZE], doubt[BLOCK_KEEP_SIZE];
+static struct block_client_link link_state = {{data, kept, doubt}};
 static struct block_client client;
 
 static uint64_t now;
@@ -68,6 +69,8 @@ static void carry_out(struct block_client_link *link, const struct block_submiss
         memcpy(memory, cache[submission->block], (size_t)submission->count * BLOCK);
         break;
     case BLOCK_WRITE:
+        if (lies_every > 0 && ++writes % lies_every == 0)
+            break;
         memcpy(cache[submission->block], memory, (size_t)submission->count * BLOCK);
         break;
     default:
@@ -158,6 +161,7 @@ static int setup(void **state)
     memset(stable, 0, sizeof(stable));
     memset(cache, 0, sizeof(cache));
     queued = requests = die_at = revivals = absent = together = 0;
+    lies_every = writes = 0;
     poison_block = -1;
     dead = false;
     forgetful = true;
@@ -206,6 +210,29 @@ static void what_was_done_and_not_flushed_is_written_again(void **state)
     assert_int_equal(block_client_transfer(&client, BLOCK_READ, 9, 1, 0, 0), 0);
     assert_int_equal(data[0], 99);
     assert_int_equal(block_client_counts(&client).rewritten, 3);
+}
+
+/* One that does not write what it says: sixty writes, some over others, and each third is a lie. */
+static void what_is_doubted_is_read_back(void **state)
+{
+    (void)state;
+    block_client_note_buffer(&client, 2, doubt);
+    block_client_doubt(&client, 2);
+    for (unsigned i = 0; i < 60; i++)
+        assert_int_equal(write_at(i % 50, 3, (uint8_t)(i + 1)), 0);
+    lies_every = 3;
+    driver_die();
+    assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0), 0);
+    assert_true(block_client_counts(&client).rewritten > 80);
+    for (unsigned i = 0; i < 52; i++)
+        assert_int_equal(stable[i][0], i < 10 ? i + 51 : i < 12 ? 60 : i < 50 ? i + 1 : 50);
+
+    /* Nothing helps: that is said. */
+    assert_int_equal(write_at(5, 1, 7), 0);
+    lies_every = 1;
+    driver_die();
+    assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0), EIO);
+    assert_int_equal(stable[5][0], 56);
 }
 
 static void a_driver_is_waited_for(void **state)
@@ -350,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_was_done_and_not_flushed_is_written_again, setup),
+        cmocka_unit_test_setup(what_is_doubted_is_read_back, setup),
         cmocka_unit_test_setup(a_driver_is_waited_for, setup),
         cmocka_unit_test_setup(one_that_does_not_return_fails_everything, setup),
         cmocka_unit_test_setup(another_disk_gets_nothing, setup),
