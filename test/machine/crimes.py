@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What hostile drivers attempt, what has to come of it with VT-d and without an IOMMU, and by which
+defence: the rows of the table in doc/security.md."""
+import os
+import re
+
+from machine.vm import ROOT
+
+REFUSED, CONTAINED, SUCCEEDED, DIED = "refused", "contained", "SUCCEEDED", "task ended"
+CHANCE = "by chance"  # without an IOMMU: what happens to be there
+
+# By test/hostile/hostile.h's driver, with QEMU's edu device.
+EDU = {
+    "own-memory (no crime)": (SUCCEEDED, SUCCEEDED, "leased memory is mapped in the domain"),
+    "dma-read-kernel": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+    "dma-write-elsewhere": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+    "dma-after-release": (CONTAINED, SUCCEEDED, "unmapped and invalidated before the memory is free"),
+    "dma-after-revocation": (CONTAINED, SUCCEEDED, "unmapped, leases void, the address kept free"),
+    "dma-anothers-buffer": (CONTAINED, CHANCE, "each device has a domain of its own"),
+    "dma-past-the-page": (CONTAINED, CHANCE, "nothing else is mapped in the domain"),
+    "forged-remapped-interrupt": (CONTAINED, CONTAINED,
+        "remapping entries verify the source (not by QEMU, for DMA)"),
+    "forged-plain-interrupt": (CONTAINED, CONTAINED, "remapping refuses the old format (not in QEMU)"),
+    "privileged-names": (REFUSED, REFUSED, "a task looks up only what it was granted"),
+    "privileged-calls": (REFUSED, REFUSED, "the privileged ports exist only in io"),
+    "other-interfaces": (REFUSED, REFUSED, "a port serves its own interface only"),
+    "windows-outside": (REFUSED, REFUSED, "ranges checked against the window"),
+    "ports-outside": (REFUSED, REFUSED, "only the ports of its BARs"),
+    "interrupts-of-others": (REFUSED, REFUSED, "only its own vectors"),
+    "forged-leases": (REFUSED, REFUSED, "a lease is a port that io made"),
+    "configuration-outside": (REFUSED, REFUSED, "its own function, aligned, in range"),
+    "configuration-written": (REFUSED, REFUSED, "a filter per register, checked calls for the rest"),
+    "publish-as-another": (REFUSED, REFUSED, "names are checked and carry the instance's"),
+    "memory-exhaustion": (REFUSED, REFUSED, "a quota per task"),
+    "table-exhaustion": (REFUSED, REFUSED, "a bounded table per device"),
+    "random-messages": (CONTAINED, CONTAINED, "MIG's checks, then the routine's"),
+    "foreign-port": (DIED, DIED, "the kernel's permission bitmap: an exception"),
+}
+
+# By a driver with an NVMe controller.
+NVME = {
+    "nvme-own-memory (no crime)": (SUCCEEDED, SUCCEEDED, "leased memory is mapped in the domain"),
+    "nvme-read-kernel": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+    "nvme-write-elsewhere": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+    "nvme-list-entry": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+    "nvme-just-past": (CONTAINED, CHANCE, "nothing else is mapped in the domain"),
+    "nvme-after-release": (CONTAINED, SUCCEEDED, "unmapped and invalidated before the memory is free"),
+    "nvme-msix-by-dma": (CONTAINED, CHANCE, "registers are not mapped in the domain"),
+    "nvme-msix-by-window": (REFUSED, REFUSED, "the table's page is never lent"),
+    "nvme-queue-elsewhere": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+}
+
+HEAD = ["| crime | defence | `--iommu vtd` | `--iommu none` |", "|---|---|---|---|"]
+
+
+def is_expected(found, expected):
+    return found in (CONTAINED, SUCCEEDED) if expected == CHANCE else found == expected
+
+
+def wrong(found, crimes, column):
+    """Of what was found (crime: outcome), what should not be."""
+    return {name: found.get(name) for name, row in crimes.items()
+            if not is_expected(found.get(name), row[column])}
+
+
+def table(crimes, columns):
+    """Lines of Markdown; each column is what was found."""
+    lines = list(HEAD)
+    for name, row in crimes.items():
+        cells = [expected if is_expected(column.get(name), expected) else column.get(name, "not attempted")
+                 for expected, column in zip(row, columns)]
+        lines.append(f"| {name} | {row[2]} | {cells[0]} | {cells[1]} |")
+    return lines
+
+
+def documented():
+    """The table in doc/security.md."""
+    with open(os.path.join(ROOT, "doc", "security.md"), encoding="utf-8") as file:
+        text = file.read()
+    return re.search(r"^\| crime \|.*\n(?:\|.*\n)+", text, re.M).group().splitlines()
