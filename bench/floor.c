@@ -12,7 +12,7 @@
 #include <kit/driver.h>
 #include <kit/log.h>
 
-enum { SIZE = 4096, BLOCKS = SIZE / 512, DEPTH_MAX = 32, OPERATIONS = 8000, NAMESPACE = 1 };
+enum { SIZE = 4096, BLOCKS = SIZE / 512, DEPTH_MAX = 32, OPERATIONS = 2000, NAMESPACE = 1 };
 enum { POSITIONS = (1 << 30) / SIZE }; /* of the disk that bench/run makes */
 
 void bench_mark_begin(void);

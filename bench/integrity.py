@@ -30,20 +30,11 @@ WORK = (("files read by sha256sum -r", "mount {0}; sha256sum -r /; umount /"),
         ("files copied", "mount {0}; cp /f9 /g9; cp /f19 /g19; cp /g9 /h9; cp /f8 /g8; rm /f1; rm /g19; sync; umount /"))
 
 
-def places():
-    found = [(outboard.base(name), name) for name in PROGRAMS if name != "nvme"]
-    found += [(outboard.KERNEL, "kernel"), (outboard.base("nvme"), "nvme")]
-    for name, (address, size) in outboard.symbols("nvme").items():
-        if name in outboard.SPINNING:
-            found += [(address, "spin"), (address + size, "nvme")]
-    return sorted(found)
-
-
 def boot(folder, library, image, disks, marks, command):
     """The intervals between two functions of the shell, in one boot."""
     shell, counts = outboard.symbols("shell"), os.path.join(folder, "counts")
     words = [library, f"out={counts}", f"begin={shell[marks[0]][0]:#x}", f"end={shell[marks[1]][0]:#x}"]
-    words += [f"{name}={address:#x}" for address, name in places()]
+    words += [f"{name}={address:#x}" for address, name in outboard.places("nvme", PROGRAMS)]
     run = subprocess.run([os.path.join(outboard.ROOT, "obvm"), "--image", image, "--timeout", "300",
                           "--log", os.path.join(folder, "log"), "--qemu-arg=-plugin",
                           "--qemu-arg=" + ",".join(words),
@@ -72,7 +63,7 @@ def disks_make(folder):
 def line(what, counts, operations, reference):
     total = sum(value for name, value in counts.items() if name != "spin" and not name.startswith("@"))
     split = " ".join(f"{name} {counts[name] / operations:.0f}"
-                     for name in ("shell", "fs", "integrity", "nvme", "io", "kernel") if counts.get(name))
+                     for name in ("shell", "fs", "integrity", "driver", "io", "kernel") if counts.get(name))
     ratio = f" {total / reference:6.3f}" if reference else " " * 7
     print(f"{what:56} {total / operations:12.0f}{ratio}   {split}; spin {counts['spin'] / operations:.0f}",
           flush=True)

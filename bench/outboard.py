@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""outboard - our own figures for bench/run: the shell's `bench` command on QEMU's NVMe, and the floor.
+"""outboard - our own figures for bench/run: the shell's `bench` command on each kind of disk, and the floor.
 
 All measurements of one machine are made in one boot; bench/count.c keeps them apart. Waiting in a
 loop for the device (kit/block.c, block_spin) is counted apart from work, as `spin`.
@@ -8,23 +8,39 @@ import os
 import re
 import subprocess
 import sys
+from typing import NamedTuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 KERNEL = 1 << 63
-PROGRAMS = ("root", "io", "pci", "supervisor", "nvme", "fs", "partition", "device", "shell")
+PROGRAMS = ("root", "io", "pci", "supervisor", "fs", "partition", "device", "shell") # and the driver
 OTHERS = ("root", "pci", "supervisor", "fs", "partition", "device")
-SPINNING = ("block_spin", "namespace_is_ready", "nvme_lanes_are_ready", "nvme_io_is_ready")
-EVENTS = {"@interrupts": ("nvme", "interrupt_message"), "@wake_client": ("shell", "wakeup_wait"),
-          "@wake_driver": ("nvme", "serve_block_link_wake"),
-          "@commands": ("nvme", "nvme_queue_submit")}
+
+
+class Driver(NamedTuple):
+    kind: str        # of disk, for obvm
+    device: str      # its name in the shell
+    command: str     # the function that makes one for the device
+    spinning: tuple  # functions that only wait
+
+
+DRIVERS = {
+    "nvme": Driver("nvme", "nvme0n1", "nvme_queue_submit",
+                   ("block_spin", "namespace_is_ready", "nvme_lanes_are_ready", "nvme_io_is_ready")),
+    "ahci": Driver("ahci", "ahci0p0", "ahci_port_fill", ("block_spin", "io_is_ready", "active_get.isra.0")),
+    "virtio-blk": Driver("virtio", "virtio-blk0", "virtio_queue_add",
+                         ("block_spin", "io_is_ready", "virtio_queue_is_ready")),
+}
 # Pattern, bytes, operations, depths, modes, clients.
-SETS = (("randread", 4096, 4000, (1, 2, 4, 8, 16, 32, 64, 128, 256), ("hybrid",), (1,)),
+NVME_SETS = (("randread", 4096, 4000, (1, 2, 4, 8, 16, 32, 64, 128, 256), ("hybrid",), (1,)),
         ("randread", 4096, 4000, (1, 32), ("interrupt", "polled"), (1,)),
         ("randread", 4096, 4000, (32,), ("hybrid",), (2, 4, 8)),
         ("randwrite", 4096, 4000, (1, 4, 32, 128), ("hybrid",), (1,)),
         ("seqread", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)),
         ("seqwrite", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)))
+SETS = (("randread", 4096, 4000, (1, 4, 32), ("hybrid",), (1,)),
+        ("randread", 4096, 4000, (1, 32), ("interrupt",), (1,)),
+        ("randwrite", 4096, 4000, (1, 4, 32), ("hybrid",), (1,)))
 
 
 def plugin(folder):
@@ -52,33 +68,28 @@ def base(program):
     return min(int(line.split()[2], 16) for line in text.splitlines() if line.split()[:1] == ["LOAD"])
 
 
-def places(driver):
+def places(driver, programs=PROGRAMS):
     """Where each program begins; the driver's waiting is a program of its own inside it."""
-    found = [(base(name), name) for name in PROGRAMS if name != "nvme"]
-    found += [(KERNEL, "kernel"), (base(driver), "nvme")]
+    found = [(base(name), name) for name in programs] + [(KERNEL, "kernel"), (base(driver), "driver")]
+    spinning = DRIVERS[driver].spinning if driver in DRIVERS else DRIVERS["nvme"].spinning
     for name, (address, size) in symbols(driver).items():
-        if name in SPINNING:
-            found += [(address, "spin"), (address + size, "nvme")]
+        if name in spinning:
+            found += [(address, "spin"), (address + size, "driver")]
     return sorted(found)
 
 
-def plugin(folder):
-    """Debian 12's QEMU 7.2 speaks version 1 of the interface, Debian 13's 10.0 from 2 on."""
-    text = subprocess.run(["qemu-system-x86_64", "--version"], check=True, capture_output=True,
-                          text=True).stdout
-    version = 1 if int(re.search(r"version (\d+)", text).group(1)) < 8 else 2
-    out = os.path.join(folder, "count.so")
-    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", f"-DPLUGIN_VERSION={version}", "-o", out,
-                    os.path.join(ROOT, "bench", "count.c")], check=True)
-    return out
+def events(driver):
+    return {"@interrupts": (driver, "interrupt_message"), "@wake_client": ("shell", "wakeup_wait"),
+            "@wake_driver": (driver, "serve_block_link_wake"),
+            "@commands": (driver, DRIVERS[driver].command)}
 
 
-def plugin_arguments(library, counts, marks, driver, events):
+def plugin_arguments(library, counts, marks, driver, watched):
     where = symbols(marks)
     words = [library, f"out={counts}", f"begin={where['bench_mark_begin'][0]:#x}",
              f"end={where['bench_mark_end'][0]:#x}"]
     words += [f"{name}={address:#x}" for address, name in places(driver)]
-    words += [f"{event}={symbols(program)[name][0]:#x}" for event, (program, name) in events.items()]
+    words += [f"{event}={symbols(program)[name][0]:#x}" for event, (program, name) in watched.items()]
     return ",".join(words)
 
 
@@ -94,15 +105,16 @@ def counts_read(path):
     return intervals
 
 
-def configurations():
+def configurations(sets):
     return [(pattern, size, operations, depth, mode, clients)
-            for pattern, size, operations, depths, modes, many in SETS
+            for pattern, size, operations, depths, modes, many in sets
             for mode in modes for clients in many for depth in depths]
 
 
 def boot(folder, arguments, iommu, disk, command, image=None):
+    """`disk` is obvm's, KIND:FILE. What the shell said, and the log."""
     log = os.path.join(folder, "log")
-    run = subprocess.run([os.path.join(ROOT, "obvm"), "--disk", f"nvme:{disk}", "--iommu", iommu,
+    run = subprocess.run([os.path.join(ROOT, "obvm"), "--disk", disk, "--iommu", iommu,
                           "--timeout", "300", "--log", log,
                           *(["--image", image] if image else []), "--qemu-arg=-plugin",
                           f"--qemu-arg={arguments}", "-c", command],
@@ -118,14 +130,14 @@ def boot(folder, arguments, iommu, disk, command, image=None):
 RPC = ("device_read", 4096, 1000)  # the kernel's own interface, one read at a time
 
 
-def result_make(configuration, iommu, counts, times):
+def result_make(driver, configuration, iommu, counts, times):
     pattern, size, operations, depth, mode, clients = configuration
     per = {name: count / operations for name, count in counts.items()}
     spin = per.get("spin", 0)
-    split = {"client": per["shell"], "driver": per["nvme"], "io": per["io"], "kernel": per["kernel"],
+    split = {"client": per["shell"], "driver": per["driver"], "io": per["io"], "kernel": per["kernel"],
              "other": sum(per[name] for name in OTHERS)}
     return {
-        "system": "outboard", "driver": "nvme", "pattern": pattern, "size": size, "depth": depth,
+        "system": "outboard", "driver": driver, "pattern": pattern, "size": size, "depth": depth,
         "clients": clients, "iommu": iommu, "completion": mode,
         "instructions_per_op": round(sum(split.values()), 1), "spin_per_op": round(spin, 1),
         "ops_per_second": round(operations / (times[0] / 1e6)), "p50_us": times[1],
@@ -134,6 +146,11 @@ def result_make(configuration, iommu, counts, times):
         "commands_per_op": round(per["@commands"], 3),
         "split": {name: round(value, 1) for name, value in split.items()},
     }
+
+
+def report_head():
+    print("pattern      bytes depth mode      clients iommu instructions  client  driver    io   "
+          "kernel   spin  intr.  wakes   ops/s p50/us  p99/us")
 
 
 def report(result):
@@ -153,8 +170,8 @@ def floor(folder, library, disk):
     with open(os.path.join(BUILD, "boot", "floor"), "rb") as file:
         image = images.make(os.path.join(folder, "floor.iso"), {"nvme": file.read()}, (), None)
     counts = os.path.join(folder, "counts")
-    _, log = boot(folder, plugin_arguments(library, counts, "floor", "floor", {}), "vtd", disk,
-                  "sleep 6000", image)
+    _, log = boot(folder, plugin_arguments(library, counts, "floor", "floor", {}), "vtd",
+                  f"nvme:{disk}", "sleep 12000", image)
     found = []
     lines = re.findall(r"floor: depth (\d+): (\d+) operations in (\d+) us, 0 failed", log)
     for (depth, operations, time), interval in zip(lines, counts_read(counts), strict=True):
@@ -163,31 +180,37 @@ def floor(folder, library, disk):
         found.append({
             "system": "floor", "driver": "nvme", "pattern": "randread", "size": 4096,
             "depth": int(depth), "clients": 1, "iommu": "vtd", "completion": "polled",
-            "instructions_per_op": round(per["nvme"], 1), "spin_per_op": round(spin, 1),
+            "instructions_per_op": round(per["driver"], 1), "spin_per_op": round(spin, 1),
             "ops_per_second": round(int(operations) / (int(time) / 1e6)),
-            "split": {"client": 0, "driver": round(per["nvme"], 1), "io": 0, "kernel": 0}})
-        print(f"floor: depth {depth}: {per['nvme']:.0f} instructions, and {per['kernel']:.0f} of the "
+            "split": {"client": 0, "driver": round(per["driver"], 1), "io": 0, "kernel": 0}})
+        print(f"floor: depth {depth}: {per['driver']:.0f} instructions, and {per['kernel']:.0f} of the "
               f"kernel's clock; spin {spin:.0f}", flush=True)
     return found
 
 
-def results(folder, library, disk):
-    print("pattern      bytes depth mode      clients iommu instructions  client  driver    io   "
-          "kernel   spin  intr.  wakes   ops/s p50/us  p99/us")
+def measure(folder, library, disk, driver, iommu, sets):
+    """One boot: a bench for each configuration, and device_read one at a time."""
+    counts, about = os.path.join(folder, "counts"), DRIVERS[driver]
+    chosen = configurations(sets)
+    command = "; ".join(f"bench {about.device} {pattern} {operations} {depth} {size} {mode} {clients}"
+                        for pattern, size, operations, depth, mode, clients in chosen)
+    command += f"; device-bench {about.device} {RPC[2]} {RPC[1]}"
+    out, _ = boot(folder, plugin_arguments(library, counts, "shell", driver, events(driver)), iommu,
+                  f"{about.kind}:{disk}", command)
+    times = [tuple(map(int, match)) for match in
+             re.findall(r"operations in (\d+) us, p50 (\d+) us, p99 (\d+) us", out)]
+    chosen.append((*RPC, 1, "hybrid", 1))
+    times.append((int(re.findall(r"operations in (\d+) us$", out, re.M)[-1]), 0, 0))
     found = []
-    for iommu in ("vtd", "none"):
-        counts = os.path.join(folder, "counts")
-        chosen = configurations()
-        command = "; ".join(f"bench nvme0n1 {pattern} {operations} {depth} {size} {mode} {clients}"
-                            for pattern, size, operations, depth, mode, clients in chosen)
-        command += f"; device-bench nvme0n1 {RPC[2]} {RPC[1]}"
-        out, _ = boot(folder, plugin_arguments(library, counts, "shell", "nvme", EVENTS), iommu, disk,
-                      command)
-        times = [tuple(map(int, match)) for match in
-                 re.findall(r"operations in (\d+) us, p50 (\d+) us, p99 (\d+) us", out)]
-        chosen.append((*RPC, 1, "hybrid", 1))
-        times.append((int(re.findall(r"operations in (\d+) us$", out, re.M)[-1]), 0, 0))
-        for configuration, interval, time in zip(chosen, counts_read(counts), times, strict=True):
-            found.append(result_make(configuration, iommu, interval, time))
-            report(found[-1])
-    return found + floor(folder, library, disk)
+    for configuration, interval, time in zip(chosen, counts_read(counts), times, strict=True):
+        found.append(result_make(driver, configuration, iommu, interval, time))
+        report(found[-1])
+    return found
+
+
+def results(folder, library, disk, driver):
+    report_head()
+    found = []
+    for iommu in ("vtd", "none") if driver == "nvme" else ("vtd",):
+        found += measure(folder, library, disk, driver, iommu, NVME_SETS if driver == "nvme" else SETS)
+    return found
