@@ -78,6 +78,8 @@ static_assert(sizeof(struct net_completion) == 16, "four completions to a cache 
 enum net_info_flags {
     NET_INFO_CHECKSUM_SEND = 1u << 0,    /* NET_CHECKSUM may be used */
     NET_INFO_CHECKSUM_RECEIVE = 1u << 1, /* NET_CHECKSUM_GOOD may come */
+    NET_INFO_COPIES = 1u << 2, /* no device, but a task moves frames: buffers are lent to be written
+                                * to (interface/memory.defs) */
 };
 
 /* What a session sees of its device. */
@@ -96,13 +98,17 @@ enum net_filter_flags {
     NET_FILTER_PROMISCUOUS = 1u << 0,   /* every frame */
     NET_FILTER_ALL_MULTICAST = 1u << 1, /* to every group */
 };
-#define NET_GROUPS 64
+#define NET_GROUPS    64
+#define NET_ADDRESSES 15
 struct net_filter {
-    uint32_t flags;                              /* enum net_filter_flags */
-    uint32_t count;                              /* groups; more frames may come than asked for */
-    uint8_t group[NET_GROUPS][NET_ADDRESS_SIZE]; /* multicast addresses */
+    uint32_t flags;                               /* enum net_filter_flags */
+    uint32_t count;                               /* groups; more frames may come than asked for */
+    uint32_t own_count;                           /* addresses that are ours besides the device's */
+    uint8_t group[NET_GROUPS][NET_ADDRESS_SIZE];  /* multicast addresses */
+    uint8_t own[NET_ADDRESSES][NET_ADDRESS_SIZE]; /* unicast */
+    uint16_t reserved;
 };
-static_assert(sizeof(struct net_filter) == 392, "wire layout");
+static_assert(sizeof(struct net_filter) == 488, "wire layout");
 
 struct net_statistics {
     uint64_t sent_frames, sent_bytes;

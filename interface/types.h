@@ -27,6 +27,13 @@ static inline int outboard_error_make(int code)
 /* What startup_alarm sends. */
 #define STARTUP_ALARM_ID 71090
 
+/* What the holder of a lease may do with the memory, beside having a device reach it. */
+enum memory_access {
+    MEMORY_UNSEEN = 0,
+    MEMORY_READ = 1,
+    MEMORY_WRITE = 2, /* and read */
+};
+
 /* What the authority has lent to a device's driver: one entry per thing. */
 enum io_resource_kind {
     IO_RESOURCE_WINDOW = 1,    /* device registers in memory space: base, size in bytes */

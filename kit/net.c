@@ -108,10 +108,14 @@ int net_session_filter(struct net_session *session, const struct net_filter *fil
     struct net_device *device = session->device;
 
     if ((filter->flags & ~(uint32_t)(NET_FILTER_PROMISCUOUS | NET_FILTER_ALL_MULTICAST)) != 0 ||
-        filter->count > NET_GROUPS)
+        filter->count > NET_GROUPS || filter->own_count > NET_ADDRESSES)
         return EINVAL;
     for (uint32_t i = 0; i < filter->count; i++) {
         if (!(filter->group[i][0] & 1))
+            return EINVAL;
+    }
+    for (uint32_t i = 0; i < filter->own_count; i++) {
+        if (filter->own[i][0] & 1)
             return EINVAL;
     }
     device->filter = *filter;

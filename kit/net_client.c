@@ -189,7 +189,7 @@ int net_client_receive(struct net_client *client, const struct net_place *place,
 
 int net_client_filter(struct net_client *client, const struct net_filter *filter)
 {
-    if (filter->count > NET_GROUPS)
+    if (filter->count > NET_GROUPS || filter->own_count > NET_ADDRESSES)
         return EINVAL;
     client->filter = *filter;
     client->filtered = true;

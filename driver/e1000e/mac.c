@@ -174,6 +174,21 @@ static unsigned table_place(const uint8_t *group)
     return (unsigned)group[4] >> 4 | (unsigned)group[5] << 4;
 }
 
+/* The pair 0 has the device's own, from its NVM. */
+static void addresses_set(const struct e1000e_mac *mac, const struct net_filter *filter)
+{
+    for (unsigned i = 0; i < NET_ADDRESSES; i++) {
+        const uint8_t *own = filter->own[i];
+        unsigned pair = 8 * (i + 1);
+        bool is_valid = i < filter->own_count;
+        e1000e_write(mac, E1000E_RAH0 + pair, 0);
+        e1000e_write(mac, E1000E_RAL0 + pair,
+                     is_valid ? own[0] | own[1] << 8 | own[2] << 16 | (uint32_t)own[3] << 24 : 0);
+        if (is_valid)
+            e1000e_write(mac, E1000E_RAH0 + pair, own[4] | own[5] << 8 | E1000E_RAH_VALID);
+    }
+}
+
 void e1000e_mac_filter(struct e1000e_mac *mac, const struct net_filter *filter)
 {
     uint32_t table[E1000E_MTA_WORDS] = {0};
@@ -184,6 +199,7 @@ void e1000e_mac_filter(struct e1000e_mac *mac, const struct net_filter *filter)
     }
     for (unsigned i = 0; i < E1000E_MTA_WORDS; i++)
         e1000e_write(mac, E1000E_MTA + 4 * i, table[i]);
+    addresses_set(mac, filter);
     mac->filter = 0;
     if (filter->flags & NET_FILTER_PROMISCUOUS)
         mac->filter |= E1000E_RCTL_UNICAST_ALL | E1000E_RCTL_MULTICAST_ALL;

@@ -35,7 +35,7 @@ enum e1000e_register {
     E1000E_MPC = 0x4010,
     E1000E_MTA = 0x5200, /* 128 words: the multicast table */
     E1000E_RAL0 = 0x5400,
-    E1000E_RAH0 = 0x5404,
+    E1000E_RAH0 = 0x5404, /* 10.2.5.21, 10.2.5.22: 16 pairs */
 };
 enum { E1000E_MTA_WORDS = 128 };
 

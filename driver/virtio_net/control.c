@@ -12,22 +12,16 @@
 /* A filter is these three commands (5.1.6.5.1, 5.1.6.5.2). */
 enum { PROMISCUOUS, ALL_MULTICAST, TABLE, COMMANDS };
 
-/* 5.1.6.5.2: no unicast addresses but the device's own, then multicast ones. */
-struct table {
-    uint32_t unicast_count;
-    uint32_t multicast_count;
-    uint8_t multicast[NET_GROUPS][NET_ADDRESS_SIZE];
-};
+/* 5.1.6.5.2: unicast addresses besides the device's own, then multicast ones. Each list is its
+ * length, of 4 bytes, and the addresses. */
+enum { TABLE_MOST = 2 * sizeof(uint32_t) + (NET_ADDRESSES + NET_GROUPS) * NET_ADDRESS_SIZE };
 
 struct slot {
     struct virtio_net_command command;
     uint8_t answer;
     uint8_t on;
-    struct table table;
-    uint8_t reserved[112];
+    uint8_t table[TABLE_MOST];
 };
-static_assert(sizeof(struct slot) == 512 - 4, "a page has them all");
-static_assert(offsetof(struct slot, table) % 4 == 0, "aligned");
 static_assert(COMMANDS * sizeof(struct slot) <= DMA_PAGE_SIZE, "one page");
 
 static struct slot *slot_of(const struct virtio_net_control *control, unsigned number)
@@ -51,16 +45,22 @@ static bool command_add(struct virtio_net_control *control, unsigned number, uin
     return virtio_queue_add(&control->queue, segments, 2, 1, slot);
 }
 
+static uint8_t *list_add(uint8_t *at, const uint8_t (*addresses)[NET_ADDRESS_SIZE], uint32_t count)
+{
+    memcpy(at, &count, sizeof(count)); /* little-endian, as the machine */
+    memcpy(at + sizeof(count), addresses, (size_t)count * NET_ADDRESS_SIZE);
+    return at + sizeof(count) + (size_t)count * NET_ADDRESS_SIZE;
+}
+
 static void filter_send(struct virtio_net_control *control)
 {
     const struct net_filter *filter = &control->filter;
-    struct table *table = &slot_of(control, TABLE)->table;
+    uint8_t *table = slot_of(control, TABLE)->table;
 
     slot_of(control, PROMISCUOUS)->on = (filter->flags & NET_FILTER_PROMISCUOUS) != 0;
     slot_of(control, ALL_MULTICAST)->on = (filter->flags & NET_FILTER_ALL_MULTICAST) != 0;
-    table->unicast_count = 0;
-    table->multicast_count = filter->count;
-    memcpy(table->multicast, filter->group, sizeof(table->multicast));
+    uint8_t *groups = list_add(table, filter->own, filter->own_count);
+    uint8_t *end = list_add(groups, filter->group, filter->count);
 
     control->is_behind = false;
     control->in_flight += command_add(control, PROMISCUOUS, VIRTIO_NET_CTRL_RX,
@@ -69,8 +69,7 @@ static void filter_send(struct virtio_net_control *control)
                                       VIRTIO_NET_CTRL_RX_ALLMULTI, offsetof(struct slot, on), 1);
     control->in_flight +=
         command_add(control, TABLE, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET,
-                    offsetof(struct slot, table),
-                    offsetof(struct table, multicast) + filter->count * NET_ADDRESS_SIZE);
+                    offsetof(struct slot, table), (size_t)(end - table));
     virtio_queue_kick(&control->queue);
 }
 

@@ -93,7 +93,7 @@ static int queue_open(struct block_client_link *link)
     else
         error = shared_memory_allocate(SUBMISSIONS_SIZE, &link->submissions);
     if (error == 0)
-        error = shared_memory_lease(&link->submissions, true, &own);
+        error = shared_memory_lease(&link->submissions, MEMORY_READ, &own);
     if (error != 0)
         return error;
     link->epoch = ++epochs;
@@ -294,7 +294,9 @@ static int buffer_attach(struct block_client_link *link, unsigned number, uint32
     const struct shared_memory *shared = &link->buffer[number];
     mach_port_t lease = link->lent[number];
     uint64_t attached = 0;
-    int error = lease == MACH_PORT_NULL ? shared_memory_lease(shared, link->seen, &lease) : 0;
+    int error = lease == MACH_PORT_NULL
+                    ? shared_memory_lease(shared, link->seen ? MEMORY_READ : MEMORY_UNSEEN, &lease)
+                    : 0;
 
     if (error != 0)
         return error;

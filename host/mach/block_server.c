@@ -393,7 +393,7 @@ static int link_queue_open(struct link *link, mach_port_t lease, mach_port_t *co
         return error;
     error = shared_memory_allocate(COMPLETIONS_SIZE, &link->completions);
     if (error == 0) {
-        error = shared_memory_lease(&link->completions, true, completions);
+        error = shared_memory_lease(&link->completions, MEMORY_READ, completions);
         if (error != 0)
             shared_memory_free(&link->completions);
     }

@@ -222,7 +222,7 @@ int dma_buffer_create(struct device *device, size_t size, struct dma_buffer *buf
     int error = shared_memory_allocate(size, &memory);
     if (error != 0)
         return error;
-    error = shared_memory_lease(&memory, false, &lease);
+    error = shared_memory_lease(&memory, MEMORY_UNSEEN, &lease);
     if (error == 0) {
         error = error_from_kernel(io_device_dma_map(device->io, lease, &address, &length));
         port_release(lease);

@@ -58,6 +58,7 @@ static int session_open(struct session_link *session, struct net_info *info)
     if (size != sizeof(*info))
         return EPROTO;
     memcpy(info, record, sizeof(*info));
+    session->access = info->flags & NET_INFO_COPIES ? MEMORY_WRITE : MEMORY_UNSEEN;
     return net_info_is_possible(info) ? session_link_begin(session) : EPROTO;
 }
 

@@ -11,6 +11,7 @@
 #include <interface/net_session_server.h>
 #include <interface/types.h>
 
+#include <host/mach/net_server.h>
 #include <host/mach/port.h>
 #include <host/mach/session_end.h>
 #include <host/mach/startup.h>
@@ -21,6 +22,7 @@
 /* A device as it is published. */
 struct offer {
     struct device *device;
+    const struct net_server *server; /* null: a device's driver */
     struct net_device *net;
     mach_port_t port;
 };
@@ -86,7 +88,9 @@ static void link_ended(void *context, struct net_session *session)
 {
     struct link *link = context;
 
-    for (unsigned i = 0; i < NET_BUFFERS; i++) {
+    if (link->offer->server)
+        link->offer->server->close(link->offer->net->context);
+    for (unsigned i = 0; i < NET_BUFFERS && !link->offer->server; i++) {
         if (session->buffer[i].size != 0)
             session_end_unmap(link->offer->device, session->buffer[i].address);
     }
@@ -163,8 +167,9 @@ static bool turn(void *context)
     return more;
 }
 
-int net_device_publish(struct device *device, const char *suffix, const struct net_info *info,
-                       const struct net_device_ops *ops, void *context, struct net_device **result)
+static int offer_publish(struct device *device, const struct net_server *server, const char *suffix,
+                         const struct net_info *info, const struct net_device_ops *ops,
+                         void *context, struct net_device **result)
 {
     static bool hooked;
     struct offer *offer = calloc(1, sizeof(*offer));
@@ -175,11 +180,25 @@ int net_device_publish(struct device *device, const char *suffix, const struct n
         return error;
     }
     offer->device = device;
+    offer->server = server;
     offer->net = *result;
     if (!hooked)
         hooked = loop_at_turn_end(turn, NULL);
     error = port_create(&class_type, offer, &offer->port);
     return error == 0 ? startup_offer(suffix, "net", offer->port) : error;
+}
+
+int net_device_publish(struct device *device, const char *suffix, const struct net_info *info,
+                       const struct net_device_ops *ops, void *context, struct net_device **result)
+{
+    return offer_publish(device, NULL, suffix, info, ops, context, result);
+}
+
+int net_server_publish(const struct net_server *server, const char *suffix,
+                       const struct net_info *info, const struct net_device_ops *ops, void *context,
+                       struct net_device **result)
+{
+    return offer_publish(NULL, server, suffix, info, ops, context, result);
 }
 
 kern_return_t serve_net_class_open(mach_port_t port, mach_port_t completions,
@@ -237,24 +256,40 @@ static struct link *link_lookup(mach_port_t port)
     return link && link->session ? link : NULL;
 }
 
+static int buffer_attach(struct link *link, mach_port_t lease, unsigned *buffer, uint64_t *size)
+{
+    uint64_t address;
+    int error = session_end_map(link->offer->device, lease, &address, size);
+
+    if (error != 0)
+        return error;
+    error = net_session_attach(link->session, address, *size, buffer);
+    if (error != 0)
+        session_end_unmap(link->offer->device, address);
+    return error;
+}
+
+/* What is there stays until the session ends. */
+static int buffer_serve(struct link *link, mach_port_t lease, unsigned *buffer, uint64_t *size)
+{
+    uint64_t address;
+    int error = link->offer->server->attach(link->offer->net->context, lease, &address, size);
+
+    return error == 0 ? net_session_attach(link->session, address, *size, buffer) : error;
+}
+
 kern_return_t serve_net_link_attach(mach_port_t port, mach_port_t lease, unsigned *buffer,
                                     uint64_t *size)
 {
     struct link *link = link_lookup(port);
-    uint64_t address;
 
     if (!link)
         return outboard_error_make(EOPNOTSUPP);
-    int error = session_end_map(link->offer->device, lease, &address, size);
-    if (error != 0)
-        return outboard_error_make(error);
-    error = net_session_attach(link->session, address, *size, buffer);
-    if (error != 0) {
-        session_end_unmap(link->offer->device, address);
-        return outboard_error_make(error);
-    }
-    port_release(lease);
-    return 0;
+    int error = link->offer->server ? buffer_serve(link, lease, buffer, size)
+                                    : buffer_attach(link, lease, buffer, size);
+    if (error == 0)
+        port_release(lease);
+    return outboard_error_make(error);
 }
 
 kern_return_t serve_net_link_queue(mach_port_t port, mach_port_t lease, unsigned epoch,

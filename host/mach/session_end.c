@@ -75,7 +75,7 @@ int session_end_queue(struct session_end *end, mach_port_t lease, uint32_t epoch
     error = shared_memory_allocate(queue_memory_size(shape->slots, shape->completion_size),
                                    &end->completions);
     if (error == 0) {
-        error = shared_memory_lease(&end->completions, true, completions);
+        error = shared_memory_lease(&end->completions, MEMORY_READ, completions);
         if (error != 0)
             shared_memory_free(&end->completions);
     }

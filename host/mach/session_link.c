@@ -68,7 +68,7 @@ static int queue_open(struct session_link *link)
     else
         error = shared_memory_allocate(submissions_size(class), &link->submissions);
     if (error == 0)
-        error = shared_memory_lease(&link->submissions, true, &own);
+        error = shared_memory_lease(&link->submissions, MEMORY_READ, &own);
     if (error != 0)
         return error;
     link->epoch = ++epochs;
@@ -89,7 +89,7 @@ static int buffer_attach(struct session_link *link, unsigned number)
     mach_port_t lease;
     uint64_t attached = 0;
     unsigned given = 0;
-    int error = shared_memory_lease(shared, false, &lease);
+    int error = shared_memory_lease(shared, link->access, &lease);
 
     if (error != 0)
         return error;

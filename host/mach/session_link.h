@@ -46,6 +46,7 @@ struct session_link {
     uint32_t epoch;
     struct shared_memory buffer[SESSION_BUFFERS_MAX];
     unsigned buffer_count;
+    enum memory_access access; /* of who serves the session to the buffers */
     bool wake_driver; /* it slept when there was something for it */
 };
 

@@ -55,17 +55,19 @@ void shared_memory_free(struct shared_memory *memory)
     *memory = (struct shared_memory){NULL, 0, MACH_PORT_NULL};
 }
 
-int shared_memory_lease(const struct shared_memory *memory, bool readable, mach_port_t *lease)
+int shared_memory_lease(const struct shared_memory *memory, enum memory_access access,
+                        mach_port_t *lease)
 {
-    return error_from_kernel(memory_lease(memory->memory, readable, lease));
+    return error_from_kernel(memory_lease(memory->memory, access, lease));
 }
 
-static int pager_get(mach_port_t lease, mach_port_t *pager, uint64_t *length)
+static int pager_get(mach_port_t lease, bool writable, mach_port_t *pager, uint64_t *length)
 {
     mach_port_t pool;
     int error = pool_get(&pool);
 
-    return error == 0 ? error_from_kernel(memory_open(pool, lease, pager, length)) : error;
+    return error == 0 ? error_from_kernel(memory_open(pool, lease, writable, pager, length))
+                      : error;
 }
 
 int shared_memory_open(mach_port_t lease, size_t size, const void **address)
@@ -73,7 +75,7 @@ int shared_memory_open(mach_port_t lease, size_t size, const void **address)
     mach_port_t pager;
     uint64_t length = 0;
     void *mapped;
-    int error = pager_get(lease, &pager, &length);
+    int error = pager_get(lease, false, &pager, &length);
 
     if (error != 0)
         return error;
@@ -84,25 +86,37 @@ int shared_memory_open(mach_port_t lease, size_t size, const void **address)
     return error;
 }
 
-int shared_memory_open_all(mach_port_t lease, const void **address, size_t *size)
+static int open_all(mach_port_t lease, bool writable, void **address, size_t *size)
 {
     mach_port_t pager;
     uint64_t length = 0;
-    void *mapped;
-    int error = pager_get(lease, &pager, &length);
+    int error = pager_get(lease, writable, &pager, &length);
 
     if (error != 0)
         return error;
-    error = memory_map_object(pager, length, false, &mapped);
+    error = memory_map_object(pager, length, writable, address);
     port_release(pager);
-    if (error == 0) {
-        *address = mapped;
+    if (error == 0)
         *size = length;
-    }
     return error;
+}
+
+int shared_memory_open_all(mach_port_t lease, const void **address, size_t *size)
+{
+    void *mapped;
+    int error = open_all(lease, false, &mapped, size);
+
+    if (error == 0)
+        *address = mapped;
+    return error;
+}
+
+int shared_memory_open_writable(mach_port_t lease, void **address, size_t *size)
+{
+    return open_all(lease, true, address, size);
 }
 
 int shared_memory_narrow(mach_port_t lease, mach_port_t *narrowed)
 {
-    return error_from_kernel(memory_lease(lease, 0, narrowed));
+    return error_from_kernel(memory_lease(lease, MEMORY_UNSEEN, narrowed));
 }

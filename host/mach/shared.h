@@ -10,6 +10,8 @@
 
 #include <mach/port.h>
 
+#include <interface/types.h>
+
 struct shared_memory {
     void *address; /* mapped here, read-write */
     size_t size;
@@ -20,9 +22,10 @@ struct shared_memory {
 int shared_memory_allocate(size_t size, struct shared_memory *memory);
 void shared_memory_free(struct shared_memory *memory);
 
-/* A send right that lets its holder map the memory for a device, and, if `readable`, look at it;
+/* A send right that lets its holder map the memory for a device, and what `access` says besides;
  * the caller releases it. */
-int shared_memory_lease(const struct shared_memory *memory, bool readable, mach_port_t *lease);
+int shared_memory_lease(const struct shared_memory *memory, enum memory_access access,
+                        mach_port_t *lease);
 
 /* Map the first `size` bytes (whole pages) of another task's memory, of which it sent a readable
  * lease. EPROTO: there is less; EOPNOTSUPP: it is no such lease. Unmap with memory_pages_free. */
@@ -31,7 +34,10 @@ int shared_memory_open(mach_port_t lease, size_t size, const void **address);
 /* All of it, however much that is. */
 int shared_memory_open_all(mach_port_t lease, const void **address, size_t *size);
 
-/* What a task may pass on of a lease that it was given: one that is not readable. */
+/* The same, to be written to as well. */
+int shared_memory_open_writable(mach_port_t lease, void **address, size_t *size);
+
+/* What a task may pass on of a lease that it was given: one with no access. */
 int shared_memory_narrow(mach_port_t lease, mach_port_t *narrowed);
 
 #endif

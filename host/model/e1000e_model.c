@@ -27,7 +27,7 @@ enum {
 enum { RING_HIGH = 4, RING_LENGTH = 8, RING_HEAD = 0x10, RING_TAIL = 0x18 };
 enum { MASTER_DISABLE = 1 << 2, RESET = 1 << 26, MASTER = 1 << 19 };
 enum { LSC = 1 << 2, RXT0 = 1 << 7, TXDW = 1, RXQ0 = 1 << 20, TXQ0 = 1 << 22, OTHER = 1 << 24 };
-enum { ENABLE = 1 << 1, LONG = 1 << 5, MPE = 1 << 4, DONE = 1, EOP = 2 };
+enum { ENABLE = 1 << 1, LONG = 1 << 5, UPE = 1 << 3, MPE = 1 << 4, DONE = 1, EOP = 2 };
 enum { CAPABILITY = 0x40, MSIX = 0x11, COMMAND_EOP_IFCS_RS = 0xb };
 #define RESET_TIME (CLOCK_MILLISECOND / 2)
 
@@ -318,4 +318,17 @@ bool e1000e_model_takes_group(const struct e1000e_model *model, const uint8_t *g
     unsigned place = (unsigned)(group[5] << 8 | group[4]) >> 4;
 
     return (model->reg[RCTL / 4] & MPE) || (model->reg[MTA / 4 + (place >> 5)] >> (place & 31) & 1);
+}
+
+bool e1000e_model_takes_own(const struct e1000e_model *model, const uint8_t *address)
+{
+    uint32_t low = 0, high = 1u << 31;
+
+    memcpy(&low, address, 4);
+    high |= address[4] | (uint32_t)address[5] << 8;
+    for (unsigned pair = 0; pair < 16; pair++) {
+        if (model->reg[RAH / 4 + 2 * pair] == high && model->reg[RAH / 4 - 1 + 2 * pair] == low)
+            return true;
+    }
+    return model->reg[RCTL / 4] & UPE;
 }

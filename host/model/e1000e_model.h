@@ -47,5 +47,7 @@ void e1000e_model_link(struct e1000e_model *model, bool up);
 
 /* Whether a frame to that group passes its filters. */
 bool e1000e_model_takes_group(const struct e1000e_model *model, const uint8_t *group);
+/* To that address, which is no group's. */
+bool e1000e_model_takes_own(const struct e1000e_model *model, const uint8_t *address);
 
 #endif

@@ -61,14 +61,17 @@ static uint32_t send(struct virtio_net_model *model, const struct virtio_model_c
 /* 5.1.6.5.2: two tables, each a count and addresses. */
 static bool table_set(struct virtio_net_model *model, const struct virtio_model_chain *chain)
 {
+    enum { FIRST = 6 };
     uint32_t unicast, multicast;
 
-    if (!virtio_model_get(chain, 2, &unicast, 4) || unicast != 0 ||
-        !virtio_model_get(chain, 6, &multicast, 4) || multicast > 64 ||
-        virtio_model_readable(chain) != 10 + multicast * UINT64_C(6))
+    if (!virtio_model_get(chain, 2, &unicast, 4) || unicast > 15 ||
+        !virtio_model_get(chain, FIRST, model->own, unicast * 6) ||
+        !virtio_model_get(chain, FIRST + unicast * 6, &multicast, 4) || multicast > 64 ||
+        virtio_model_readable(chain) != 10 + (unicast + multicast) * UINT64_C(6))
         return false;
+    model->owns = unicast;
     model->groups = multicast;
-    return virtio_model_get(chain, 10, model->group, multicast * 6);
+    return virtio_model_get(chain, 10 + unicast * 6, model->group, multicast * 6);
 }
 
 static uint32_t control(struct virtio_net_model *model, const struct virtio_model_chain *chain)

@@ -40,8 +40,8 @@ struct virtio_net_model {
     /* The control queue. */
     unsigned commands;
     bool promiscuous, all_multicast;
-    uint32_t groups;
-    uint8_t group[64][6];
+    uint32_t groups, owns;
+    uint8_t group[64][6], own[15][6];
     uint8_t answer; /* to commands */
 };
 

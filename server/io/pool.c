@@ -40,7 +40,7 @@ struct io_memory {
 
 struct io_lease {
     struct io_memory *memory; /* null: revoked */
-    bool readable;
+    unsigned access; /* enum memory_access */
     mach_port_t port;
     struct io_lease *next;
 };
@@ -319,28 +319,29 @@ kern_return_t serve_memory_map(mach_port_t port, boolean_t read_only, mach_port_
                         VM_PROT_READ | (read_only ? 0 : VM_PROT_WRITE), pager, size);
 }
 
-kern_return_t serve_memory_open(mach_port_t port, mach_port_t lease_port, mach_port_t *pager,
-                                uint64_t *size)
+kern_return_t serve_memory_open(mach_port_t port, mach_port_t lease_port, boolean_t writable,
+                                mach_port_t *pager, uint64_t *size)
 {
-    struct io_lease *lease = port_context(lease_port, &lease_type);
+    const struct io_lease *lease = port_context(lease_port, &lease_type);
+    unsigned wanted = writable ? MEMORY_WRITE : MEMORY_READ;
     kern_return_t code = memory_share(
-        lease && lease->readable && port_context(port, &pool_type) ? lease->memory : NULL,
-        VM_PROT_READ, pager, size);
+        lease && lease->access >= wanted && port_context(port, &pool_type) ? lease->memory : NULL,
+        VM_PROT_READ | (writable ? VM_PROT_WRITE : 0), pager, size);
 
     if (code == KERN_SUCCESS)
         port_release(lease_port);
     return code;
 }
 
-kern_return_t serve_memory_lease(mach_port_t port, boolean_t readable, mach_port_t *result)
+kern_return_t serve_memory_lease(mach_port_t port, unsigned access, mach_port_t *result)
 {
     struct io_memory *memory = port_context(port, &memory_type);
     const struct io_lease *lent = port_context(port, &lease_type);
 
-    if (lent && !readable)
+    if (lent && access == MEMORY_UNSEEN)
         memory = lent->memory;
-    if (!memory)
-        return outboard_error_make(EOPNOTSUPP);
+    if (!memory || access > MEMORY_WRITE)
+        return outboard_error_make(memory ? EINVAL : EOPNOTSUPP);
     struct io_lease *lease = calloc(1, sizeof(*lease));
     int error = lease ? port_create(&lease_type, lease, &lease->port) : ENOMEM;
     if (error != 0) {
@@ -348,7 +349,7 @@ kern_return_t serve_memory_lease(mach_port_t port, boolean_t readable, mach_port
         return outboard_error_make(error);
     }
     lease->memory = memory;
-    lease->readable = readable;
+    lease->access = access;
     lease->next = memory->leases;
     memory->leases = lease;
     memory->references++;

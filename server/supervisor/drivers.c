@@ -280,10 +280,11 @@ int drivers_upgrade(const char *name, const void *program, size_t size)
     return drivers_restart(name);
 }
 
-static void disk_offered(struct child *child, const struct child_offer *disk)
+static void device_offered(struct child *child, const struct child_offer *device)
 {
-    partitions_start(child, disk);
+    partitions_start(child, device);
     integrity_look();
+    netmux_look();
 }
 
 void drivers_start(void)
@@ -293,7 +294,7 @@ void drivers_start(void)
 
     archive_each(&supervisor_archive, manifest_visit, NULL);
     child_on_end(driver_ended);
-    child_on_offer(disk_offered);
+    child_on_offer(device_offered);
     child_on_ready(driver_ready);
     int error = drivers_functions(&functions, &count);
     if (error != 0) {

@@ -122,8 +122,9 @@ static bool somebody_starts(void)
  */
 static void drivers_wait(void)
 {
-    /* A filter begins when its disks' drivers are there. */
-    uint64_t deadline = clock_now() + DRIVERS_WAIT * (supervisor_policy.filter_count > 0 ? 2 : 1);
+    /* Filters and multiplexers begin when their devices' drivers are there. */
+    bool waits_twice = supervisor_policy.filter_count + supervisor_policy.mux_count > 0;
+    uint64_t deadline = clock_now() + DRIVERS_WAIT * (waits_twice ? 2 : 1);
 
     while (somebody_starts() && clock_now() < deadline)
         loop_once(deadline);
@@ -183,6 +184,7 @@ int main(int argc, char **argv)
     drivers_start();
     drivers_wait();
     integrity_report_missing();
+    netmux_report_missing();
     watch_start();
     shell_start(argc == 7);
     if (argc == 7)

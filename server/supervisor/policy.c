@@ -63,6 +63,8 @@ static int line_parse(void *context, const char *section, const char *key, const
                            value);
     if (strcmp(section, "integrity") == 0)
         return setting_add(policy->filter, &policy->filter_count, POLICY_FILTERS_MAX, key, value);
+    if (strcmp(section, "network") == 0)
+        return setting_add(policy->mux, &policy->mux_count, POLICY_MUXES_MAX, key, value);
     return 0;
 }
 
@@ -94,7 +96,7 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
         snprintf(problem, problem_size,
                  "line %d: neither [faults] policy = log or stop, [restart] quick, deaths or watch "
                  "= NUMBER, "
-                 "nor [settings] PROGRAM = NAME=NUMBER, nor [integrity] NAME = DISKS",
+                 "nor [settings] PROGRAM = NAME=NUMBER, nor [integrity] NAME = DISKS, nor [network] NAME = CARD",
                  line);
     else
         snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);

@@ -10,7 +10,7 @@
 
 #include <server/supervisor/restart.h>
 
-enum { POLICY_SETTINGS_MAX = 16, POLICY_FILTERS_MAX = 4 };
+enum { POLICY_SETTINGS_MAX = 16, POLICY_FILTERS_MAX = 4, POLICY_MUXES_MAX = 4 };
 
 struct policy_setting {
     char program[32];
@@ -27,6 +27,9 @@ struct policy {
     unsigned filter_count;
     /* A name, and disks and options: "nvme0n1 nvme1n1 sample=8" */
     struct policy_setting filter[POLICY_FILTERS_MAX];
+    unsigned mux_count;
+    /* A name, and a card and options: "virtio-net0 clients=4" */
+    struct policy_setting mux[POLICY_MUXES_MAX];
 };
 
 /* What is set for a program; empty: nothing. */

@@ -2,7 +2,7 @@
  *
  * The supervisor's parts: main.c starts what is always there; child.c keeps the tasks and stop.c
  * stops them; drivers.c matches manifests (manifest.c) and starts drivers; partitions.c has their
- * disks divided and integrity.c has them checked; mount.c runs file systems; operator.c serves an
+ * disks divided and integrity.c has them checked; netmux.c has network cards shared; mount.c runs file systems; operator.c serves an
  * operator, with reports from devices.c, drivers.c and journal.c.
  */
 #ifndef SERVER_SUPERVISOR_SUPERVISOR_H
@@ -61,6 +61,10 @@ void partitions_tidy(const struct child *driver);
 void integrity_look(void);
 void integrity_report_missing(void);
 bool integrity_holds(const char *device);
+
+/* netmux.c: start the multiplexers whose cards are offered by now; say which are not there. */
+void netmux_look(void);
+void netmux_report_missing(void);
 
 /* kills.c: as supervisor_kill says. */
 int kills_start(const char *driver, unsigned times, unsigned milliseconds, unsigned seed);

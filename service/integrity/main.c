@@ -85,7 +85,7 @@ static int scratch_open(struct session *session)
     int error = shared_memory_allocate(filter_scratch_size(&filter), &session->scratch);
 
     if (error == 0)
-        error = shared_memory_lease(&session->scratch, false, &lease);
+        error = shared_memory_lease(&session->scratch, MEMORY_UNSEEN, &lease);
     if (error != 0)
         return error;
     session->filter.scratch = session->scratch.address;

@@ -23,7 +23,7 @@ mach_port_t shell_supervisor;
 static const struct command commands_shell[];
 static const struct command *const tables[] = {
     commands_shell, commands_system, commands_files, commands_device,    commands_master,
-    commands_bench, commands_churn,  commands_net,   commands_net_bench,
+    commands_bench, commands_churn,  commands_net,   commands_net_bench, commands_net_share,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 

@@ -8,6 +8,7 @@
 
 #include <interface/io_device_user.h>
 #include <interface/memory_user.h>
+#include <interface/types.h>
 
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
@@ -113,7 +114,7 @@ static enum outcome after_revocation(void)
     transfer_buffer();
     if (startup_capability("device", &io) != 0 || startup_capability("pool", &pool) != 0 ||
         memory_allocate(pool, PIECE, &memory) != KERN_SUCCESS ||
-        memory_lease(memory, FALSE, &lease) != KERN_SUCCESS ||
+        memory_lease(memory, MEMORY_UNSEEN, &lease) != KERN_SUCCESS ||
         io_device_dma_map(io, lease, &address, &size) != KERN_SUCCESS)
         return REFUSED;
     bool before = device_can_write(address);

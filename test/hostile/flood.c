@@ -7,6 +7,7 @@
 
 #include <interface/io_device_user.h>
 #include <interface/memory_user.h>
+#include <interface/types.h>
 
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
@@ -112,7 +113,7 @@ static enum outcome table_exhaustion(void)
 
     if (startup_capability("device", &device) != 0 || startup_capability("pool", &pool) != 0 ||
         memory_allocate(pool, 4096, &memory) != KERN_SUCCESS ||
-        memory_lease(memory, FALSE, &lease) != KERN_SUCCESS)
+        memory_lease(memory, MEMORY_UNSEEN, &lease) != KERN_SUCCESS)
         return REFUSED;
     while (count < LIMIT &&
            io_device_dma_map(device, lease, &addresses[count], &size) == KERN_SUCCESS)

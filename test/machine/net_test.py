@@ -7,10 +7,10 @@ import struct
 import threading
 import time
 
-from machine.vm import MachineTest, ROOT
-from machine.wire import BROADCAST, PEER, TAKE, Wire, path_in
+from machine.nic import NAMES, NicTest
+from machine.vm import ROOT
+from machine.wire import BROADCAST, PEER, TAKE
 
-NAMES = {"virtio": "virtio-net0", "e1000e": "e1000e0"}
 OWN = bytes.fromhex("525400123456")
 OTHER = bytes.fromhex("525400999999")
 GROUP, GROUPS = bytes.fromhex("01005e010203"), bytes.fromhex("333300000001")
@@ -36,23 +36,7 @@ def echo_request(source, target, text):
     return OWN + PEER + b"\x08\x00" + header + icmp
 
 
-class Net(MachineTest):
-    def wire(self, most=1514):
-        folder = self.path(f"wire-{time.monotonic_ns()}")
-        os.mkdir(folder)
-        wire = Wire(path_in(folder), most)
-        self.addCleanup(wire.close)
-        return wire
-
-    def run_on(self, wire, kind, commands, *arguments, options=""):
-        return self.run_machine(commands.replace("NIC", NAMES[kind]), "--nic",
-                                f"{kind}{options},{wire.netdev}", *arguments)
-
-    def assert_bench(self, ran, mode, right):
-        """Every frame is there, none wrong."""
-        self.assert_status(ran)
-        self.assert_says(ran, rf": {mode}: \d+ sent, {right} right, 0 wrong, 0 stray, 0 lost ")
-
+class Net(NicTest):
     def test_frames_of_all_sizes(self):
         for kind in NAMES:
             for iommu in ("vtd", "none"):
@@ -114,19 +98,6 @@ class Net(MachineTest):
                 ran = self.run_machine(f"ping {name} 10.0.2.15 10.0.9.9", "--nic", kind)
                 self.assert_status(ran, 1)
                 self.assert_says(ran, "nobody says to have that address")
-
-    def in_background(self, wire, act):
-        """Call `act` again and again once the machine is there, until it ends."""
-        def loop():
-            while not wire.closed:
-                if wire.connection:
-                    try:
-                        act()
-                    except OSError:
-                        pass
-                time.sleep(0.01)
-        thread = threading.Thread(target=loop, daemon=True)
-        thread.start()
 
     def test_it_answers(self):
         own, peer = bytes((10, 1, 0, 7)), bytes((10, 1, 0, 9))

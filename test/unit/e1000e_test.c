@@ -206,6 +206,17 @@ static void filters(void **state)
     for (unsigned i = 0; i < 64; i++)
         assert_true(e1000e_model_takes_group(&model, filter.group[i]));
     assert_false(e1000e_model_takes_group(&model, other));
+    filter.own_count = 15;
+    for (unsigned i = 0; i < 15; i++)
+        memcpy(filter.own[i], (uint8_t[]){2, 9, 0x5e, 0xff, (uint8_t)(i * 16), (uint8_t)i}, 6);
+    assert_int_equal(net_client_filter(test.client, &filter), 0);
+    for (unsigned i = 0; i < 15; i++)
+        assert_true(e1000e_model_takes_own(&model, filter.own[i]));
+    assert_true(e1000e_model_takes_own(&model, net_client_info(test.client)->address));
+    filter.own_count = 1;
+    assert_int_equal(net_client_filter(test.client, &filter), 0);
+    assert_true(e1000e_model_takes_own(&model, filter.own[0]));
+    assert_false(e1000e_model_takes_own(&model, filter.own[1]));
     filter.count = 0;
     filter.flags = NET_FILTER_ALL_MULTICAST;
     assert_int_equal(net_client_filter(test.client, &filter), 0);

@@ -198,6 +198,9 @@ static void filters_reach_the_device(void **state)
     begin();
     for (unsigned i = 0; i < 64; i++)
         memcpy(filter.group[i], (uint8_t[]){1, 0, 0x5e, 0, 0, (uint8_t)i}, 6);
+    filter.own_count = 15;
+    for (unsigned i = 0; i < 15; i++)
+        memcpy(filter.own[i], (uint8_t[]){2, 0, 0x5e, 0, 0, (uint8_t)i}, 6);
     assert_int_equal(net_client_filter(test.client, &filter), 0);
     filter.flags = NET_FILTER_ALL_MULTICAST; /* while the first is on its way */
     filter.count = 63;
@@ -207,12 +210,20 @@ static void filters_reach_the_device(void **state)
     assert_true(model.all_multicast);
     assert_int_equal(model.groups, 63);
     assert_memory_equal(model.group, filter.group, 63 * 6);
+    assert_int_equal(model.owns, 15);
+    assert_memory_equal(model.own, filter.own, 15 * 6);
+    filter.own[0][0] = 3;
+    assert_int_equal(net_client_filter(test.client, &filter), EINVAL);
+    filter.own[0][0] = 2;
     filter.group[0][0] = 2;
+    assert_int_equal(net_client_filter(test.client, &filter), EINVAL);
+    filter.group[0][0] = 3;
+    filter.own_count = 16;
     assert_int_equal(net_client_filter(test.client, &filter), EINVAL);
     net_test_close(&test);
     model_run(5 * MS);
     assert_false(model.all_multicast); /* the next client's choice */
-    assert_int_equal(model.groups, 0);
+    assert_int_equal(model.groups + model.owns, 0);
 }
 
 static unsigned changes;

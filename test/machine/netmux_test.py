@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A card that several clients share: addresses, who gets what, and deaths on the way."""
+import os
+import re
+
+from machine.nic import NAMES, NicTest
+from machine.vm import ROOT
+
+
+class NetMux(NicTest):
+    def shared_image(self, kind, clients=4):
+        with open(os.path.join(ROOT, "server/supervisor/supervisor.conf"), "rb") as file:
+            conf = file.read() + f"{NAMES[kind]}m = {NAMES[kind]} clients={clients}\n".encode()
+        return self.make_image(f"shared-{kind}.iso", {"supervisor.conf": conf})
+
+    def test_each_client_has_its_own(self):
+        """Traffic with the peer under every address; between two of them; nothing under a stolen one."""
+        for kind, name in NAMES.items():
+            with self.subTest(kind=kind):
+                wire = self.wire()
+                ran = self.run_on(wire, kind, "net; net-bench NICm0 echo 500; net-bench NICm3 echo 500;"
+                                  "net-bench NICm1 transmit 500; net-bench NICm2 receive 500; net-share NICm1 NICm2 300;"
+                                  "net NICm1", "--image", self.shared_image(kind))
+                self.assert_status(ran)
+                self.assertEqual(len(re.findall(r": echo: 500 sent, 500 right, 0 wrong, 0 stray, 0 lost", ran.output)), 2,
+                                 str(ran))
+                self.assert_bench(ran, "receive", 500)
+                self.assertEqual((wire.taken, wire.wrong, wire.echoed), (500, 0, 1000), str(ran))
+                addresses = re.findall(f"^{name}m[0-3]: ([0-9a-f:]+), link", ran.output, re.M)
+                self.assertEqual(addresses[:4], ["52:54:00:12:34:56"] + [f"52:5{n}:00:12:34:56" for n in (5, 6, 7)])
+                self.assert_says(ran, f"^{name}m1: 300 to it, 300 to all, 0 to its group, 0 under its own address, "
+                                 "0 wrong; of its own 900 sent, 300 refused$")
+                self.assert_says(ran, f"^{name}m2: 300 to it, 300 to all, 300 to its group, 0 under its own address, "
+                                 "0 wrong; of its own 900 sent, 300 refused$")
+                self.assertFalse([frame for frame in wire.others if frame[12:15] == b"\x88\xb6\x03"], str(ran))
+
+    def test_deaths(self):
+        """Of the card's driver, and of the multiplexer."""
+        for kind, name in NAMES.items():
+            with self.subTest(kind=kind):
+                wire = self.wire()
+                ran = self.run_on(wire, kind, "kill NIC 10 60 3; net-bench NICm1 echo 3000; kill NIC 0;"
+                                  "kill NICm 10 60 4; net-bench NICm2 echo 3000; kill NICm 0; sleep 400;"
+                                  "net-bench NICm0 echo 500; drivers", "--image", self.shared_image(kind))
+                self.assert_status(ran)
+                under = re.findall(r"echo: 3000 sent, (\d+) right, 0 wrong, \d+ stray, \d+ lost", ran.output)
+                self.assertTrue(len(under) == 2 and min(map(int, under)) > 1000, str(ran))
+                self.assert_says(ran, "echo: 500 sent, 500 right, 0 wrong, 0 stray, 0 lost")
+                self.assert_says(ran, f"^{name}m +service +running +[1-9]")
+
+    def test_a_card_that_is_not_there(self):
+        ran = self.run_machine("net", "--image", self.shared_image("virtio"))
+        self.assert_status(ran)
+        self.assert_says(ran, "virtio-net0m: not there, as its card is not: virtio-net0 clients=4", "log")
