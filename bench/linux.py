@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PLACE = os.path.join(ROOT, "build", "linux")
 TREE = os.path.join(PLACE, "tree")
 METAPACKAGES = ("linux-image-cloud-amd64", "linux-image-amd64")
-MARK_BASE = 0x100000000000  # above static programs, far below where Linux puts libraries
+MARK_BASE = 0x20000000  # where no other program is: static ones are below, the others far above
 TIMEOUT = 300
 
 

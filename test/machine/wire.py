@@ -14,8 +14,13 @@ TAKE, ECHO, ANSWER, WANT, GIVEN = range(1, 6)
 HEADER = struct.Struct("=IIII")  # kind, number, count, bytes: the machine's byte order
 
 
+BASE = bytes((at * 7 + (at >> 8)) & 0xff for at in range(1 << 14))
+SHIFTED = [bytes((value + by) & 0xff for value in range(256)) for by in range(256)]
+
+
 def data(number, start, end):
-    return bytes((number * 31 + at * 7 + (at >> 8)) & 0xff for at in range(start, end))
+    """What frame `number` has from byte `start` to `end`: (number * 31 + at * 7 + (at >> 8)) & 0xff."""
+    return BASE[start:end].translate(SHIFTED[number * 31 & 0xff])
 
 
 def length(number, size, most=1514):
@@ -58,19 +63,23 @@ class Wire:
             except OSError:
                 pass
 
-    def exactly(self, count):
-        pieces = b""
-        while len(pieces) < count:
-            piece = self.connection.recv(count - len(pieces))
-            if not piece:
-                raise ConnectionError
-            pieces += piece
-        return pieces
-
     def serve(self):
+        """Whatever has come together is answered together."""
+        unread = b""
         while True:
-            size = struct.unpack("!I", self.exactly(4))[0]
-            self.frame(self.exactly(size))
+            came = self.connection.recv(1 << 20)
+            if not came:
+                raise ConnectionError
+            unread, at, answers = unread + came, 0, []
+            while len(unread) - at >= 4:
+                size = struct.unpack_from("!I", unread, at)[0]
+                if len(unread) - at < 4 + size:
+                    break
+                answers += self.frame(unread[at + 4:at + 4 + size])
+                at += 4 + size
+            unread = unread[at:]
+            if answers:
+                self.send(*answers)
 
     def send(self, *frames):
         with self.lock:
@@ -81,21 +90,23 @@ class Wire:
         return head + data(number, len(head), size)
 
     def frame(self, frame):
+        """The frames that answer this one."""
         if len(frame) < 30 or frame[12:14] != struct.pack("!H", TYPE):
             self.others.append(frame)
-            return
+            return []
         self.machine = frame[6:12]
         kind, number, count, size = HEADER.unpack(frame[14:30])
         if kind == WANT:
-            for at in range(0, count, 16):
+            for at in range(0, count, 32):
                 self.send(*(self.made(GIVEN, n, length(n, size, self.most))
-                            for n in range(at, min(count, at + 16))))
+                            for n in range(at, min(count, at + 32))))
         elif kind == TAKE:
             self.taken += 1
             self.wrong += frame[30:] != data(number, 30, len(frame)) or frame[:6] != PEER
         elif kind == ECHO:
             self.echoed += 1
-            self.send(frame[6:12] + PEER + frame[12:14] + HEADER.pack(ANSWER, number, 0, 0) + frame[30:])
+            return [frame[6:12] + PEER + frame[12:14] + HEADER.pack(ANSWER, number, 0, 0) + frame[30:]]
+        return []
 
     def flood(self, seconds, make):
         """Send what `make` makes for that long, as fast as it goes."""
