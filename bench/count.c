@@ -6,7 +6,10 @@
  *
  * Arguments: out=FILE, begin=ADDRESS, end=ADDRESS, and NAME=FIRST for each program in ascending
  * order; @NAME=ADDRESS counts how often that instruction is executed. FILE gets a line for each
- * program: its name, and its count in each interval.
+ * program: its name, and its count in each interval; and one for @switches: how often another
+ * program's user code ran than before (`spin` is the waiting of the program around it).
+ * profile=FILE gets a line for each block of code, over all intervals: address, how many
+ * instructions it has, how often it ran.
  *
  * Declarations are those of QEMU's documented plugin interface, whose header Debian does not
  * ship.
@@ -40,7 +43,7 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 int qemu_plugin_version = PLUGIN_VERSION;
 int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv);
 
-enum { PROGRAMS_MAX = 32, INTERVALS_MAX = 256 };
+enum { PROGRAMS_MAX = 48, INTERVALS_MAX = 256 };
 
 static struct {
     char name[32];
@@ -50,22 +53,34 @@ static struct {
 } programs[PROGRAMS_MAX];
 static unsigned program_count, interval_count;
 static uint64_t begin, end;
-static const char *out;
+static const char *out, *profile;
 static bool counting;
 
 /* What a translated block adds, and where. */
 struct block {
     uint64_t *count;
-    uint64_t instructions;
+    uint64_t instructions, address, executed;
+    const char *program; /* whose user code it is; null: the kernel's */
+    struct block *next;
 };
+
+static struct block *blocks;
+static unsigned switches; /* the event's number */
+static const char *running;
 
 static void block_executed(unsigned cpu, void *context)
 {
     struct block *block = context;
 
     (void)cpu;
-    if (counting)
-        *block->count += block->instructions;
+    if (!counting)
+        return;
+    *block->count += block->instructions;
+    block->executed++;
+    if (block->program && block->program != running) {
+        programs[switches].count += running != NULL;
+        running = block->program;
+    }
 }
 
 static void interval_end(void)
@@ -96,7 +111,7 @@ static void event_executed(unsigned cpu, void *context)
         ++*(uint64_t *)context;
 }
 
-static uint64_t *count_for(uint64_t address)
+static unsigned program_at(uint64_t address)
 {
     unsigned at = 0;
 
@@ -104,7 +119,21 @@ static uint64_t *count_for(uint64_t address)
         if (!programs[i].event && address >= programs[i].first)
             at = i;
     }
-    return &programs[at].count;
+    return at;
+}
+
+/* One that is in several places, and what is another's waiting, is one task all the same. */
+static const char *task_of(unsigned at)
+{
+    if (programs[at].first >> 63)
+        return NULL;
+    while (strcmp(programs[at].name, "spin") == 0)
+        at--;
+    for (unsigned i = 0; i < at; i++) {
+        if (strcmp(programs[i].name, programs[at].name) == 0)
+            return programs[i].name;
+    }
+    return programs[at].name;
 }
 
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -115,8 +144,16 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     (void)id;
     if (!block)
         abort();
-    block->instructions = count;
-    block->count = count_for(qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0)));
+    uint64_t first = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0));
+    unsigned at = program_at(first);
+    *block = (struct block){
+        .count = &programs[at].count,
+        .instructions = count,
+        .address = first,
+        .program = task_of(at),
+        .next = blocks,
+    };
+    blocks = block;
     qemu_plugin_register_vcpu_tb_exec_cb(tb, block_executed, NO_REGISTERS, block);
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
@@ -132,6 +169,20 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     }
 }
 
+static void profile_write(void)
+{
+    FILE *file = profile ? fopen(profile, "w") : NULL;
+
+    if (!file)
+        return;
+    for (const struct block *block = blocks; block; block = block->next) {
+        if (block->executed > 0)
+            fprintf(file, "%#" PRIx64 " %" PRIu64 " %" PRIu64 "\n", block->address,
+                    block->instructions, block->executed);
+    }
+    fclose(file);
+}
+
 static void finish(qemu_plugin_id_t id, void *context)
 {
     FILE *file = fopen(out, "w");
@@ -140,6 +191,7 @@ static void finish(qemu_plugin_id_t id, void *context)
     if (!file)
         return;
     interval_end();
+    profile_write();
     for (unsigned i = 0; i < program_count; i++) {
         fprintf(file, "%s", programs[i].name);
         for (unsigned k = 0; k < interval_count; k++)
@@ -159,6 +211,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
         *value++ = '\0';
         if (strcmp(argv[i], "out") == 0) {
             out = strdup(value);
+        } else if (strcmp(argv[i], "profile") == 0) {
+            profile = strdup(value);
         } else if (strcmp(argv[i], "begin") == 0) {
             begin = strtoull(value, NULL, 0);
         } else if (strcmp(argv[i], "end") == 0) {
@@ -169,8 +223,12 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
             programs[program_count++].first = strtoull(value, NULL, 0);
         }
     }
-    if (!out || !begin || !end || !program_count)
+    if (!out || !begin || !end || !program_count || program_count == PROGRAMS_MAX)
         return -1;
+    switches = program_count++;
+    programs[switches].event = true;
+    programs[switches].first = UINT64_MAX;
+    strcpy(programs[switches].name, "@switches");
     qemu_plugin_register_vcpu_tb_trans_cb(id, block_translated);
     qemu_plugin_register_atexit_cb(id, finish, NULL);
     return 0;

@@ -25,7 +25,7 @@ class Driver(NamedTuple):
 
 
 DRIVERS = {
-    "nvme": Driver("nvme", "nvme0n1", "nvme_queue_submit",
+    "nvme": Driver("nvme", "nvme0n1", "nvme_io_submit",
                    ("block_spin", "namespace_is_ready", "nvme_lanes_are_ready", "nvme_io_is_ready")),
     "ahci": Driver("ahci", "ahci0p0", "ahci_port_fill", ("block_spin", "io_is_ready", "active_get.isra.0")),
     "virtio-blk": Driver("virtio", "virtio-blk0", "virtio_queue_add",
@@ -84,9 +84,9 @@ def events(driver):
             "@commands": (driver, DRIVERS[driver].command)}
 
 
-def plugin_arguments(library, counts, marks, driver, watched):
+def plugin_arguments(library, counts, marks, driver, watched, more=()):
     where = symbols(marks)
-    words = [library, f"out={counts}", f"begin={where['bench_mark_begin'][0]:#x}",
+    words = [library, f"out={counts}", *more, f"begin={where['bench_mark_begin'][0]:#x}",
              f"end={where['bench_mark_end'][0]:#x}"]
     words += [f"{name}={address:#x}" for address, name in places(driver)]
     words += [f"{event}={symbols(program)[name][0]:#x}" for event, (program, name) in watched.items()]
@@ -144,6 +144,7 @@ def result_make(driver, configuration, iommu, counts, times):
         "p99_us": times[2], "interrupts_per_op": round(per["@interrupts"], 3),
         "wakeups_per_op": round(per["@wake_client"] + per["@wake_driver"], 3),
         "commands_per_op": round(per["@commands"], 3),
+        "context_switches_per_op": round(per["@switches"], 3),
         "split": {name: round(value, 1) for name, value in split.items()},
     }
 

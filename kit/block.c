@@ -77,7 +77,11 @@ int block_device_moderate(struct block_device *device, const struct block_modera
 
 unsigned block_device_pending(const struct block_device *device)
 {
-    return device->pending;
+    unsigned pending = 0;
+
+    for (const struct block_session *session = device->sessions; session; session = session->next)
+        pending += session->owned;
+    return pending;
 }
 
 struct block_range block_device_range(const struct block_device *device)
@@ -128,6 +132,9 @@ int block_session_create(struct block_device *device, const struct block_range *
     session->waiting_end = &session->waiting;
     while (is_number_taken(session->number))
         session->number++;
+    for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
+        session->request[slot] = (struct block_request){
+            .session = session, .client = session->number, .slot = (uint16_t)slot};
     if (device->ops->client_added)
         device->ops->client_added(device->context, session->number);
     session->next = device->sessions;
@@ -175,107 +182,106 @@ static void completion_add(struct block_session *session, const struct block_req
     };
 }
 
-static enum block_status flush_check(const struct block_submission *submission,
-                                     struct block_request *request)
+static enum block_status flush_check(const struct block_request *request, uint32_t buffer,
+                                     uint64_t offset)
 {
-    request->address = request->length = 0;
-    return (submission->block | submission->count | submission->offset | submission->buffer) == 0
-               ? BLOCK_STATUS_OK
-               : BLOCK_STATUS_INVALID;
-}
-
-static bool is_zeroing(const struct block_submission *submission)
-{
-    return submission->operation == BLOCK_DISCARD || submission->operation == BLOCK_WRITE_ZEROES;
+    return (request->block | request->count | offset | buffer) == 0 ? BLOCK_STATUS_OK
+                                                                    : BLOCK_STATUS_INVALID;
 }
 
 static enum block_status zeroing_check(const struct block_session *session,
-                                       const struct block_submission *submission,
-                                       struct block_request *request)
+                                       const struct block_request *request, uint32_t buffer,
+                                       uint64_t offset)
 {
     const struct block_device_limits *limits = &session->device->limits;
     unsigned needed =
-        submission->operation == BLOCK_DISCARD ? BLOCK_INFO_DISCARD : BLOCK_INFO_WRITE_ZEROES;
+        request->operation == BLOCK_DISCARD ? BLOCK_INFO_DISCARD : BLOCK_INFO_WRITE_ZEROES;
 
-    request->address = request->length = 0;
-    if (!(limits->flags & needed) || submission->count > limits->max_blocks ||
-        (submission->buffer | submission->offset) != 0)
+    if (!(limits->flags & needed) || request->count > limits->max_blocks || (buffer | offset) != 0)
         return BLOCK_STATUS_INVALID;
     return session->write ? BLOCK_STATUS_OK : BLOCK_STATUS_READ_ONLY;
 }
 
-static enum block_status data_check(const struct block_session *session,
-                                    const struct block_submission *submission,
-                                    struct block_request *request)
+static inline enum block_status data_check(const struct block_session *session,
+                                           struct block_request *request, uint32_t id,
+                                           uint64_t offset)
 {
     const struct block_device_limits *limits = &session->device->limits;
+    uint64_t length = (uint64_t)request->count * limits->block_size;
 
-    if (submission->operation != BLOCK_READ && submission->operation != BLOCK_WRITE)
-        return BLOCK_STATUS_INVALID;
-    if (submission->operation == BLOCK_WRITE && !session->write)
+    if (request->operation == BLOCK_WRITE && !session->write)
         return BLOCK_STATUS_READ_ONLY;
-    if (submission->buffer >= BLOCK_BUFFERS)
+    if (id >= BLOCK_BUFFERS)
         return BLOCK_STATUS_INVALID;
-    const struct block_buffer *buffer = &session->buffer[submission->buffer];
-    uint64_t length = (uint64_t)submission->count * limits->block_size;
-    if (length > limits->max_transfer || submission->offset % 4 != 0 ||
-        submission->offset > buffer->size || length > buffer->size - submission->offset)
+    const struct block_buffer *buffer = &session->buffer[id];
+    if (length > limits->max_transfer || offset % 4 != 0 || offset > buffer->size ||
+        length > buffer->size - offset)
         return BLOCK_STATUS_INVALID;
     request->length = length;
-    request->address = buffer->address + submission->offset;
+    request->address = buffer->address + offset;
     return BLOCK_STATUS_OK;
 }
 
-/* Fill the request in from a submission; what keeps it from being carried out, or OK. */
-static enum block_status request_check(const struct block_session *session,
-                                       const struct block_submission *submission,
-                                       struct block_request *request)
+/* What keeps a request from being carried out, or OK. Its block becomes one of the device. */
+static inline enum block_status request_check(const struct block_session *session,
+                                              struct block_request *request, uint32_t buffer,
+                                              uint64_t offset)
 {
-    request->operation = (enum block_operation)submission->operation;
-    request->block = submission->block;
-    request->count = submission->count;
-    request->flags = submission->flags;
-    if (submission->flags > BLOCK_INTERRUPT || /* both, or one that is unknown */
-        (submission->reserved[0] | submission->reserved[1] | submission->reserved[2] |
-         submission->reserved[3]) != 0)
-        return BLOCK_STATUS_INVALID;
+    unsigned operation = request->operation;
+    enum block_status status;
 
-    enum block_status status =
-        submission->operation == BLOCK_FLUSH ? flush_check(submission, request)
-        : is_zeroing(submission)             ? zeroing_check(session, submission, request)
-                                             : data_check(session, submission, request);
-    if (status != BLOCK_STATUS_OK || submission->operation == BLOCK_FLUSH)
-        return status;
-    if (submission->count == 0)
+    if (request->flags > BLOCK_INTERRUPT) /* both, or one that is unknown */
         return BLOCK_STATUS_INVALID;
-    if (submission->block > session->range.count ||
-        submission->count > session->range.count - submission->block)
+    if (operation == BLOCK_READ || operation == BLOCK_WRITE) {
+        status = data_check(session, request, buffer, offset);
+    } else {
+        request->address = request->length = 0;
+        if (operation == BLOCK_FLUSH)
+            return flush_check(request, buffer, offset);
+        if (operation != BLOCK_DISCARD && operation != BLOCK_WRITE_ZEROES)
+            return BLOCK_STATUS_INVALID;
+        status = zeroing_check(session, request, buffer, offset);
+    }
+    if (status != BLOCK_STATUS_OK)
+        return status;
+    if (request->count == 0)
+        return BLOCK_STATUS_INVALID;
+    if (request->block > session->range.count ||
+        request->count > session->range.count - request->block)
         return BLOCK_STATUS_RANGE;
     request->block += session->range.first;
     return BLOCK_STATUS_OK;
 }
 
-int block_session_submit(struct block_session *session, const struct block_submission *submission)
+int block_session_submit(struct block_session *session,
+                         const volatile struct block_submission *submission)
 {
-    if (submission->slot >= BLOCK_SLOTS || session->busy[submission->slot])
-        return EPROTO;
-    session->busy[submission->slot] = true;
+    unsigned slot = submission->slot;
 
-    struct block_request *request = &session->request[submission->slot];
-    request->session = session;
-    request->client = session->number;
-    request->slot = submission->slot;
+    if (slot >= BLOCK_SLOTS || session->busy[slot])
+        return EPROTO;
+    session->busy[slot] = true;
+
+    struct block_request *request = &session->request[slot];
+    request->operation = (enum block_operation)submission->operation;
+    request->flags = submission->flags;
     request->generation = submission->generation;
-    request->next = NULL;
-    enum block_status status = request_check(session, submission, request);
+    request->block = submission->block;
+    request->count = submission->count;
+    uint64_t reserved = 0;
+    for (unsigned i = 0; i < sizeof(submission->reserved) / sizeof(submission->reserved[0]); i++)
+        reserved |= submission->reserved[i];
+    enum block_status status =
+        reserved != 0 ? BLOCK_STATUS_INVALID
+                      : request_check(session, request, submission->buffer, submission->offset);
     if (status != BLOCK_STATUS_OK) {
         completion_add(session, request, status);
         return 0;
     }
+    request->next = NULL;
     *session->waiting_end = request;
     session->waiting_end = &request->next;
     session->queued++;
-    session->device->waiting++;
     return 0;
 }
 
@@ -294,10 +300,9 @@ static void session_free(struct block_session *session)
 void block_session_end(struct block_session *session)
 {
     session->ending = true;
-    for (const struct block_request *request = session->waiting; request; request = request->next)
-        session->device->waiting--;
     session->waiting = NULL;
     session->waiting_end = &session->waiting;
+    session->queued = 0;
     if (session->owned == 0)
         session_free(session);
 }
@@ -307,7 +312,6 @@ void block_request_done(struct block_request *request, enum block_status status)
     struct block_session *session = request->session;
 
     session->owned--;
-    session->device->pending--;
     session->device->silent -= request->silent;
     done_count++;
     if (!session->ending)
@@ -316,46 +320,37 @@ void block_request_done(struct block_request *request, enum block_status status)
         session_free(session);
 }
 
-static bool wants_silence(const struct block_device *device, const struct block_request *request)
+/* Give the driver the session's oldest requests, `most` at most. How many it took: what is left is
+ * none, or there is no room. `silent`: of those whose client leaves it to us. */
+static unsigned session_start(struct block_device *device, struct block_session *session,
+                              unsigned most, bool silent)
 {
-    if (!device->ops->poll || request->flags == BLOCK_INTERRUPT)
-        return false;
-    if (request->flags == BLOCK_POLLED)
-        return true;
-    return device->poll_from > 0 && device->pending + device->waiting >= device->poll_from;
-}
-
-/* Give the driver the session's oldest request. False: none, or no room. */
-static bool session_start_one(struct block_device *device, struct block_session *session)
-{
+    const struct block_device_ops *ops = device->ops;
     struct block_request *request = session->waiting;
+    unsigned count = 0;
 
-    if (!request || session->owned >= device->share || is_refused(session))
-        return false;
-    session->waiting = request->next;
-    if (!session->waiting)
-        session->waiting_end = &session->waiting;
-    request->next = NULL;
-    session->owned++;
-    session->queued--;
-    device->pending++;
-    device->waiting--;
-    request->silent = wants_silence(device, request);
-    device->silent += request->silent;
-    if (device->ops->start(device->context, request))
-        return true;
-
-    session->owned--;
-    session->queued++;
-    device->pending--;
-    device->waiting++;
-    device->silent -= request->silent;
-    request->next = session->waiting;
-    if (!session->waiting)
-        session->waiting_end = &request->next;
+    if (!request || is_refused(session))
+        return 0;
+    while (request && count < most && session->owned < device->share) {
+        struct block_request *next = request->next; /* it is the driver's from here on */
+        request->silent =
+            request->flags == 0 ? silent : request->flags == BLOCK_POLLED && ops->poll;
+        device->silent += request->silent;
+        session->owned++;
+        if (!ops->start(device->context, request)) {
+            session->owned--;
+            device->silent -= request->silent;
+            session->refused_at = done_count;
+            break;
+        }
+        request = next;
+        count++;
+    }
     session->waiting = request;
-    session->refused_at = done_count;
-    return false;
+    if (!request)
+        session->waiting_end = &session->waiting;
+    session->queued -= count;
+    return count;
 }
 
 /* Move the first session to the end of the line. */
@@ -400,34 +395,48 @@ static bool session_look(struct block_session *session)
     return device->turns - session->active < ACTIVE_TURNS;
 }
 
+/* What a turn's starts go by. */
+struct outlook {
+    unsigned requests; /* that the driver has or will have */
+    unsigned sessions; /* that have some waiting */
+};
+
 /* How much of the device's queue each session may have. */
-static void share_set(struct block_device *device)
+static struct outlook share_set(struct block_device *device)
 {
+    struct outlook outlook = {0, 0};
     unsigned active = 0;
     bool few = false;
 
     device->turns++;
     for (struct block_session *session = device->sessions; session; session = session->next) {
+        outlook.requests += session->queued + session->owned;
+        outlook.sessions += session->queued > 0;
         if (!session_look(session))
             continue;
         active++;
         few |= session->depth <= FEW;
     }
     device->share = active > 1 && few ? SHARE : BLOCK_SLOTS;
+    return outlook;
 }
 
 /* One request of each session in turn, until the driver is full or nothing waits.
  * Whether any was started. */
 static bool device_start(struct block_device *device)
 {
-    bool started_any = false, started = true;
+    struct outlook outlook = share_set(device);
+    bool silent =
+        device->ops->poll && device->poll_from > 0 && outlook.requests >= device->poll_from;
+    unsigned most = outlook.sessions > 1 ? 1 : BLOCK_SLOTS; /* alone, all that it has */
+    bool started_any = false, started = outlook.sessions > 0;
 
-    share_set(device);
     while (started) {
         started = false;
         for (struct block_session *session = device->sessions; session; session = session->next)
-            started |= session_start_one(device, session);
+            started |= session_start(device, session, most, silent) > 0;
         started_any |= started;
+        started &= most == 1;
     }
     sessions_rotate(device);
     if (started_any && device->ops->kick)
@@ -482,8 +491,9 @@ static bool session_deliver(struct block_session *session)
         for (unsigned i = 0; i < sent; i++)
             session->busy[session->completion[i].slot] = false;
         session->completion_count -= sent;
-        memmove(session->completion, session->completion + sent,
-                session->completion_count * sizeof(session->completion[0]));
+        if (session->completion_count > 0)
+            memmove(session->completion, session->completion + sent,
+                    session->completion_count * sizeof(session->completion[0]));
     }
     return true;
 }

@@ -95,16 +95,20 @@ int block_status_error(enum block_status status)
     return EIO; /* a status that we do not know is no success */
 }
 
-void block_client_request_end(struct block_client *client, uint16_t slot, enum block_status status)
+static inline void request_end(struct block_client *client, struct block_client_request *request,
+                               uint16_t slot, enum block_status status)
 {
-    struct block_client_request *request = &client->table[slot];
-
-    request->in_flight = false;
+    request->in_flight = request->sent = false;
     client->free_slot[client->free_count++] = slot;
     client->in_flight--;
     client->finished++;
     if (request->done)
         request->done(request->context, status);
+}
+
+void block_client_request_end(struct block_client *client, uint16_t slot, enum block_status status)
+{
+    request_end(client, &client->table[slot], slot, status);
 }
 
 void block_client_fail(struct block_client *client)
@@ -132,12 +136,12 @@ int block_client_send(struct block_client *client)
     return error;
 }
 
-void block_client_request_send(struct block_client *client, uint16_t slot)
+static inline void request_send(struct block_client *client, struct block_client_request *request)
 {
-    struct block_client_request *request = &client->table[slot];
     struct block_submission *submission = &client->batch[client->batched++];
 
-    *submission = request->submission;
+    /* What is reserved is zero from the start. */
+    __builtin_memcpy(submission, &request->submission, offsetof(struct block_submission, reserved));
     submission->generation = ++request->generation;
     request->sent = false;
     if (request->flushing || submission->operation == BLOCK_FLUSH)
@@ -151,6 +155,11 @@ void block_client_request_send(struct block_client *client, uint16_t slot)
         block_client_send(client); /* a failure reaches `done`, or is recovered from */
 }
 
+void block_client_request_send(struct block_client *client, uint16_t slot)
+{
+    request_send(client, &client->table[slot]);
+}
+
 int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
                         uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
                         void *context)
@@ -162,15 +171,14 @@ int block_client_submit(struct block_client *client, enum block_operation operat
 
     uint16_t slot = client->free_slot[--client->free_count];
     struct block_client_request *request = &client->table[slot];
-    request->submission = (struct block_submission){
-        .operation = (uint8_t)operation,
-        .flags = client->flags,
-        .slot = slot,
-        .block = block,
-        .count = count,
-        .buffer = buffer,
-        .offset = offset,
-    };
+    struct block_submission *submission = &request->submission;
+    submission->operation = (uint8_t)operation;
+    submission->flags = client->flags;
+    submission->slot = slot;
+    submission->block = block;
+    submission->count = count;
+    submission->buffer = buffer;
+    submission->offset = offset;
     request->in_flight = true;
     request->sent = request->flushing = false;
     request->deaths = request->alone = 0;
@@ -179,7 +187,7 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     request->context = context;
     client->in_flight++;
     if (client->state == BLOCK_CLIENT_RUNNING)
-        block_client_request_send(client, slot);
+        request_send(client, request);
     return 0;
 }
 
@@ -214,42 +222,58 @@ static enum block_status flush_status(struct block_client *client, uint16_t slot
     return BLOCK_STATUS_DEVICE;
 }
 
+/* One that is no read, or failed, or is replayed: what follows from it. False: not over yet. */
+static bool rest_take(struct block_client *client, uint16_t slot, enum block_status *status)
+{
+    const struct block_client_request *request = &client->table[slot];
+    unsigned operation = request->submission.operation;
+
+    if (request->flushing || operation == BLOCK_FLUSH)
+        *status = flush_status(client, slot, *status);
+    else if (*status == BLOCK_STATUS_OK && operation != BLOCK_READ && !write_is_safe(client, slot))
+        return false;
+    if (client->state == BLOCK_CLIENT_ALONE)
+        client->replay.under_way--;
+    return true;
+}
+
+static bool moves_data(const struct block_client_request *request)
+{
+    unsigned operation = request->submission.operation;
+
+    return operation == BLOCK_READ || (operation == BLOCK_WRITE && !request->flushing);
+}
+
 /* A completion counts only if its slot is in flight and it answers what was asked there last. What
  * is still in the batch cannot have been answered: its slot would be free while it is sent. */
-static void completion_take(struct block_client *client, const struct block_completion *completion)
+static inline void completion_take(struct block_client *client,
+                                   const struct block_completion *completion)
 {
     uint16_t slot = completion->slot;
+    struct block_client_request *request = &client->table[slot % BLOCK_SLOTS];
 
-    if (slot >= BLOCK_SLOTS || !client->table[slot].in_flight || !client->table[slot].sent ||
-        client->table[slot].generation != completion->generation) {
+    if (slot >= BLOCK_SLOTS || !request->sent || request->generation != completion->generation) {
         client->rejected++;
         return;
     }
     enum block_status status = (enum block_status)completion->status;
-    const struct block_client_request *request = &client->table[slot];
-    unsigned operation = request->submission.operation;
-    bool flush = request->flushing || operation == BLOCK_FLUSH;
-    bool moves = !flush && (operation == BLOCK_READ || operation == BLOCK_WRITE);
-    uint64_t length = !moves ? 0 : (uint64_t)request->submission.count * client->info.block_size;
+    uint64_t length =
+        !moves_data(request) ? 0 : (uint64_t)request->submission.count * client->info.block_size;
     if (status == BLOCK_STATUS_OK && completion->length != length)
         status = BLOCK_STATUS_DEVICE;
-    if (flush)
-        status = flush_status(client, slot, status);
-    else if (status == BLOCK_STATUS_OK && operation != BLOCK_READ && !write_is_safe(client, slot))
-        return;
-    if (client->state == BLOCK_CLIENT_ALONE)
-        client->replay.under_way--;
-    block_client_request_end(client, slot, status);
+    if ((request->submission.operation == BLOCK_READ && client->state == BLOCK_CLIENT_RUNNING) ||
+        rest_take(client, slot, &status))
+        request_end(client, request, slot, status);
 }
 
 void block_client_take(struct block_client *client, const struct block_completion *completions,
                        unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (client->state == BLOCK_CLIENT_KEPT)
-            block_client_replay_take(client, &completions[i]);
-        else
+        if (client->state != BLOCK_CLIENT_KEPT)
             completion_take(client, &completions[i]);
+        else
+            block_client_replay_take(client, &completions[i]);
     }
     if (client->state == BLOCK_CLIENT_KEPT || client->state == BLOCK_CLIENT_ALONE)
         block_client_replay_step(client);

@@ -65,9 +65,7 @@ struct block_device {
     void *context;
     unsigned poll_from, gather, gather_us; /* its moderation */
     struct block_session *sessions;        /* the first is the next to be served */
-    unsigned pending;                      /* requests that the driver has, over all sessions */
-    unsigned waiting;                      /* requests that it has not */
-    unsigned silent;    /* of the pending: those that nobody but `poll` will see */
+    unsigned silent;    /* of the driver's requests: those that nobody but `poll` will see */
     unsigned fruitless; /* polls in a row that found nothing */
     uint64_t turns;
     unsigned share; /* how many requests of one session the driver may have now */
@@ -97,9 +95,11 @@ void block_session_info(const struct block_session *session, struct block_info *
 int block_session_attach(struct block_session *session, uint64_t address, uint64_t size,
                          uint32_t *buffer);
 
-/* Take a submission, already copied. A bad one gets a completion that says so; EPROTO if the client
- * broke the protocol (a slot out of range, or in flight already): end the session. */
-int block_session_submit(struct block_session *session, const struct block_submission *submission);
+/* Take a submission, which may lie where the client can change it: each field is read once, and
+ * what was read is checked. A bad one gets a completion that says so; EPROTO if the client broke
+ * the protocol (a slot out of range, or in flight already): end the session. */
+int block_session_submit(struct block_session *session,
+                         const volatile struct block_submission *submission);
 
 /* Nothing more is started or delivered; the session goes when the driver has given back what it
  * has. */

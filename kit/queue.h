@@ -60,6 +60,20 @@ static inline void queue_put(struct queue *queue, const void *entry, size_t size
     __builtin_memcpy(queue->out + (queue->put++ & queue->mask) * size, entry, size);
 }
 
+/* Put `count` entries that lie one behind the other. Of each only the first `used` bytes are
+ * copied: what is behind them has been zero in this ring from the beginning. */
+static inline void queue_put_all(struct queue *queue, const void *entries, unsigned count,
+                                 size_t size, size_t used)
+{
+    const unsigned char *from = entries;
+    unsigned char *out = queue->out;
+    uint32_t put = queue->put, mask = queue->mask;
+
+    queue->put += count;
+    for (; count > 0; count--, from += size)
+        __builtin_memcpy(out + (put++ & mask) * size, from, used);
+}
+
 /* Make everything put so far visible. True: the other side sleeps and has to be woken. */
 static inline bool queue_publish(struct queue *queue)
 {
@@ -73,16 +87,49 @@ static inline bool queue_publish(struct queue *queue)
 /* Entries that can be taken now: at most the ring's length, or EPROTO's negative. */
 int queue_look(struct queue *queue);
 
-/* Copy the next entry, of the other side's `size`. 1: there was one; 0: there is none; -EPROTO. */
-static inline int queue_take(struct queue *queue, void *entry, size_t size)
+/* The next entry where it lies, of the other side's `size`: it may change at any moment, so each
+ * field is read once. 1: there was one; 0: there is none; -EPROTO. */
+static inline int queue_next(struct queue *queue, const volatile void **entry, size_t size)
 {
     if (queue->taken == queue->seen) {
         int ready = queue_look(queue);
         if (ready <= 0)
             return ready;
     }
-    __builtin_memcpy(entry, queue->in + (queue->taken++ & queue->mask) * size, size);
+    *entry = queue->in + (queue->taken++ & queue->mask) * size;
     return 1;
+}
+
+/* Copy the next entry. As above. */
+static inline int queue_take(struct queue *queue, void *entry, size_t size)
+{
+    const volatile void *next;
+    int taken = queue_next(queue, &next, size);
+
+    if (taken > 0)
+        __builtin_memcpy(entry, (const void *)next, size);
+    return taken;
+}
+
+/* Copy the next entries, at most `limit`; `count` says how many. 0 or -EPROTO. */
+static inline int queue_take_all(struct queue *queue, void *entries, size_t size, unsigned limit,
+                                 unsigned *count)
+{
+    int ready = queue_look(queue);
+
+    *count = 0;
+    if (ready < 0)
+        return ready;
+    unsigned char *to = entries;
+    const unsigned char *in = queue->in;
+    uint32_t taken = queue->taken, mask = queue->mask;
+    uint32_t end = taken + ((unsigned)ready < limit ? (unsigned)ready : limit);
+
+    *count = end - taken;
+    queue->taken = end;
+    for (; taken != end; to += size)
+        __builtin_memcpy(to, in + (taken++ & mask) * size, size);
+    return 0;
 }
 
 /* For who puts off a wakeup: whether it is still needed. */

@@ -39,7 +39,7 @@ static bool is_worth_logging(unsigned count)
     return count <= 8 || (count & (count - 1)) == 0;
 }
 
-static void command_finish(struct nvme_io *io, unsigned id, enum block_status status)
+static inline void command_finish(struct nvme_io *io, unsigned id, enum block_status status)
 {
     struct nvme_io_command *command = &io->command[id];
 
@@ -49,37 +49,46 @@ static void command_finish(struct nvme_io *io, unsigned id, enum block_status st
         block_request_done(command->request, status);
 }
 
-/* A completion counts only for a command that is in flight on this queue. */
-static void completion_take(struct nvme_io *io, const struct nvme_completion *completion)
+static void stray_note(struct nvme_io *io, const struct nvme_completion *completion)
 {
-    unsigned status = NVME_STATUS(completion->status);
+    io->stray++;
+    if (is_worth_logging(io->stray))
+        log_warning("completion for command %u of queue %u, which is not in flight: ignored (%u so "
+                    "far)",
+                    completion->id, completion->sq_id, io->stray);
+}
 
-    if (completion->sq_id != io->queue.id || completion->id >= io->commands ||
-        !io->command[completion->id].in_flight) {
-        io->stray++;
-        if (is_worth_logging(io->stray))
-            log_warning("completion for command %u of queue %u, which is not in flight: ignored "
-                        "(%u so far)",
-                        completion->id, completion->sq_id, io->stray);
-        return;
-    }
-
+static void failure_note(struct nvme_io *io, const struct block_request *request, unsigned status)
+{
     static const char *const names[] = {
         [BLOCK_READ] = "read",       [BLOCK_WRITE] = "write",          [BLOCK_FLUSH] = "flush",
         [BLOCK_DISCARD] = "discard", [BLOCK_WRITE_ZEROES] = "zeroing",
     };
-    const struct block_request *request = io->command[completion->id].request;
-    if (status != NVME_STATUS_SUCCESS) {
-        io->errors++;
-        if (is_worth_logging(io->errors))
-            log_warning("%s of %u blocks at %llu failed with status %03x (%u so far)",
-                        !request ? "flush" : names[request->operation],
-                        request ? request->count : 0,
-                        request ? (unsigned long long)request->block : 0, status, io->errors);
+
+    io->errors++;
+    if (is_worth_logging(io->errors))
+        log_warning("%s of %u blocks at %llu failed with status %03x (%u so far)",
+                    !request ? "flush" : names[request->operation], request ? request->count : 0,
+                    request ? (unsigned long long)request->block : 0, status, io->errors);
+}
+
+/* A completion counts only for a command that is in flight on this queue. */
+static inline void completion_take(struct nvme_io *io, const struct nvme_completion *completion)
+{
+    unsigned id = completion->id, status = NVME_STATUS(completion->status);
+
+    if (completion->sq_id != io->queue.id || id >= io->commands || !io->command[id].in_flight) {
+        stray_note(io, completion);
+        return;
     }
-    if (!request)
+    enum block_status result = BLOCK_STATUS_OK;
+    if (status != NVME_STATUS_SUCCESS) {
+        failure_note(io, io->command[id].request, status);
+        result = status_translate(status);
+    }
+    if (!io->command[id].request)
         io->own_status = status;
-    command_finish(io, completion->id, status_translate(status));
+    command_finish(io, id, result);
 }
 
 /* Whether there was any. A round of the queue is more than can be in flight, so a controller that
@@ -245,85 +254,113 @@ int nvme_io_open(struct nvme_controller *controller, unsigned id, unsigned vecto
     return 0;
 }
 
-/* 4.3: the first entry may begin inside a page; two pages fit the command itself, more go through a
- * list. The data is contiguous for the device, and max_transfer keeps the list to one page. */
-static void prp_fill(struct nvme_io *io, const struct block_request *request,
-                     struct nvme_command *command)
+/* What lies behind the command's two entries, in memory of its own. */
+static unsigned char *list_of(const struct nvme_io *io, unsigned id, uint64_t *address)
 {
-    uint64_t first = NVME_PAGE - request->address % NVME_PAGE;
+    size_t offset = (size_t)id * io->list_size;
 
-    command->prp1 = request->address;
-    if (request->length <= first)
-        return;
-    uint64_t next = request->address + first, left = request->length - first;
-    if (left <= NVME_PAGE) {
-        command->prp2 = next;
-        return;
-    }
-    size_t offset = (size_t)command->id * io->list_size;
-    uint64_t *list = (uint64_t *)((unsigned char *)io->lists.memory + offset);
-    command->prp2 = io->lists.address + offset;
+    *address = io->lists.address + offset;
+    return (unsigned char *)io->lists.memory + offset;
+}
+
+/* 4.3: two pages fit the command itself, more go through a list. The data is contiguous for the
+ * device, and max_transfer keeps the list to one page. */
+static uint64_t list_fill(const struct nvme_io *io, unsigned id, uint64_t next, uint64_t left)
+{
+    uint64_t address;
+
+    if (left <= NVME_PAGE)
+        return next;
+    uint64_t *list = (uint64_t *)list_of(io, id, &address);
     for (uint64_t done = 0; done < left; done += NVME_PAGE)
         *list++ = next + done;
+    return address;
 }
 
-/* Where the command's PRP list would be. */
-static void range_fill(struct nvme_io *io, const struct block_request *request,
+/* Where the data is (4.3): the first entry may begin inside a page. */
+static inline void data_fill(const struct nvme_io *io, const struct block_request *request,
+                             unsigned id, struct nvme_command *command)
+{
+    uint64_t address = request->address, length = request->length;
+    uint64_t first = NVME_PAGE - address % NVME_PAGE;
+
+    command->prp1 = address;
+    command->prp2 = length <= first ? 0 : list_fill(io, id, address + first, length - first);
+}
+
+/* Where the command's list would be. */
+static void range_fill(const struct nvme_io *io, const struct block_request *request, unsigned id,
                        struct nvme_command *command)
 {
-    size_t offset = (size_t)command->id * io->list_size;
+    unsigned char *memory = list_of(io, id, &command->prp1);
 
-    *(struct nvme_dataset_range *)((unsigned char *)io->lists.memory + offset) =
+    *(struct nvme_dataset_range *)memory =
         (struct nvme_dataset_range){.count = request->count, .first = request->block};
-    command->prp1 = io->lists.address + offset;
+    command->prp2 = 0;
 }
 
-/* Give a command an id and put it into the queue; false if there is no room now. */
-static bool command_start(struct nvme_io *io, struct nvme_command *command,
-                          struct block_request *request)
+/* Fill in the next command, all but its data and what is the opcode's own. Every field that any
+ * command uses is set for each: what was there before stays in the queue's memory. */
+static inline void command_begin(struct nvme_io *io, struct nvme_command *command, unsigned opcode,
+                                 uint32_t namespace, struct block_request *request)
 {
-    if (io->free_count == 0)
-        return false;
-    command->id = io->free_id[io->free_count - 1];
-    if (request && request->length > 0)
-        prp_fill(io, request, command);
-    else if (request && request->operation == BLOCK_DISCARD)
-        range_fill(io, request, command);
-    if (!nvme_queue_submit(&io->queue, command))
-        return false;
-    io->free_count--;
-    io->command[command->id] = (struct nvme_io_command){true, request, io->round};
+    unsigned id = io->free_id[--io->free_count];
+
+    command->opcode = (uint8_t)opcode;
+    command->id = (uint16_t)id;
+    command->namespace = namespace;
+    io->command[id] = (struct nvme_io_command){request, io->round, true};
+    nvme_queue_advance(&io->queue);
     if (!io->watch.running)
         clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
-    return true;
+}
+
+/* A command without data. */
+static void command_plain(struct nvme_io *io, struct nvme_command *command, unsigned opcode,
+                          uint32_t namespace, struct block_request *request)
+{
+    command_begin(io, command, opcode, namespace, request);
+    command->prp1 = command->prp2 = 0;
+    command->cdw10 = command->cdw11 = command->cdw12 = 0;
+    if (opcode == NVME_DATASET) {
+        range_fill(io, request, command->id, command);
+        command->cdw11 = NVME_DATASET_DEALLOCATE; /* 6.7; cdw10: one range, zero-based */
+    }
 }
 
 bool nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request)
 {
-    struct nvme_command command = {.namespace = namespace};
+    static const uint8_t opcodes[] = {
+        [BLOCK_READ] = NVME_READ,       [BLOCK_WRITE] = NVME_WRITE,
+        [BLOCK_FLUSH] = NVME_FLUSH,     [BLOCK_WRITE_ZEROES] = NVME_WRITE_ZEROES,
+        [BLOCK_DISCARD] = NVME_DATASET,
+    };
+    unsigned operation = request->operation, opcode = opcodes[operation];
 
     if (io->state != NVME_IO_OPEN) {
         block_request_done(request, BLOCK_STATUS_GONE);
         return true;
     }
-    if (request->operation == BLOCK_FLUSH) {
-        if (!io->controller->volatile_cache) {
-            block_request_done(request, BLOCK_STATUS_OK); /* 6.8: what is completed is durable */
-            return true;
-        }
-        command.opcode = NVME_FLUSH;
-    } else if (request->operation == BLOCK_DISCARD) {
-        command.opcode = NVME_DATASET;
-        command.cdw11 = NVME_DATASET_DEALLOCATE; /* 6.7; cdw10: one range, zero-based */
-    } else {
-        command.opcode = request->operation == BLOCK_READ    ? NVME_READ
-                         : request->operation == BLOCK_WRITE ? NVME_WRITE
-                                                             : NVME_WRITE_ZEROES;
-        command.cdw10 = (uint32_t)request->block;
-        command.cdw11 = (uint32_t)(request->block >> 32);
-        command.cdw12 = request->count - 1; /* 6.9, 6.15, 6.16: zero-based */
+    if (operation == BLOCK_FLUSH && !io->controller->volatile_cache) {
+        block_request_done(request, BLOCK_STATUS_OK); /* 6.8: what is completed is durable */
+        return true;
     }
-    return command_start(io, &command, request);
+    struct nvme_command *command = nvme_queue_room(&io->queue);
+    if (!command || io->free_count == 0)
+        return false;
+    if (operation == BLOCK_FLUSH || operation == BLOCK_DISCARD) {
+        command_plain(io, command, opcode, namespace, request);
+        return true;
+    }
+    command_begin(io, command, opcode, namespace, request);
+    if (request->length > 0)
+        data_fill(io, request, command->id, command);
+    else
+        command->prp1 = command->prp2 = 0;
+    command->cdw10 = (uint32_t)request->block;
+    command->cdw11 = (uint32_t)(request->block >> 32);
+    command->cdw12 = request->count - 1; /* 6.9, 6.15, 6.16: zero-based */
+    return true;
 }
 
 void nvme_io_kick(struct nvme_io *io)
@@ -349,12 +386,13 @@ int nvme_io_drain(struct nvme_io *io, uint64_t limit)
 
 int nvme_io_flush(struct nvme_io *io, uint32_t namespace, uint64_t limit)
 {
-    struct nvme_command command = {.opcode = NVME_FLUSH, .namespace = namespace};
+    struct nvme_command *command = nvme_queue_room(&io->queue);
 
     if (!io->controller->volatile_cache)
         return 0;
-    if (io->state != NVME_IO_OPEN || !command_start(io, &command, NULL))
+    if (io->state != NVME_IO_OPEN || !command || io->free_count == 0)
         return EBUSY;
+    command_plain(io, command, NVME_FLUSH, namespace, NULL);
     int error = nvme_io_drain(io, limit);
     if (error != 0)
         return error;

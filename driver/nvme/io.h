@@ -23,9 +23,9 @@ enum nvme_io_state {
 
 /* One for each command id that may be in flight. */
 struct nvme_io_command {
-    bool in_flight;
     struct block_request *request; /* null: a command of the driver's own */
     unsigned round;                /* of the watch, when it was started */
+    bool in_flight;
 };
 
 struct nvme_io {

@@ -24,12 +24,12 @@ int nvme_queue_create(struct device *device, const struct regs *regs, unsigned i
 
 bool nvme_queue_submit(struct nvme_queue *queue, const struct nvme_command *command)
 {
-    unsigned next = queue->tail + 1 == queue->entries ? 0 : queue->tail + 1;
+    struct nvme_command *room = nvme_queue_room(queue);
 
-    if (next == queue->taken) /* 4.1.2: full with one entry left empty */
+    if (!room)
         return false;
-    ((struct nvme_command *)queue->submissions.memory)[queue->tail] = *command;
-    queue->tail = next;
+    *room = *command;
+    nvme_queue_advance(queue);
     return true;
 }
 
@@ -44,45 +44,20 @@ void nvme_queue_kick(struct nvme_queue *queue)
 /* How far the device says it has fetched. It cannot be behind what it said before, nor ahead of
  * what it was told of: anything else is ignored, and `taken` stays true of entries we may
  * overwrite. */
-static void head_take(struct nvme_queue *queue, uint16_t sq_head)
+static void fetched_take(struct nvme_queue *queue)
 {
     unsigned told = (queue->rung + queue->entries - queue->taken) % queue->entries;
 
-    if (sq_head < queue->entries &&
-        (sq_head + queue->entries - queue->taken) % queue->entries <= told)
-        queue->taken = sq_head;
-}
-
-bool nvme_queue_complete(struct nvme_queue *queue, struct nvme_completion *completion)
-{
-    const volatile struct nvme_completion *entry =
-        (const volatile struct nvme_completion *)queue->completions.memory + queue->head;
-    uint16_t status = entry->status;
-
-    if ((status & 1) != queue->phase)
-        return false;
-    /* The phase was seen: the rest of the entry is there (4.6), and x86 does not read it earlier.
-     */
-    __atomic_signal_fence(__ATOMIC_ACQUIRE);
-    *completion = (struct nvme_completion){
-        .result = entry->result,
-        .sq_head = entry->sq_head,
-        .sq_id = entry->sq_id,
-        .id = entry->id,
-        .status = status,
-    };
-    head_take(queue, completion->sq_head);
-    if (++queue->head == queue->entries) {
-        queue->head = 0;
-        queue->phase ^= 1;
-    }
-    return true;
+    if (queue->fetched < queue->entries &&
+        (queue->fetched + queue->entries - queue->taken) % queue->entries <= told)
+        queue->taken = queue->fetched;
 }
 
 void nvme_queue_acknowledge(struct nvme_queue *queue)
 {
     if (queue->acknowledged == queue->head)
         return;
+    fetched_take(queue);
     queue->acknowledged = queue->head;
     regs_write32(queue->regs, queue->head_doorbell, queue->head);
 }

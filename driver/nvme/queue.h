@@ -20,6 +20,7 @@ struct nvme_queue {
     struct dma_buffer submissions, completions;
     unsigned tail, rung; /* next free submission; what the device was told */
     unsigned taken;      /* the device has fetched everything before this one */
+    unsigned fetched;    /* what it says of that, not checked yet */
     unsigned head, acknowledged;
     unsigned phase; /* that a new completion has */
 };
@@ -29,7 +30,23 @@ struct nvme_queue {
 int nvme_queue_create(struct device *device, const struct regs *regs, unsigned id, unsigned entries,
                       unsigned stride, struct nvme_queue *queue);
 
-/* Put a command into the queue; false if it is full. The device sees it after the next kick. */
+/* Where the next command goes, for who fills it in place: nothing but what was put there before is
+ * in it, and in the beginning it is zero. Null: the queue is full (4.1.2: with one left empty). */
+static inline struct nvme_command *nvme_queue_room(const struct nvme_queue *queue)
+{
+    unsigned next = queue->tail + 1 == queue->entries ? 0 : queue->tail + 1;
+
+    return next == queue->taken ? NULL
+                                : (struct nvme_command *)queue->submissions.memory + queue->tail;
+}
+
+/* It is filled. The device sees it after the next kick. */
+static inline void nvme_queue_advance(struct nvme_queue *queue)
+{
+    queue->tail = queue->tail + 1 == queue->entries ? 0 : queue->tail + 1;
+}
+
+/* Put a command into the queue; false if it is full. */
 bool nvme_queue_submit(struct nvme_queue *queue, const struct nvme_command *command);
 
 /* Ring the doorbell for everything submitted since the last time. */
@@ -45,9 +62,32 @@ static inline bool nvme_queue_is_ready(const struct nvme_queue *queue)
 }
 
 /* Take the next completion; false if there is none. */
-bool nvme_queue_complete(struct nvme_queue *queue, struct nvme_completion *completion);
+static inline bool nvme_queue_complete(struct nvme_queue *queue, struct nvme_completion *completion)
+{
+    const volatile struct nvme_completion *entry =
+        (const volatile struct nvme_completion *)queue->completions.memory + queue->head;
+    uint16_t status = entry->status;
 
-/* Tell the device that the completions taken so far may be overwritten. */
+    if ((status & 1) != queue->phase)
+        return false;
+    /* The phase was seen: the rest of the entry is there (4.6), and x86 does not read it earlier.
+     */
+    __atomic_signal_fence(__ATOMIC_ACQUIRE);
+    completion->result = entry->result;
+    completion->sq_head = entry->sq_head;
+    completion->sq_id = entry->sq_id;
+    completion->id = entry->id;
+    completion->status = status;
+    queue->fetched = completion->sq_head;
+    if (++queue->head == queue->entries) {
+        queue->head = 0;
+        queue->phase ^= 1;
+    }
+    return true;
+}
+
+/* Tell the device that the completions taken so far may be overwritten, and take from them how many
+ * commands it has fetched. */
 void nvme_queue_acknowledge(struct nvme_queue *queue);
 
 #endif

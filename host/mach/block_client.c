@@ -424,8 +424,8 @@ const char *block_client_link_name(const struct block_client_link *link)
 int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
-        queue_put(&link->queue, &submissions[i], sizeof(submissions[i]));
+    queue_put_all(&link->queue, submissions, count, sizeof(*submissions),
+                  offsetof(struct block_submission, reserved));
     link->wake_driver |= queue_publish(&link->queue);
     return 0;
 }
@@ -500,20 +500,32 @@ static int wakeup_wait(struct block_client_link *link)
     return wakeup_is_death(link, &message.header) ? ENODEV : 0;
 }
 
+/* How many are left without those of another epoch: as a rule all. */
+static unsigned epoch_filter(struct block_completion *completions, unsigned count, uint32_t epoch)
+{
+    uint32_t other = 0;
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        other |= completions[i].epoch ^ epoch;
+    if (other == 0)
+        return count;
+    for (unsigned i = 0; i < count; i++) {
+        if (completions[i].epoch == epoch)
+            completions[left++] = completions[i];
+    }
+    return left;
+}
+
 /* What is there now. ENODEV: the driver broke the protocol, nothing that it says counts any more.
  */
 static int completions_get(struct block_client_link *link, struct block_completion *completions,
                            unsigned limit, unsigned *count)
 {
-    unsigned got = 0;
-    int taken = 0;
-
-    while (got < limit &&
-           (taken = queue_take(&link->queue, &completions[got], sizeof(completions[got]))) > 0)
-        got += completions[got].epoch == link->epoch;
-    *count = got;
-    if (taken >= 0)
+    if (queue_take_all(&link->queue, completions, sizeof(*completions), limit, count) == 0) {
+        *count = epoch_filter(completions, *count, link->epoch);
         return 0;
+    }
     driver_complain(link, "more completions than there is room for");
     return ENODEV;
 }

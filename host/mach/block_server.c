@@ -102,10 +102,9 @@ static unsigned link_deliver(void *context, struct block_completion *completions
 {
     struct link *link = context;
 
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         completions[i].epoch = link->epoch;
-        queue_put(&link->queue, &completions[i], sizeof(completions[i]));
-    }
+    queue_put_all(&link->queue, completions, count, sizeof(*completions), sizeof(*completions));
     if (queue_publish(&link->queue))
         link_wake(link);
     return count;
@@ -166,14 +165,15 @@ static void client_died(void *context, mach_port_t name)
 /* Give the core what the client submitted. */
 static void link_take(struct link *link)
 {
-    struct block_submission submission;
+    const volatile void *submission;
     const char *problem = NULL;
     int taken;
 
-    while (!problem && (taken = queue_take(&link->queue, &submission, sizeof(submission))) != 0) {
+    while (!problem &&
+           (taken = queue_next(&link->queue, &submission, sizeof(struct block_submission))) != 0) {
         if (taken < 0)
             problem = "more submissions than there is room for";
-        else if (block_session_submit(link->session, &submission) != 0)
+        else if (block_session_submit(link->session, submission) != 0)
             problem = "a slot that is out of range or in flight already";
     }
     if (problem) {
