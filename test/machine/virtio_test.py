@@ -144,7 +144,7 @@ class Virtio(MachineTest):
     def grow(self, path, size):
         """Tell QEMU to, as soon as it listens and the driver runs."""
         log = self.path("machine.log")
-        for _ in range(200):
+        for _ in range(500):
             time.sleep(0.1)
             if not os.path.exists(log):
                 continue
