@@ -10,7 +10,7 @@ help:
 	@echo 'make check-hostile  only the hostile drivers, with a table of what they got'
 	@echo 'make campaign [KILLS=N] [FAULTS=N] [SEED=S] [FILTER=one|mirror]  kill and damage a driver under load, by the thousand'
 	@echo 'make fuzz    libFuzzer on parsers, servers and the block class, a minute each'
-	@echo 'make bench   measure, write bench/results.json and draw it'
+	@echo 'make bench [ONLY=PATTERN]  measure, write bench/results.json, draw it, name what misses a goal'
 	@echo 'make tcb     count the lines that confinement rests on'
 	@echo 'make format  clang-format on everything'
 	@echo 'make lint    cppcheck and formatting, without a change'
@@ -50,7 +50,7 @@ fuzz: build
 
 bench: build
 	@boot/setup bench
-	@bench/run
+	@bench/run $(ONLY:%=--only '%')
 	@bench/plot
 
 tcb:

@@ -23,6 +23,18 @@ def disk_goals(driver):
                        {**LINUX, "driver": driver, "pattern": pattern, "depth": depth})
 
 
+PACKETS = {"system": "outboard", "size": 64, "clients": 1, "iommu": "vtd"}
+
+
+def net_goals(driver):
+    for pattern in ("net-tx", "net-rx", "net-echo"):
+        for size in (64, 1500):
+            for depth, most in ((32, 0.5), (1, 1)):
+                ours = {**PACKETS, "driver": driver, "pattern": pattern, "size": size, "depth": depth}
+                yield Goal(f"{driver}, {pattern}, {size} bytes, {depth} at a time: of Linux's packet socket", most,
+                           ours, {**ours, "system": "linux-packet"})
+
+
 GOALS = (
     Goal("nvme, depth 32: of Linux's io_uring", 0.1, READ, LINUX),
     Goal("nvme, depth 32: of the floor", 3, READ, {**READ, "system": "floor", "completion": "polled"}),
@@ -34,6 +46,15 @@ GOALS = (
     *(Goal(f"nvme, depth 32, {clients} clients: of one", 1.1, {**READ, "clients": clients}, READ)
       for clients in (2, 4, 8)),
     *disk_goals("ahci"), *disk_goals("virtio-blk"),
+    Goal("ahci, device_read: of the same by GNU Mach's own driver", 1,
+         {**READ, "driver": "ahci", "pattern": "device_read", "depth": 1},
+         {**READ, "system": "gnumach-in-kernel", "driver": "ahci", "pattern": "device_read", "depth": 1,
+          "iommu": "none", "completion": "interrupt"}),
+    Goal("ahci, depth 1, interrupts: of device_read by GNU Mach's own driver", 1,
+         {**READ, "driver": "ahci", "depth": 1, "completion": "interrupt"},
+         {**READ, "system": "gnumach-in-kernel", "driver": "ahci", "pattern": "device_read", "depth": 1,
+          "iommu": "none", "completion": "interrupt"}),
+    *net_goals("virtio-net"), *net_goals("e1000e"),
 )
 
 
