@@ -62,6 +62,13 @@ static_assert(sizeof(struct io_resource) == 32, "wire layout");
 
 #define IO_RESOURCES_MAX 64
 
+/* What the authority tells the supervisor about a driver's interrupt line. */
+enum io_line_trouble {
+    IO_LINE_IS_UNCLAIMED = 1, /* shared, and nobody claims what comes: it is slowed down */
+    IO_LINE_IS_SAT_ON = 2,    /* shared, and this driver holds the others up again and again */
+    IO_LINE_STORMS = 3,       /* interrupts without end that nobody takes */
+};
+
 /* A PCI function as the bus server found it. */
 struct pci_function_info {
     uint16_t segment;

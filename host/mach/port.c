@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * One table, indexed by port name, says what each name is to us: a receive right that we serve, a
- * right whose death we watch, or both.
+ * One table, indexed by port name, says which receive rights we serve, and as what.
  */
 #include <host/mach/port.h>
 
@@ -22,8 +21,6 @@
 struct port_entry {
     const struct port_type *type; /* null: not a receive right of ours */
     void *context;
-    void (*died)(void *context, mach_port_t name); /* null: not watched */
-    void *died_context;
 };
 
 /* The kernel hands names out from the bottom; a task with more rights than this has a leak. */
@@ -32,7 +29,6 @@ enum { PORT_NAMES_MAX = 1 << 16 };
 static struct port_entry *entries;
 static size_t entry_count;
 static mach_port_t port_set;
-static mach_port_t notify_port; /* for dead names only: nobody else can send to it */
 
 static struct port_entry *entry_lookup(mach_port_t name)
 {
@@ -62,12 +58,8 @@ static int set_init(void)
 {
     if (port_set != MACH_PORT_NULL)
         return 0;
-    kern_return_t code = mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_PORT_SET, &port_set);
-    if (code == KERN_SUCCESS)
-        code = mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &notify_port);
-    if (code == KERN_SUCCESS)
-        code = mach_port_move_member(mach_task_self(), notify_port, port_set);
-    return error_from_kernel(code);
+    return error_from_kernel(
+        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_PORT_SET, &port_set));
 }
 
 mach_port_t port_internal_set(void)
@@ -161,58 +153,6 @@ void port_release(mach_port_t name)
         mach_port_deallocate(mach_task_self(), name);
 }
 
-int port_watch(mach_port_t name, void (*died)(void *context, mach_port_t name), void *context)
-{
-    struct port_entry *entry;
-    mach_port_t previous = MACH_PORT_NULL;
-    int error = set_init();
-
-    if (error == 0)
-        error = entry_make(name, &entry);
-    if (error != 0)
-        return error;
-
-    entry->died = died;
-    entry->died_context = context;
-    /* Sync 1: if it is dead already, say so at once. */
-    error = error_from_kernel(
-        mach_port_request_notification(mach_task_self(), name, MACH_NOTIFY_DEAD_NAME, 1,
-                                       notify_port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
-    port_release(previous);
-    if (error != 0)
-        entry->died = NULL;
-    return error;
-}
-
-void port_unwatch(mach_port_t name)
-{
-    struct port_entry *entry = entry_lookup(name);
-    mach_port_t previous = MACH_PORT_NULL;
-
-    if (!entry || !entry->died)
-        return;
-    entry->died = NULL;
-    mach_port_request_notification(mach_task_self(), name, MACH_NOTIFY_DEAD_NAME, 0, MACH_PORT_NULL,
-                                   MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous);
-    port_release(previous);
-}
-
-static void dead_name_dispatch(const mach_msg_header_t *message)
-{
-    if (message->msgh_id != MACH_NOTIFY_DEAD_NAME ||
-        message->msgh_size < sizeof(mach_dead_name_notification_t))
-        return;
-    mach_port_t name = ((const mach_dead_name_notification_t *)message)->not_port;
-    struct port_entry *entry = entry_lookup(name);
-
-    if (entry && entry->died) {
-        void (*died)(void *, mach_port_t) = entry->died;
-        entry->died = NULL;
-        died(entry->died_context, name);
-    }
-    port_release(name); /* the notification brought a reference of its own */
-}
-
 /* Answer without ever waiting for the client to take it. */
 static void reply_send(mach_msg_header_t *reply)
 {
@@ -252,11 +192,6 @@ static void request_serve(const struct port_type *type, mach_msg_header_t *reque
 void port_internal_dispatch(union port_message *request, union port_message *reply)
 {
     mach_msg_header_t *header = &request->header;
-
-    if (header->msgh_local_port == notify_port) {
-        dead_name_dispatch(header);
-        return;
-    }
 
     struct port_entry *entry = entry_lookup(header->msgh_local_port);
     if (!entry || !entry->type) {

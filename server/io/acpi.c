@@ -43,30 +43,35 @@ static int rsdp_find(struct acpi_rsdp *result)
     return error;
 }
 
+static int physical_read(uint64_t address, void *copy, size_t size)
+{
+    void *window;
+    int error = io_physical_map(address, size, false, &window);
+
+    if (error != 0)
+        return error;
+    memcpy(copy, window, size);
+    io_physical_unmap(window, size);
+    return 0;
+}
+
 int io_acpi_table_at(uint64_t address, void **result, size_t *size)
 {
     enum { TABLE_SIZE_MAX = 1 << 20 };
     struct acpi_header header;
-    void *window;
-    int error = io_physical_map(address, sizeof(header), false, &window);
+    int error = physical_read(address, &header, sizeof(header));
 
     if (error != 0)
         return error;
-    memcpy(&header, window, sizeof(header));
-    io_physical_unmap(window, sizeof(header));
     if (header.length < sizeof(header) || header.length > TABLE_SIZE_MAX)
         return EBADMSG;
 
     void *copy = memory_pages_allocate(header.length);
     if (!copy)
         return ENOMEM;
-    error = io_physical_map(address, header.length, false, &window);
-    if (error == 0) {
-        memcpy(copy, window, header.length);
-        io_physical_unmap(window, header.length);
-        if (!sum_is_zero(copy, header.length))
-            error = EBADMSG;
-    }
+    error = physical_read(address, copy, header.length);
+    if (error == 0 && !sum_is_zero(copy, header.length))
+        error = EBADMSG;
     if (error != 0) {
         memory_pages_free(copy, header.length);
         return error;
@@ -79,13 +84,9 @@ int io_acpi_table_at(uint64_t address, void **result, size_t *size)
 static bool signature_matches(uint64_t address, const char *signature)
 {
     struct acpi_header header;
-    void *window;
 
-    if (io_physical_map(address, sizeof(header), false, &window) != 0)
-        return false;
-    memcpy(&header, window, sizeof(header));
-    io_physical_unmap(window, sizeof(header));
-    return memcmp(header.signature, signature, sizeof(header.signature)) == 0;
+    return physical_read(address, &header, sizeof(header)) == 0 &&
+           memcmp(header.signature, signature, sizeof(header.signature)) == 0;
 }
 
 /* The address of entry `index` in the root table, whose entries are `width` bytes. */

@@ -15,6 +15,7 @@
 #include <host/mach/trap.h>
 #include <kit/log.h>
 #include <server/io/io.h>
+#include <server/io/line.h>
 #include <server/io/msix.h>
 
 static const struct port_type bus_type = {.name = "bus", .serve = io_bus_server};
@@ -212,9 +213,9 @@ kern_return_t serve_io_bus_device_add_line(mach_port_t bus, mach_port_t port, un
 
     if (!device)
         return outboard_error_make(EOPNOTSUPP);
-    if (device->vector[0].line)
+    if (device->line[0])
         return outboard_error_make(EEXIST);
-    int error = io_line_take_shared(number, &device->vector[0].line);
+    int error = io_line_take_shared(number, &device->line[0]);
     return device_answer(error, port);
 }
 
@@ -246,7 +247,7 @@ kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, un
         return outboard_error_make(ENOTSUP);
     if (index >= IO_WINDOWS || wanted == 0 || entries == 0 || entries > 2048)
         return outboard_error_make(EINVAL);
-    if (device->vector[0].line)
+    if (device->line[0])
         return outboard_error_make(EEXIST);
     /* The whole table is guarded and masked, however few of its vectors are granted. */
     int error = msix_map(device, index, offset, entries);
@@ -258,18 +259,17 @@ kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, un
         io_msix_mask(&table[i * 4]);
     unsigned count = 0;
     while (count < wanted && count < entries && count < IO_VECTORS) {
-        struct io_device_vector *vector = &device->vector[count];
+        struct io_line *line;
         uint64_t address;
         uint32_t data;
 
-        error = io_line_take_message(&vector->line);
+        error = io_line_take_message(&line);
         if (error != 0)
             break;
-        io_device_message(device, vector->line, &address, &data);
-        vector->table_entry = &table[count * 4];
-        vector->message = true;
-        io_msix_write(vector->table_entry, address, data);
-        count++;
+        io_device_message(device, line, &address, &data);
+        line->entry = &table[count * 4];
+        io_msix_write(line->entry, address, data);
+        device->line[count++] = line;
     }
     *granted = count;
     return device_answer(count ? 0 : error, port);
@@ -282,13 +282,11 @@ kern_return_t serve_io_bus_device_add_msi(mach_port_t bus, mach_port_t port, uin
 
     if (!device)
         return outboard_error_make(EOPNOTSUPP);
-    if (device->vector[0].line)
+    if (device->line[0])
         return outboard_error_make(EEXIST);
-    int error = io_line_take_message(&device->vector[0].line);
-    if (error == 0) {
-        device->vector[0].message = true;
-        io_device_message(device, device->vector[0].line, address, data);
-    }
+    int error = io_line_take_message(&device->line[0]);
+    if (error == 0)
+        io_device_message(device, device->line[0], address, data);
     return device_answer(error, port);
 }
 

@@ -61,23 +61,17 @@ void io_device_message(struct io_device *device, struct io_line *line, uint64_t 
                        uint32_t *data)
 {
     io_line_message(line, address, data);
-    if (device->domain && io_iommu_remaps_interrupts()) {
-        io_domain_interrupt_set(device->domain, line->number, (uint8_t)*data);
-        *address = io_iommu_message(line->number);
-        *data = 0;
-    }
+    if (device->domain)
+        io_domain_interrupt_set(device->domain, line->number, address, data);
 }
 
 void io_device_destroy(struct io_device *device)
 {
     for (unsigned i = 0; i < IO_VECTORS; i++) {
-        struct io_line *line = device->vector[i].line;
-        if (device->vector[i].table_entry)
-            io_msix_mask(device->vector[i].table_entry);
-        if (line && device->vector[i].message && device->domain)
-            io_domain_interrupt_clear(device->domain, line->number);
-        if (line)
-            io_line_release(line);
+        if (device->line[i] && device->line[i]->message && device->domain)
+            io_domain_interrupt_clear(device->domain, device->line[i]->number);
+        if (device->line[i])
+            io_line_release(device->line[i]);
     }
     /* First the device loses its reach, then memory may be used again. */
     if (device->domain)
@@ -142,42 +136,44 @@ kern_return_t serve_io_device_ports(mach_port_t port, unsigned index, mach_port_
     return code;
 }
 
-kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned index, mach_port_t *right,
-                                               boolean_t *message)
+static struct io_line *line_get(mach_port_t port, unsigned vector)
 {
     struct io_device *device = io_device_from_port(port);
 
-    if (!device || index >= IO_VECTORS || !device->vector[index].line)
-        return outboard_error_make(ENXIO);
-    struct io_device_vector *vector = &device->vector[index];
+    return device && vector < IO_VECTORS ? device->line[vector] : NULL;
+}
 
-    *message = vector->message;
-    int error = io_line_lend(vector->line, device->name, right);
-    if (error == 0 && vector->table_entry)
-        io_msix_unmask(vector->table_entry);
+kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned vector,
+                                               mach_port_t *right, boolean_t *message)
+{
+    struct io_line *line = line_get(port, vector);
+
+    if (!line)
+        return outboard_error_make(ENXIO);
+    *message = line->message;
+    int error = io_line_lend(line, io_device_from_port(port)->name, right);
+    if (error == 0 && line->entry)
+        io_msix_unmask(line->entry);
     return outboard_error_make(error);
 }
 
-kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned index,
+kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned vector,
                                                     unsigned count, boolean_t claimed)
 {
-    struct io_device *device = io_device_from_port(port);
+    struct io_line *line = line_get(port, vector);
 
-    if (device && index < IO_VECTORS && device->vector[index].line &&
-        device->vector[index].line->lent)
-        io_line_acknowledge(device->vector[index].line, count, claimed);
+    if (line && line->lent)
+        io_line_acknowledge(line, count, claimed);
     return MIG_NO_REPLY;
 }
 
-kern_return_t serve_io_device_interrupt_mask(mach_port_t port, unsigned index, boolean_t masked)
+kern_return_t serve_io_device_interrupt_mask(mach_port_t port, unsigned vector, boolean_t masked)
 {
-    struct io_device *device = io_device_from_port(port);
+    struct io_line *line = line_get(port, vector);
 
-    if (!device || index >= IO_VECTORS || !device->vector[index].line)
-        return outboard_error_make(ENXIO);
-    if (!device->vector[index].table_entry)
-        return outboard_error_make(ENOTSUP);
-    (masked ? io_msix_mask : io_msix_unmask)(device->vector[index].table_entry);
+    if (!line || !line->entry)
+        return outboard_error_make(line ? ENOTSUP : ENXIO);
+    (masked ? io_msix_mask : io_msix_unmask)(line->entry);
     return 0;
 }
 
@@ -193,23 +189,15 @@ kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint6
     }
     if (!mapping)
         return outboard_error_make(device ? ENOSPC : EOPNOTSUPP);
-    struct io_memory *memory = io_memory_from_lease(lease);
+    struct io_memory *memory = io_memory_from_lease(lease, address, size);
     if (!memory)
         return outboard_error_make(EINVAL);
-
-    mapping->address = io_memory_physical(memory);
-    if (device->domain) {
-        int error = io_domain_map(device->domain, io_memory_physical(memory),
-                                  io_memory_size(memory), &mapping->address);
-        if (error != 0) {
-            io_memory_release(memory);
-            return outboard_error_make(error);
-        }
+    int error = device->domain ? io_domain_map(device->domain, *address, *size, address) : 0;
+    if (error != 0) {
+        io_memory_release(memory);
+        return outboard_error_make(error);
     }
-    mapping->memory = memory;
-    mapping->size = io_memory_size(memory);
-    *address = mapping->address;
-    *size = mapping->size;
+    *mapping = (struct io_device_mapping){memory, *address, *size};
     port_release(lease);
     return 0;
 }
@@ -282,14 +270,13 @@ static void resource_add(struct resource_writer *writer, enum io_resource_kind k
 static void interrupts_describe(const struct io_device *device, struct resource_writer *writer)
 {
     for (unsigned i = 0; i < IO_VECTORS; i++) {
-        const struct io_device_vector *vector = &device->vector[i];
-        if (!vector->line)
+        const struct io_line *line = device->line[i];
+        if (!line)
             continue;
-        unsigned flags = vector->message ? IO_RESOURCE_MESSAGE : IO_RESOURCE_SHARED;
-        if (vector->line->lent)
+        unsigned flags = line->message ? IO_RESOURCE_MESSAGE : IO_RESOURCE_SHARED;
+        if (line->lent)
             flags |= IO_RESOURCE_IN_USE;
-        resource_add(writer, IO_RESOURCE_INTERRUPT, i, vector->line->number, 1, flags,
-                     vector->line->acknowledged);
+        resource_add(writer, IO_RESOURCE_INTERRUPT, i, line->number, 1, flags, line->acknowledged);
     }
 }
 

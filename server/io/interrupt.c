@@ -23,6 +23,7 @@
 #include <kit/log.h>
 #include <server/io/io.h>
 #include <server/io/line.h>
+#include <server/io/msix.h>
 
 /* Lines above the IO-APIC's pins are free for messages. They are taken from the top, away from the
  * pins of a second IO-APIC, should there be one. */
@@ -157,6 +158,13 @@ static bool line_is_registered(unsigned number)
     return false;
 }
 
+static void line_take(struct io_line *line, struct io_line **result)
+{
+    line->taken = true;
+    line->acknowledged = 0;
+    *result = line;
+}
+
 int io_line_take_message(struct io_line **result)
 {
     if (!messages)
@@ -169,9 +177,7 @@ int io_line_take_message(struct io_line **result)
     }
     if (!line)
         return ENOSPC;
-    line->taken = true;
-    line->acknowledged = 0;
-    *result = line;
+    line_take(line, result);
     return 0;
 }
 
@@ -188,14 +194,15 @@ int io_line_take_shared(unsigned number, struct io_line **result)
         if (error != 0)
             return error;
     }
-    line->taken = true;
-    line->acknowledged = 0;
-    *result = line;
+    line_take(line, result);
     return 0;
 }
 
 void io_line_release(struct io_line *line)
 {
+    if (line->entry)
+        io_msix_mask(line->entry);
+    line->entry = NULL;
     line->taken = false;
     line->holder = NULL;
 }
@@ -216,6 +223,8 @@ int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
     line->lent = true;
     line->holder = holder;
     line->skipped = 0;
+    line->received = line->acknowledged;
+    io_storm_watch();
     *right = line->port;
     return 0;
 }
@@ -229,6 +238,7 @@ void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed)
     /* A driver's number cannot keep us here, nor does the kernel count more than is outstanding. */
     if (count > ACKNOWLEDGED_TOGETHER)
         count = ACKNOWLEDGED_TOGETHER;
+    line->unclaimed += claimed ? 0 : count;
     for (; count > 0; count--) {
         kernel_interrupt_acknowledge(io_privilege.interrupt_device, line->port);
         line->acknowledged++;

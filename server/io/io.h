@@ -9,6 +9,7 @@
  *   physical.c   memory objects over physical ranges
  *   interrupt.c  the kernel's interrupt lines: registered once, lent, taken back
  *   sharing.c    drivers that share a line and do not trust each other
+ *   storm.c      interrupts without end
  *   pool.c       memory that devices may reach, in purses with a quota
  *   acpi.c       where the firmware's tables are
  *   power.c      stopping the machine
@@ -72,7 +73,8 @@ bool io_interrupt_messages(void);
 int io_line_take_message(struct io_line **line);
 int io_line_take_shared(unsigned number, struct io_line **line);
 
-/* The holder is gone; the line is free again as soon as its receive right is home. */
+/* The holder is gone: nothing more comes from its device, and the line is free again as soon as its
+ * receive right is home. */
 void io_line_release(struct io_line *line);
 
 /* Prepare the receive right for a move to the driver of the device `holder` (a name that lasts
@@ -96,11 +98,10 @@ struct io_memory;
 
 int io_pool_create(const char *name, uint64_t quota, mach_port_t *pool);
 
-/* The memory that a lease stands for, with a reference taken; null if it is no lease. */
-struct io_memory *io_memory_from_lease(mach_port_t lease);
+/* The memory that a lease stands for, with a reference taken, where it is and how long; null if it
+ * is no lease. */
+struct io_memory *io_memory_from_lease(mach_port_t lease, uint64_t *physical, uint64_t *size);
 void io_memory_release(struct io_memory *memory);
-uint64_t io_memory_physical(const struct io_memory *memory);
-uint64_t io_memory_size(const struct io_memory *memory);
 
 /* device.c */
 
@@ -109,12 +110,6 @@ struct io_device_window {
     uint64_t guard_base, guard_size; /* offsets; never mapped for the driver */
     mach_port_t pager;
     bool mapped;
-};
-
-struct io_device_vector {
-    struct io_line *line; /* null: not there */
-    bool message;
-    volatile uint32_t *table_entry; /* the MSI-X table's, mapped here; null: none */
 };
 
 struct io_device_mapping {
@@ -130,8 +125,8 @@ struct io_device {
         unsigned first, last;
         bool present, granted;
     } ports[IO_WINDOWS];
-    struct io_device_vector vector[IO_VECTORS];
-    void *table; /* the MSI-X table's page run, mapped here */
+    struct io_line *line[IO_VECTORS]; /* by vector; null: not there */
+    void *table;                      /* the MSI-X table's page run, mapped here */
     size_t table_size;
     io_requester requester;
     struct io_domain *domain; /* null: there is no IOMMU, and addresses are physical */

@@ -224,15 +224,10 @@ void io_iommu_report_to(mach_port_t faults)
     fault_port = faults;
 }
 
-void io_iommu_report_line(const char *holder, unsigned number, bool stop)
+void io_iommu_report_line(const char *holder, unsigned number, enum io_line_trouble trouble)
 {
     if (fault_port != MACH_PORT_NULL)
-        io_faults_line(fault_port, MACH_SEND_TIMEOUT, (char *)holder, number, stop);
-}
-
-bool io_iommu_remaps_interrupts(void)
-{
-    return remapping;
+        io_faults_line(fault_port, MACH_SEND_TIMEOUT, (char *)holder, number, trouble);
 }
 
 static int domain_check(io_requester requester, io_requester ancestor, const char *name)
@@ -305,7 +300,7 @@ int io_domain_create(io_requester requester, io_requester ancestor, const char *
 
 void io_domain_destroy(struct io_domain *domain)
 {
-    vtd_unit_detach(domain->unit, (uint16_t)domain->requester, domain->id);
+    vtd_unit_detach(domain->unit, (uint16_t)domain->requester);
     translation_destroy(domain->translation);
     resource_map_release(&domain->addresses, domain);
     struct io_domain **link = &domains;
@@ -361,14 +356,14 @@ void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size)
     resource_map_release_range(&domain->addresses, address);
 }
 
-uint64_t io_iommu_message(unsigned index)
+void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint64_t *address,
+                             uint32_t *data)
 {
-    return VTD_REMAP_MESSAGE_ADDRESS(index);
-}
-
-void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint8_t vector)
-{
-    vtd_unit_remap_set(domain->unit, index, vector, false, 0, (uint16_t)domain->requester);
+    if (!remapping)
+        return;
+    vtd_unit_remap_set(domain->unit, index, (uint8_t)*data, false, 0, (uint16_t)domain->requester);
+    *address = VTD_REMAP_MESSAGE_ADDRESS(index);
+    *data = 0;
 }
 
 void io_domain_interrupt_clear(struct io_domain *domain, unsigned index)

@@ -11,6 +11,8 @@
 
 #include <mach/port.h>
 
+#include <interface/types.h>
+
 /* Segment << 16 | bus << 8 | device << 3 | function: who a transaction says it is from. */
 typedef uint32_t io_requester;
 
@@ -22,8 +24,7 @@ void io_iommu_start(void);
 
 /* Send reports of faults there (interface/io_faults.defs); the right is ours from now on. */
 void io_iommu_report_to(mach_port_t faults);
-void io_iommu_report_line(const char *holder, unsigned number, bool stop);
-bool io_iommu_remaps_interrupts(void);
+void io_iommu_report_line(const char *holder, unsigned number, enum io_line_trouble trouble);
 
 /* A domain for a device, which is behind the bridge `ancestor` on a root bus or is it itself. 0;
  * ENOTSUP: there is no IOMMU at all (run unconfined); ENODEV: there is, but none covers this
@@ -43,11 +44,10 @@ void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size);
  * driver's doing. */
 void io_domain_revoke(struct io_domain *domain, uint64_t address, uint64_t size);
 
-/* The address that a device writes 0 to, to raise what remapping entry `index` says. */
-uint64_t io_iommu_message(unsigned index);
-
-/* Let the device, and no other, raise `vector` with remapping entry `index`. */
-void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint8_t vector);
+/* Where interrupts are remapped: let the device, and no other, raise the vector in `data` with
+ * remapping entry `index`, and say what it has to write, and where, to do so. */
+void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint64_t *address,
+                             uint32_t *data);
 void io_domain_interrupt_clear(struct io_domain *domain, unsigned index);
 
 #endif

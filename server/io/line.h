@@ -16,8 +16,11 @@ struct io_line {
     bool taken; /* by a device */
     bool lent;  /* the receive right is with a driver, or on its way home */
     mach_port_t port;
-    const char *holder; /* the device's name; null: the authority itself answers */
+    const char *holder;       /* the device's name; null: the authority itself answers */
+    volatile uint32_t *entry; /* of a device's MSI-X table, mapped here; null: none */
     unsigned acknowledged;
+    unsigned unclaimed;             /* since the last look (storm.c) */
+    unsigned received;              /* of those acknowledged: known to have been received */
     void (*handler)(void *context); /* the authority's own; null: nobody's */
     void *handler_context;
     bool answered;         /* in this round (sharing.c) */
@@ -30,6 +33,9 @@ extern struct io_line *io_lines;
 
 /* Tell the kernel that one interrupt was handled. False: none was outstanding. */
 bool io_line_kernel_acknowledge(struct io_line *line);
+
+/* A line has been lent: see that no storm comes from it. */
+void io_storm_watch(void);
 
 /* A sharer of a line has handled its interrupt; `claimed`: it was its own device's. */
 void io_sharing_acknowledge(struct io_line *line, bool claimed);

@@ -100,9 +100,6 @@ int io_pool_create(const char *name, uint64_t quota, mach_port_t *result)
  * object lives as long as they do. */
 static bool manager_created;
 
-kern_return_t memory_object_create(mach_port_t old_object, mach_port_t new_object, vm_size_t size,
-                                   mach_port_t control, mach_port_t name, vm_size_t page_size);
-
 static void object_message(void *context, mach_msg_header_t *message)
 {
     /* Only memory_object_terminate can come, as the pages are wired until then: it carries the
@@ -123,10 +120,6 @@ kern_return_t memory_object_create(mach_port_t old_object, mach_port_t new_objec
     manager_created = port_adopt(&object_type, NULL, new_object) == 0;
     return KERN_SUCCESS;
 }
-
-kern_return_t memory_object_data_initialize(mach_port_t object, mach_port_t control,
-                                            vm_offset_t offset, vm_offset_t data,
-                                            mach_msg_type_number_t size);
 
 kern_return_t memory_object_data_initialize(mach_port_t object, mach_port_t control,
                                             vm_offset_t offset, vm_offset_t data,
@@ -357,22 +350,14 @@ kern_return_t serve_memory_lease(mach_port_t port, unsigned access, mach_port_t 
     return 0;
 }
 
-struct io_memory *io_memory_from_lease(mach_port_t port)
+struct io_memory *io_memory_from_lease(mach_port_t port, uint64_t *physical, uint64_t *size)
 {
     struct io_lease *lease = port_context(port, &lease_type);
 
     if (!lease || !lease->memory)
         return NULL;
     lease->memory->references++;
+    *physical = lease->memory->physical;
+    *size = lease->memory->size;
     return lease->memory;
-}
-
-uint64_t io_memory_physical(const struct io_memory *memory)
-{
-    return memory->physical;
-}
-
-uint64_t io_memory_size(const struct io_memory *memory)
-{
-    return memory->size;
 }

@@ -64,7 +64,7 @@ static void quarantine_begin(struct pin *pin)
             continue;
         log_warning("line %u storms and nobody claims it: quarantined; %s is on it", line->number,
                     line->holder);
-        io_iommu_report_line(line->holder, line->number, false);
+        io_iommu_report_line(line->holder, line->number, IO_LINE_IS_UNCLAIMED);
     }
     pin->quarantined = true;
     pin->quiet = 0;
@@ -96,7 +96,7 @@ static void sharer_skip(struct io_line *line)
     line->skipped++;
     log_warning("line %u: %s sits on it: skipped (%u)", line->number, line->holder, line->skipped);
     if (line->skipped == SKIPPED_MAX)
-        io_iommu_report_line(line->holder, line->number, true);
+        io_iommu_report_line(line->holder, line->number, IO_LINE_IS_SAT_ON);
 }
 
 static void bound_passed(void *context)

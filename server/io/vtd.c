@@ -341,11 +341,10 @@ int vtd_unit_attach(struct vtd_unit *unit, uint16_t source, unsigned domain,
     return 0;
 }
 
-void vtd_unit_detach(struct vtd_unit *unit, uint16_t source, unsigned domain)
+void vtd_unit_detach(struct vtd_unit *unit, uint16_t source)
 {
     struct vtd_entry *entry = context_entry(unit, source);
 
-    (void)domain;
     if (!entry)
         return;
     entry_store(unit, entry, 0, 0);

@@ -34,7 +34,7 @@ unsigned vtd_unit_domains(const struct vtd_unit *unit);
 /* From now on the requester's addresses mean what the table says, or nothing. ENOMEM. */
 int vtd_unit_attach(struct vtd_unit *unit, uint16_t source, unsigned domain,
                     const struct translation *translation);
-void vtd_unit_detach(struct vtd_unit *unit, uint16_t source, unsigned domain);
+void vtd_unit_detach(struct vtd_unit *unit, uint16_t source);
 
 /* Whether the requester's faults are recorded: a storm of them is cut off here. */
 void vtd_unit_silence(struct vtd_unit *unit, uint16_t source, bool silent);

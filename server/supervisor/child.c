@@ -180,6 +180,18 @@ static int task_wire(const struct child *child)
         vm_wire_all(wiring_host, child->task.task, VM_WIRE_CURRENT | VM_WIRE_FUTURE));
 }
 
+/* A driver's whole address space: what it allocates, and its windows. No more of memory is its to
+ * take, and no more of what lies below a window of registers within its reach (doc/security.md). */
+#define DRIVER_ADDRESSES (UINT64_C(64) << 20)
+
+static int task_bound(const struct child *child)
+{
+    if (child->kind != CHILD_DRIVER)
+        return 0;
+    return error_from_kernel(
+        vm_set_size_limit(mach_host_self(), child->task.task, DRIVER_ADDRESSES, DRIVER_ADDRESSES));
+}
+
 static int task_prepare(struct child *child, const struct task_image *image, const char *argument)
 {
     const char *argv[] = {child->program, child->name, argument, NULL};
@@ -228,6 +240,8 @@ int child_start(struct child *child, const char *argument)
     if (child->restarts == 0)
         child->cause[0] = '\0';
     error = task_prepare(child, &image, argument);
+    if (error == 0)
+        error = task_bound(child);
     if (error == 0)
         error = task_wire(child);
     if (error == 0)

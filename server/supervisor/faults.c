@@ -55,16 +55,24 @@ kern_return_t serve_io_faults_report(mach_port_t port, const_name_t name, uint64
 }
 
 kern_return_t serve_io_faults_line(mach_port_t port, const_name_t name, unsigned number,
-                                   boolean_t stop)
+                                   unsigned trouble)
 {
     struct child *child = driver_lookup(name);
 
     (void)port;
-    if (child && stop) {
+    if (!child)
+        return MIG_NO_REPLY;
+    switch (trouble) {
+    case IO_LINE_IS_SAT_ON:
         journal_note(LOG_ERROR, "%s: stopped: it sits on interrupt line %u, which others share",
                      name, number);
         child_end(child, CHILD_FAILED, "sat on an interrupt line");
-    } else if (child) {
+        break;
+    case IO_LINE_STORMS:
+        journal_note(LOG_ERROR, "%s: stopped: interrupts without end on line %u", name, number);
+        child_end(child, CHILD_FAILED, "interrupts without end");
+        break;
+    default:
         journal_note(LOG_WARNING, "%s: on interrupt line %u, which storms with nobody claiming it",
                      name, number);
     }

@@ -8,6 +8,7 @@
 #include <interface/io_device_user.h>
 #include <interface/memory_user.h>
 #include <interface/types.h>
+#include <kernel/mach_user.h>
 
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
@@ -103,6 +104,24 @@ static enum outcome memory_exhaustion(void)
     return count < LIMIT && back ? REFUSED : SUCCEEDED;
 }
 
+/* Memory that no device can reach is not from a purse. */
+static enum outcome ordinary_memory(void)
+{
+    enum { PIECE = 1 << 20, LIMIT = 256 };
+    vm_address_t pieces[LIMIT];
+    unsigned count = 0;
+
+    for (; count < LIMIT; count++) {
+        if (vm_allocate(mach_task_self(), &pieces[count], PIECE, TRUE) != KERN_SUCCESS)
+            break;
+        memset((void *)pieces[count], 1, PIECE);
+    }
+    bool bounded = count < LIMIT;
+    while (count-- > 0)
+        vm_deallocate(mach_task_self(), pieces[count], PIECE);
+    return bounded ? REFUSED : SUCCEEDED;
+}
+
 static enum outcome table_exhaustion(void)
 {
     enum { LIMIT = 4096 };
@@ -127,6 +146,7 @@ static enum outcome table_exhaustion(void)
 
 const struct crime crimes_flood[] = {
     {"memory-exhaustion", memory_exhaustion},
+    {"ordinary-memory", ordinary_memory},
     {"table-exhaustion", table_exhaustion},
     {"random-messages", random_messages},
     {0},

@@ -192,33 +192,110 @@ static enum outcome configuration_outside(void)
                : REFUSED;
 }
 
-/* Its own function's BAR over memory, bus mastering by hand, messages by hand, and the same through
- * interfaces that are the bus server's. */
-static enum outcome configuration_written(void)
+/* Each write is refused, and what is there afterwards is what was there before. */
+struct config_write {
+    unsigned offset, width, value;
+};
+
+static enum outcome config_write_all(const struct config_write *wanted, unsigned count)
+{
+    mach_port_t function = right_of("function");
+    unsigned before = 0, after = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        unsigned aligned = wanted[i].offset & ~3u;
+        if (pci_function_read(function, aligned, 4, &before) != KERN_SUCCESS ||
+            pci_function_write(function, wanted[i].offset, wanted[i].width, wanted[i].value) ==
+                KERN_SUCCESS ||
+            pci_function_read(function, aligned, 4, &after) != KERN_SUCCESS || before != after)
+            return SUCCEEDED;
+    }
+    return REFUSED;
+}
+
+#define CONFIG_WRITE_ALL(...)                                                                      \
+    config_write_all((const struct config_write[]){__VA_ARGS__},                                   \
+                     sizeof((const struct config_write[]){__VA_ARGS__}) /                          \
+                         sizeof(struct config_write))
+
+/* Over memory, over the IO-APIC, over other devices, and away; and the expansion ROM's. */
+static enum outcome bar_moved(void)
+{
+    return CONFIG_WRITE_ALL({0x10, 4, 0x100000}, {0x10, 4, 0xfec00000}, {0x10, 4, 0xfebf0000},
+                            {0x10, 2, 0}, {0x12, 1, 0x10}, {0x14, 4, 0x100000},
+                            {0x30, 4, 0x100001});
+}
+
+/* Decoding and bus mastering, in the command register. */
+static enum outcome mastering_by_hand(void)
+{
+    return CONFIG_WRITE_ALL({0x04, 2, 0x0407}, {0x04, 1, 7}, {0x04, 4, 0x0407}, {0x04, 1, 0});
+}
+
+/* QEMU's edu has its MSI capability at 0x40: control, address, data. */
+static enum outcome message_by_hand(void)
+{
+    return CONFIG_WRITE_ALL({0x40, 4, 0xffffffff}, {0x42, 2, 1}, {0x44, 4, 0xfee00000},
+                            {0x4c, 2, 0x30});
+}
+
+/* Through interfaces that are the bus server's, and another's handle. */
+static enum outcome bus_calls(void)
 {
     mach_port_t function = right_of("function"), device = right_of("device"), out = MACH_PORT_NULL;
-    static const struct {
-        unsigned offset, width, value;
-    } wanted[] = {
-        {0x10, 4, 0x100000}, {0x10, 4, 0xfebf0000}, {0x04, 2, 0x0407},
-        {0x04, 1, 7},        {0x40, 4, 0xffffffff}, {0x44, 4, 0xfee00000},
-        {0x3c, 1, 1},        {0x06, 2, 0xffff},     {0x0c, 4, 0xffffffff},
-    };
-    unsigned before, after, value;
+    unsigned value;
     uint64_t address;
     bool any = false;
 
-    if (pci_function_read(function, 0x10, 4, &before) != KERN_SUCCESS)
-        return REFUSED;
-    for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        any |= pci_function_write(function, wanted[i].offset, wanted[i].width, wanted[i].value) ==
-               KERN_SUCCESS;
     any |= io_bus_device_add_window(device, device, 1, 0x100000, 0x1000) == KERN_SUCCESS;
     any |= io_bus_device_add_msi(device, device, &address, &value) == KERN_SUCCESS;
     any |= pci_bus_claim(function, 0, "mine", 1, &out, &out) == KERN_SUCCESS;
     any |= pci_function_enable(device, TRUE) == KERN_SUCCESS;
-    any |= pci_function_read(function, 0x10, 4, &after) != KERN_SUCCESS || after != before;
     return any ? SUCCEEDED : REFUSED;
+}
+
+enum { LENT = 0x1000, BAR = 0x100000 };
+
+/* Whether that range of the memory object of one page of registers can be mapped. */
+static bool window_maps(uint64_t offset, uint64_t size)
+{
+    vm_address_t address = 0;
+    mach_port_t pager = MACH_PORT_NULL;
+    bool mapped = io_device_window(right_of("device"), 0, 0, LENT, &pager) == KERN_SUCCESS &&
+                  vm_map(mach_task_self(), &address, size, 0, TRUE, pager, offset, FALSE,
+                         VM_PROT_READ, VM_PROT_READ, VM_INHERIT_NONE) == KERN_SUCCESS;
+
+    port_release(pager);
+    return mapped;
+}
+
+/* More of the memory object than was lent, and what lies behind it. */
+static enum outcome neighbours_registers(void)
+{
+    static const struct {
+        uint64_t offset, size;
+    } wanted[] = {{LENT, LENT}, {0, LENT + LENT}, {BAR, LENT}};
+
+    for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (window_maps(wanted[i].offset, wanted[i].size))
+            return SUCCEEDED;
+    }
+    return REFUSED;
+}
+
+/* What ends where the window begins: the kernel adds offset and size, gets 0, and finds that less
+ * than the memory object's length. */
+static enum outcome registers_below(void)
+{
+    return window_maps(-(uint64_t)LENT, LENT) ? SUCCEEDED : REFUSED;
+}
+
+/* As far down as the VGA's frame buffer, or anything else's registers, may be. */
+static enum outcome registers_far_below(void)
+{
+    enum { FAR = 128 << 20 };
+
+    return window_maps(-(uint64_t)FAR, FAR) ? SUCCEEDED : REFUSED;
 }
 
 static enum outcome publish_as_another(void)
@@ -242,7 +319,13 @@ const struct crime crimes_rights[] = {
     {"interrupts-of-others", interrupts_of_others},
     {"forged-leases", forged_leases},
     {"configuration-outside", configuration_outside},
-    {"configuration-written", configuration_written},
+    {"bar-moved", bar_moved},
+    {"mastering-by-hand", mastering_by_hand},
+    {"message-by-hand", message_by_hand},
+    {"bus-calls", bus_calls},
+    {"neighbours-registers", neighbours_registers},
+    {"registers-below", registers_below},
+    {"registers-far-below", registers_far_below},
     {"publish-as-another", publish_as_another},
     {0},
 };
