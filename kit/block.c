@@ -75,6 +75,25 @@ int block_device_moderate(struct block_device *device, const struct block_modera
     return error;
 }
 
+void block_device_end(struct block_device *device)
+{
+    device->withdrawn = true;
+}
+
+/* Those that were withdrawn, and whose sessions have all ended. */
+static void devices_tidy(void)
+{
+    for (struct block_device **link = &devices; *link;) {
+        struct block_device *device = *link;
+        if (device->withdrawn && !device->sessions) {
+            *link = device->next;
+            free(device);
+        } else {
+            link = &device->next;
+        }
+    }
+}
+
 unsigned block_device_pending(const struct block_device *device)
 {
     unsigned pending = 0;
@@ -119,6 +138,8 @@ int block_session_create(struct block_device *device, const struct block_range *
                          const struct block_transport *transport, void *link,
                          struct block_session **result)
 {
+    if (device->withdrawn)
+        return ENODEV;
     if (write && !range->write)
         return EROFS;
     struct block_session *session = calloc(1, sizeof(*session));
@@ -519,5 +540,6 @@ uint64_t block_turn(void)
     }
     if (served)
         device_requeue(served);
+    devices_tidy();
     return again;
 }

@@ -86,6 +86,12 @@ int block_device_publish(struct device *device, const char *suffix,
                          const struct block_device_ops *ops, void *context,
                          struct block_device **result);
 
+/* The device is not there any more: what is done with requests that the driver still has, which it
+ * gives back as always, nobody hears. Clients wait for a while for the same device to be published
+ * under the same name, and go on with it then; or all fails, with ENODEV. Not from `start` or
+ * `kick`; afterwards `device` is not the driver's. */
+void block_device_withdraw(struct block_device *device);
+
 /* How it is from the start. */
 #define BLOCK_MODERATION_DEFAULT ((struct block_moderation){.poll_from = 4, .gather = 1})
 

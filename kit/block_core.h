@@ -69,6 +69,7 @@ struct block_device {
     unsigned fruitless; /* polls in a row that found nothing */
     uint64_t turns;
     unsigned share; /* how many requests of one session the driver may have now */
+    bool withdrawn; /* freed at the end of a turn, when its sessions are */
     struct block_device *next;
 };
 
@@ -76,6 +77,9 @@ struct block_device {
 int block_device_create(const struct block_device_limits *limits,
                         const struct block_device_ops *ops, void *context,
                         struct block_device **device);
+
+/* No session begins any more; the transport has ended those that there are. */
+void block_device_end(struct block_device *device);
 
 /* All of the device. */
 struct block_range block_device_range(const struct block_device *device);

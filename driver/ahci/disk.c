@@ -7,11 +7,9 @@
 
 #include <kit/log.h>
 
-#include "packet.h"
-
-#define IDENTIFY_LIMIT (10 * CLOCK_SECOND)
-#define STANDBY_LIMIT  (5 * CLOCK_SECOND)
-#define TRANSFER_MOST  (UINT32_C(1) << 20)
+#define STANDBY_LIMIT (5 * CLOCK_SECOND)
+#define WATCH_PERIOD  (2 * CLOCK_SECOND)
+#define TRANSFER_MOST (UINT32_C(1) << 20)
 
 static_assert(TRANSFER_MOST <= AHCI_REGION_MAX, "one region for a request");
 static_assert(TRANSFER_MOST / 512 <= 65535, "the count of a command");
@@ -24,23 +22,15 @@ const struct ahci_task *ahci_disk_identify_task(bool is_packet)
     return is_packet ? &packet : &disk;
 }
 
-bool ahci_disk_is_same(const struct ahci_io *io)
+bool ahci_disk_is_same(const struct ahci_disk *disk)
 {
+    const struct ata_identity *before = &disk->identity;
     struct ata_identity now;
 
-    memcpy(&now, ahci_port_memory(io->port)->answer, sizeof(now));
-    return memcmp(now.serial, io->identity.serial, sizeof(now.serial)) == 0 &&
-           memcmp(now.model, io->identity.model, sizeof(now.model)) == 0 &&
-           memcmp(now.sectors, io->identity.sectors, sizeof(now.sectors)) == 0;
-}
-
-static int identify(struct ahci_disk *disk, bool is_packet, struct ata_identity *identity)
-{
-    int error = ahci_port_own_run(&disk->port, ahci_disk_identify_task(is_packet), IDENTIFY_LIMIT);
-
-    if (error == 0)
-        memcpy(identity, ahci_port_memory(&disk->port)->answer, sizeof(*identity));
-    return error;
+    memcpy(&now, ahci_port_memory(&disk->port)->answer, sizeof(now));
+    return memcmp(now.serial, before->serial, sizeof(now.serial)) == 0 &&
+           memcmp(now.model, before->model, sizeof(now.model)) == 0 &&
+           memcmp(now.sectors, before->sectors, sizeof(now.sectors)) == 0;
 }
 
 /* Two characters in a word, the first above; blanks around cut off, nothing but printable
@@ -100,9 +90,9 @@ static const char *identity_problem(const struct ata_identity *identity)
     return NULL;
 }
 
-static void disk_describe(struct ahci_disk *disk, const struct ata_identity *identity,
-                          struct ahci_shape *shape)
+static void disk_describe(struct ahci_disk *disk, struct ahci_shape *shape)
 {
+    const struct ata_identity *identity = &disk->identity;
     const struct ahci_hba *hba = disk->port.hba;
     struct block_device_limits *limits = &disk->limits;
     bool is_queued = identity->sata & ATA_SATA_QUEUED && identity->sata != UINT16_MAX &&
@@ -124,23 +114,6 @@ static void disk_describe(struct ahci_disk *disk, const struct ata_identity *ide
     }
 }
 
-static int packet_describe(struct ahci_disk *disk, const struct ata_identity *identity,
-                           struct ahci_shape *shape)
-{
-    struct block_device_limits *limits = &disk->limits;
-    int error = ahci_packet_capacity(&disk->port, identity, &limits->blocks, &limits->block_size);
-
-    if (error != 0)
-        return error;
-    shape->is_packet = true;
-    shape->slots = disk->port.hba->slots;
-    limits->max_transfer = AHCI_PACKET_TRANSFER_MAX;
-    limits->flags = BLOCK_INFO_READ_ONLY;
-    if (limits->block_size != 2048)
-        return ENOTSUP;
-    return 0;
-}
-
 /* As the operator set it. Interrupts are not gathered: what the controllers have for that (11) is
  * for all ports together, and seldom there. */
 static void disk_moderate(struct ahci_disk *disk, const struct device *device)
@@ -155,24 +128,23 @@ static void disk_moderate(struct ahci_disk *disk, const struct device *device)
         log_warning("interrupts are not gathered: %s", strerror(error));
 }
 
-static int publish(struct ahci_disk *disk, const struct ahci_shape *shape,
-                   const struct ata_identity *identity)
+static int publish(struct ahci_disk *disk, const struct ahci_shape *shape)
 {
+    const struct ata_identity *identity = &disk->identity;
     struct block_device_limits *limits = &disk->limits;
     struct device *device = disk->port.hba->device;
     char suffix[8];
 
-    static_assert(sizeof(limits->serial) > sizeof(identity->serial), "room for the NUL");
     static_assert(sizeof(limits->model) > sizeof(identity->model), "room for the NUL");
-    string_copy(limits->serial, identity->serial, sizeof(identity->serial));
     string_copy(limits->model, identity->model, sizeof(identity->model));
     snprintf(suffix, sizeof(suffix), "p%u", disk->port.number);
     ahci_io_open(&disk->port, shape, identity, &disk->io);
     int error = block_device_publish(device, suffix, limits, &ahci_io_ops, &disk->io, &disk->block);
     if (error != 0) {
+        disk->block = NULL;
         ahci_io_close(&disk->io);
         log_error("%s%s is not offered: %s", device_name(device), suffix, strerror(error));
-        return error;
+        return ENOTSUP;
     }
     disk_moderate(disk, device);
     log_info("%s%s: %llu blocks of %u bytes%s, \"%s\", serial %s, %u commands%s",
@@ -183,71 +155,79 @@ static int publish(struct ahci_disk *disk, const struct ahci_shape *shape,
     return 0;
 }
 
-static int disk_offer(struct ahci_disk *disk)
+void ahci_disk_refuse(struct ahci_disk *disk, const char *problem)
 {
-    struct ata_identity identity;
-    struct ahci_shape shape = {.is_packet = false};
-    int error = identify(disk, false, &identity);
-    const char *problem = error == 0 ? identity_problem(&identity) : "it cannot be identified";
-
-    if (problem) {
-        log_warning("port %u: the disk is not offered: %s", disk->port.number, problem);
-        return error != 0 ? error : ENOTSUP;
-    }
-    disk_describe(disk, &identity, &shape);
-    return publish(disk, &shape, &identity);
-}
-
-static int packet_offer(struct ahci_disk *disk)
-{
-    struct ata_identity identity;
-    struct ahci_shape shape = {.is_packet = true};
-    int error = identify(disk, true, &identity);
-
-    if (error == 0)
-        error = packet_describe(disk, &identity, &shape);
-    if (error == 0)
-        return publish(disk, &shape, &identity);
-    log_info("port %u: the optical drive is not offered: %s", disk->port.number,
-             error == ENOMEDIUM ? "there is no medium in it; insert one and restart the driver"
-             : error == ENOTSUP ? "its blocks are not of 2048 bytes"
-                                : "it does not answer as it should");
-    return error;
+    log_warning("port %u: the disk is not offered: %s", disk->port.number, problem);
+    ahci_probe_leave(disk, ENOTSUP);
 }
 
 int ahci_disk_offer(struct ahci_disk *disk)
 {
-    uint32_t signature = ahci_port_read(&disk->port, AHCI_PORT_REGISTER(sig));
+    struct ahci_shape shape = {.is_packet = false};
+    const char *problem = identity_problem(&disk->identity);
 
-    switch (signature) {
-    case AHCI_SIG_DISK:
-        return disk_offer(disk);
-    case AHCI_SIG_PACKET:
-        return packet_offer(disk);
-    case AHCI_SIG_MULTIPLIER:
-        log_warning("port %u: port multipliers are not supported; connect the disks directly",
-                    disk->port.number);
-        return ENOTSUP;
-    default:
-        log_warning("port %u: what is connected is neither disk nor optical drive (signature %08x)",
-                    disk->port.number, signature);
+    if (problem) {
+        log_warning("port %u: the disk is not offered: %s", disk->port.number, problem);
         return ENOTSUP;
     }
+    disk->limits = (struct block_device_limits){.blocks = 0};
+    static_assert(sizeof(disk->limits.serial) > sizeof(disk->identity.serial), "room for the NUL");
+    string_copy(disk->limits.serial, disk->identity.serial, sizeof(disk->identity.serial));
+    disk_describe(disk, &shape);
+    return publish(disk, &shape);
 }
 
-/* 7.3.1: a device came to a port that has none that we use. */
-static bool plug_interrupt(struct ahci_disk *disk)
+/* Whether the drive still has the medium is asked now and then, as not all of them tell. A drive
+ * that is busy says so by itself: its commands fail. */
+static void medium_watch(void *context)
 {
-    struct ahci_port *port = &disk->port;
-    uint32_t status = ahci_port_read(port, AHCI_PORT_REGISTER(is));
+    struct ahci_disk *disk = context;
 
-    ahci_port_write(port, AHCI_PORT_REGISTER(serr), UINT32_MAX);
-    ahci_port_write(port, AHCI_PORT_REGISTER(is), status);
-    if (status & AHCI_IS_PLUG && ahci_port_is_linked(port)) {
-        log_info("port %u: a device was connected; restart the driver to use it", port->number);
-        ahci_port_write(port, AHCI_PORT_REGISTER(ie), 0); /* said once */
-    }
-    return status != 0;
+    if (disk->io.state == AHCI_IO_OPEN && disk->io.issued == 0)
+        ahci_recovery_medium(&disk->io);
+    if (disk->block)
+        clock_timer_start(&disk->medium_watch, WATCH_PERIOD, medium_watch, disk);
+}
+
+/* The drive's serial number, and which medium it is: its clients shall not take one for another. */
+static void medium_serial(struct ahci_disk *disk)
+{
+    char *serial = disk->limits.serial;
+    size_t size = sizeof(disk->limits.serial);
+
+    static_assert(sizeof(disk->limits.serial) > sizeof(disk->identity.serial) + sizeof(" 65535"),
+                  "room for both");
+    string_copy(serial, disk->identity.serial, sizeof(disk->identity.serial));
+    if (disk->mediums > 0)
+        snprintf(serial + strlen(serial), size - strlen(serial), " %u", disk->mediums & 0xffff);
+}
+
+int ahci_disk_offer_medium(struct ahci_disk *disk)
+{
+    const struct ahci_shape shape = {.is_packet = true, .slots = disk->port.hba->slots};
+
+    if (disk->medium.block_size != 2048)
+        return ENOMEDIUM;
+    disk->limits = (struct block_device_limits){
+        .blocks = disk->medium.blocks,
+        .block_size = disk->medium.block_size,
+        .max_transfer = AHCI_PACKET_TRANSFER_MAX,
+        .flags = BLOCK_INFO_READ_ONLY,
+    };
+    medium_serial(disk);
+    int error = publish(disk, &shape);
+    if (error == 0)
+        clock_timer_start(&disk->medium_watch, WATCH_PERIOD, medium_watch, disk);
+    return error;
+}
+
+void ahci_disk_withdraw(struct ahci_disk *disk)
+{
+    clock_timer_cancel(&disk->medium_watch);
+    ahci_io_close(&disk->io);
+    block_device_withdraw(disk->block);
+    disk->block = NULL;
+    ahci_io_abandon(&disk->io, BLOCK_STATUS_GONE);
 }
 
 bool ahci_disk_interrupt(struct ahci_disk *disk)
@@ -258,7 +238,7 @@ bool ahci_disk_interrupt(struct ahci_disk *disk)
     case AHCI_IO_RECOVERING:
         return false;
     default:
-        return plug_interrupt(disk);
+        return ahci_probe_interrupt(disk);
     }
 }
 
@@ -268,6 +248,8 @@ void ahci_disk_stop(struct ahci_disk *disk, uint64_t limit)
                                   standby = {.command = ATA_STANDBY_IMMEDIATE};
     struct ahci_io *io = &disk->io;
 
+    ahci_probe_cancel(disk);
+    clock_timer_cancel(&disk->medium_watch);
     if (io->state != AHCI_IO_OPEN && io->state != AHCI_IO_RECOVERING)
         return;
     int error = ahci_io_drain(io, limit);
@@ -281,9 +263,9 @@ void ahci_disk_stop(struct ahci_disk *disk, uint64_t limit)
     if (!is_open || io->shape.is_packet)
         return;
     if (io->shape.is_cached)
-        error = ahci_port_own_run(&disk->port, &flush, limit);
+        error = ahci_port_ask(&disk->port, &flush, limit);
     if (error != 0)
         log_error("port %u: the disk was not flushed: %s", disk->port.number, strerror(error));
     else
-        ahci_port_own_run(&disk->port, &standby, STANDBY_LIMIT);
+        ahci_port_ask(&disk->port, &standby, STANDBY_LIMIT);
 }

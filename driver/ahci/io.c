@@ -122,7 +122,7 @@ static void slot_fill(struct ahci_io *io, unsigned slot)
     uint8_t packet[AHCI_PACKET_SIZE];
 
     if (io->shape.is_packet)
-        ahci_packet_read(io->command[slot].request, &io->identity, packet, &task);
+        ahci_packet_read(io->command[slot].request, io->identity, packet, &task);
     else
         disk_task(io, slot, &task);
     ahci_port_fill(io->port, slot, &task);
@@ -333,7 +333,7 @@ void ahci_io_open(struct ahci_port *port, const struct ahci_shape *shape,
                   const struct ata_identity *identity, struct ahci_io *io)
 {
     *io = (struct ahci_io){
-        .port = port, .state = AHCI_IO_OPEN, .shape = *shape, .identity = *identity};
+        .port = port, .state = AHCI_IO_OPEN, .shape = *shape, .identity = identity};
     WRITE(io, serr, UINT32_MAX);
     WRITE(io, is, UINT32_MAX);
     ahci_io_interrupts_set(io);

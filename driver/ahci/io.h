@@ -22,7 +22,7 @@ enum ahci_io_state {
     AHCI_IO_CLOSED = 0, /* takes no requests */
     AHCI_IO_OPEN,
     AHCI_IO_RECOVERING, /* takes them, and keeps them until the port works again */
-    AHCI_IO_GONE,       /* takes no requests: the device is not there any more, or given up */
+    AHCI_IO_GONE,       /* takes no requests: the controller is not there any more */
 };
 
 /* What is known of the device. */
@@ -43,6 +43,7 @@ enum ahci_recovery_stage {
     AHCI_RECOVERY_PORT = 0, /* the port is being restarted */
     AHCI_RECOVERY_IDENTIFY, /* the device is asked whether it is the same */
     AHCI_RECOVERY_LOG,      /* the device is asked which queued command it failed */
+    AHCI_RECOVERY_MEDIUM,   /* the drive is asked whether it still has the medium */
 };
 
 struct ahci_recovery {
@@ -58,13 +59,14 @@ struct ahci_recovery {
     unsigned identify_tries;
     unsigned unprovoked;  /* in a row, with nothing in flight */
     const char *hopeless; /* why the disk is given up when the port is at rest; or null */
+    bool is_doubtful;     /* the drive failed a command for another medium, or none */
 };
 
 struct ahci_io {
     struct ahci_port *port;
     enum ahci_io_state state;
     struct ahci_shape shape;
-    struct ata_identity identity; /* as it was at the beginning */
+    const struct ata_identity *identity; /* as it was at the beginning */
     struct ahci_io_command command[AHCI_SLOTS];
     /* Slots. */
     uint32_t used;     /* hold a request */
@@ -82,7 +84,7 @@ struct ahci_io {
     struct ahci_recovery recovery;
 };
 
-/* For a port that works. Its interrupts come from now on. */
+/* For a port that works; the identity stays where it is. Its interrupts come from now on. */
 void ahci_io_open(struct ahci_port *port, const struct ahci_shape *shape,
                   const struct ata_identity *identity, struct ahci_io *io);
 
@@ -112,5 +114,8 @@ void ahci_io_issue(struct ahci_io *io);
 void ahci_io_interrupts_set(struct ahci_io *io);
 void ahci_recovery_begin(struct ahci_io *io, uint32_t cause, uint32_t late);
 void ahci_recovery_step(struct ahci_io *io);
+
+/* An optical drive with nothing in flight: look whether it still has the medium. */
+void ahci_recovery_medium(struct ahci_io *io);
 
 #endif

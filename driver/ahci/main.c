@@ -5,7 +5,8 @@
  *   registers.h, command.h, ata.h   the specifications' layouts
  *   hba.c                           taking over and resetting the controller
  *   port.c                          a port's link and engines, the driver's own commands
- *   disk.c, packet.c                what is connected, and what is offered of it
+ *   probe.c, packet.c               what is connected, found out step by step
+ *   disk.c                          what is offered of it
  *   io.c                            block requests as commands
  *   recovery.c                      what happens after an error
  */
@@ -46,24 +47,12 @@ static bool interrupt(void *context)
     return any;
 }
 
-static void port_report(unsigned number, int error)
-{
-    if (error == ETIMEDOUT)
-        log_warning("port %u: the device does not become ready: it is not used", number);
-    else if (error == EFBIG)
-        log_warning("port %u: the controller does not reach memory above 4 GiB: it is not used",
-                    number);
-    else if (error != ENODEV)
-        log_warning("port %u is not used: %s", number, strerror(error));
-}
-
 /* All ports together, or one after the other where the controller spins disks up one by one
- * (10.10). `ready`: those with a device that is. */
-static void ports_bring_up(uint32_t *ready)
+ * (10.10); then the devices that are there are asked what they are. */
+static void ports_bring_up(void)
 {
     uint32_t left = hba.ports, begun = 0;
 
-    *ready = 0;
     for (;;) {
         for (unsigned number = 0; number < AHCI_PORTS; number++) {
             uint32_t bit = UINT32_C(1) << number;
@@ -79,9 +68,9 @@ static void ports_bring_up(uint32_t *ready)
                 continue;
             left &= ~bit;
             if (error == 0)
-                *ready |= bit;
+                ahci_probe_identify(&disks[number]);
             else
-                port_report(number, error);
+                ahci_probe_leave(&disks[number], error);
         }
         if (!left)
             return;
@@ -89,10 +78,27 @@ static void ports_bring_up(uint32_t *ready)
     }
 }
 
+/* Until it is known of every port what is there. How many devices are offered. */
+static unsigned ports_look(void)
+{
+    unsigned pending, offered;
+
+    for (;;) {
+        pending = offered = 0;
+        for (unsigned number = 0; number < AHCI_PORTS; number++) {
+            if (!is_port(number))
+                continue;
+            pending += ahci_probe_step(&disks[number]);
+            offered += disks[number].block != NULL;
+        }
+        if (pending == 0)
+            return offered;
+        clock_sleep(CLOCK_MILLISECOND);
+    }
+}
+
 static int attach(struct device *device)
 {
-    unsigned offered = 0;
-    uint32_t ready;
     int error = ahci_hba_start(device, &hba);
 
     memset(disks, 0, sizeof(disks));
@@ -103,20 +109,8 @@ static int attach(struct device *device)
         log_error("interrupt vector %u cannot be attached: %s", VECTOR, strerror(error));
         return error;
     }
-    ports_bring_up(&ready);
-    for (unsigned number = 0; number < AHCI_PORTS; number++) {
-        struct ahci_port *port = &disks[number].port;
-        if (!is_port(number))
-            continue;
-        if (ready >> number & 1 && ahci_disk_offer(&disks[number]) == 0) {
-            offered++;
-            continue;
-        }
-        ahci_port_rest(port);
-        if (ahci_port_settle(port) == 0)
-            ahci_port_leave(port);
-    }
-    if (offered == 0)
+    ports_bring_up();
+    if (ports_look() == 0)
         log_info("%u ports, nothing to use", (unsigned)__builtin_popcount(hba.ports));
     ahci_hba_interrupts_enable(&hba);
     return 0;

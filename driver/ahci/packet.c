@@ -16,7 +16,8 @@ enum {
 };
 
 /* SPC-4, 4.5.6: sense keys, in the error register's upper half too; and an additional code. */
-enum { SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_NO_MEDIUM = 0x3a };
+enum { SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_ATTENTION = 6 };
+enum { SENSE_MEDIUM_CHANGED = 0x28, SENSE_NO_MEDIUM = 0x3a };
 enum { SENSE_SIZE = 18, CAPACITY_SIZE = 8, TRIES = 8 };
 
 static uint32_t big_endian(const uint8_t *bytes)
@@ -60,47 +61,90 @@ enum block_status ahci_packet_status(uint8_t error)
     return error >> 4 == SENSE_MEDIUM ? BLOCK_STATUS_MEDIUM : BLOCK_STATUS_DEVICE;
 }
 
-/* What the drive answers is copied to `answer`. */
-static int run(struct ahci_port *port, const struct ata_identity *identity, unsigned operation,
-               uint8_t *answer, uint32_t length)
+bool ahci_packet_is_doubtful(uint8_t error)
 {
-    uint8_t packet[AHCI_PACKET_SIZE] = {(uint8_t)operation};
-    struct ahci_task task;
-
-    if (operation == SCSI_REQUEST_SENSE)
-        packet[4] = (uint8_t)length;
-    task_set(&task, identity, packet, 0, length);
-    int error = ahci_port_own_run(port, &task, PACKET_LIMIT);
-    if (error == 0 && length > 0)
-        memcpy(answer, ahci_port_memory(port)->answer, length);
-    return error;
+    return error >> 4 == SENSE_ATTENTION || error >> 4 == SENSE_NOT_READY;
 }
 
-int ahci_packet_capacity(struct ahci_port *port, const struct ata_identity *identity,
-                         uint64_t *blocks, uint32_t *block_size)
+static void ask(struct ahci_medium *medium, enum ahci_medium_stage stage)
 {
-    uint8_t answer[SENSE_SIZE] = {0};
-    int error = EIO;
+    static const struct {
+        uint8_t operation;
+        uint32_t length;
+    } questions[] = {
+        [AHCI_MEDIUM_READY] = {SCSI_TEST_UNIT_READY, 0},
+        [AHCI_MEDIUM_SENSE] = {SCSI_REQUEST_SENSE, SENSE_SIZE},
+        [AHCI_MEDIUM_CAPACITY] = {SCSI_READ_CAPACITY, CAPACITY_SIZE},
+    };
 
-    /* A drive that was reset says so once, or several times, before it does anything else. */
-    for (unsigned i = 0; error == EIO && i < TRIES; i++) {
-        error = run(port, identity, SCSI_TEST_UNIT_READY, NULL, 0);
-        if (error != EIO)
-            break;
-        int asked = run(port, identity, SCSI_REQUEST_SENSE, answer, SENSE_SIZE);
-        if (asked != 0 && asked != EIO)
-            return asked;
-        if (asked == 0 && (answer[2] & 15) == SENSE_NOT_READY) {
-            if (answer[12] == SENSE_NO_MEDIUM)
-                return ENOMEDIUM;
-            clock_sleep(SPIN_UP_PERIOD);
-        }
+    memset(medium->packet, 0, sizeof(medium->packet));
+    medium->packet[0] = questions[stage].operation;
+    if (stage == AHCI_MEDIUM_SENSE)
+        medium->packet[4] = SENSE_SIZE;
+    medium->stage = stage;
+    task_set(&medium->task, medium->identity, medium->packet, 0, questions[stage].length);
+    ahci_port_ask_begin(medium->port, &medium->task, PACKET_LIMIT);
+}
+
+void ahci_medium_begin(struct ahci_port *port, const struct ata_identity *identity, bool has_failed,
+                       struct ahci_medium *medium)
+{
+    *medium = (struct ahci_medium){.port = port, .identity = identity};
+    ask(medium, has_failed ? AHCI_MEDIUM_SENSE : AHCI_MEDIUM_READY);
+}
+
+/* EAGAIN: it is asked again. */
+static int sense_take(struct ahci_medium *medium)
+{
+    uint8_t sense[SENSE_SIZE];
+
+    memcpy(sense, ahci_port_memory(medium->port)->answer, sizeof(sense));
+    unsigned key = sense[2] & 15, code = sense[12];
+    if (key == SENSE_NOT_READY && code == SENSE_NO_MEDIUM) {
+        medium->changed = true;
+        return ENOMEDIUM;
     }
-    if (error == 0)
-        error = run(port, identity, SCSI_READ_CAPACITY, answer, CAPACITY_SIZE);
-    if (error != 0)
-        return error == EIO ? ENOMEDIUM : error;
-    *blocks = (uint64_t)big_endian(answer) + 1;
-    *block_size = big_endian(answer + 4);
+    medium->changed |= key == SENSE_ATTENTION && code == SENSE_MEDIUM_CHANGED;
+    if (key == SENSE_NOT_READY) {
+        medium->stage = AHCI_MEDIUM_PAUSE;
+        medium->due = clock_now() + SPIN_UP_PERIOD;
+    } else {
+        ask(medium, AHCI_MEDIUM_READY);
+    }
+    return EAGAIN;
+}
+
+static int capacity_take(struct ahci_medium *medium)
+{
+    uint8_t answer[CAPACITY_SIZE];
+
+    memcpy(answer, ahci_port_memory(medium->port)->answer, sizeof(answer));
+    medium->blocks = (uint64_t)big_endian(answer) + 1;
+    medium->block_size = big_endian(answer + 4);
     return 0;
+}
+
+int ahci_medium_step(struct ahci_medium *medium)
+{
+    int error;
+
+    if (medium->stage == AHCI_MEDIUM_PAUSE) {
+        if (clock_now() >= medium->due)
+            ask(medium, AHCI_MEDIUM_READY);
+        return EAGAIN;
+    }
+    error = ahci_port_ask_step(medium->port, &medium->task);
+    if (error != 0 && error != EIO)
+        return error;
+    if (medium->stage == AHCI_MEDIUM_CAPACITY)
+        return error == 0 ? capacity_take(medium) : ENOMEDIUM;
+    if (medium->stage == AHCI_MEDIUM_SENSE && error == 0)
+        return sense_take(medium);
+    /* A drive that was reset says so once, or several times, before it does anything else. */
+    if (error != 0 && ++medium->tries > TRIES)
+        return ENOMEDIUM;
+    ask(medium, medium->stage == AHCI_MEDIUM_SENSE ? AHCI_MEDIUM_READY
+                : error == 0                       ? AHCI_MEDIUM_CAPACITY
+                                                   : AHCI_MEDIUM_SENSE);
+    return EAGAIN;
 }

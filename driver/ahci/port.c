@@ -13,7 +13,6 @@
 #define PRESENCE_LIMIT (20 * CLOCK_MILLISECOND)  /* 10.10.1: a device is seen within 10 ms */
 #define LINK_LIMIT     (1 * CLOCK_SECOND)
 #define WAKE_LIMIT     (31 * CLOCK_SECOND) /* as long as a disk may take to spin up */
-#define SPIN_TIME      (2 * CLOCK_MILLISECOND)
 
 #define READ(port, name)         ahci_port_read(port, AHCI_PORT_REGISTER(name))
 #define WRITE(port, name, value) ahci_port_write(port, AHCI_PORT_REGISTER(name), value)
@@ -179,15 +178,6 @@ int ahci_port_step(struct ahci_port *port)
     return error;
 }
 
-int ahci_port_settle(struct ahci_port *port)
-{
-    int error;
-
-    while ((error = ahci_port_step(port)) == EAGAIN)
-        clock_sleep(CLOCK_MILLISECOND);
-    return error;
-}
-
 /* 4.2.2, 4.2.3. The FIS has the task's fields as the command set counts them (ACS-3, 4.2). */
 void ahci_port_fill(struct ahci_port *port, unsigned slot, const struct ahci_task *task)
 {
@@ -251,25 +241,36 @@ int ahci_port_own_step(struct ahci_port *port, const struct ahci_task *task)
     return task->packet || header->moved >= task->length ? 0 : EIO;
 }
 
-int ahci_port_own_run(struct ahci_port *port, const struct ahci_task *task, uint64_t limit)
+void ahci_port_ask_begin(struct ahci_port *port, const struct ahci_task *task, uint64_t limit)
 {
-    uint64_t start = clock_now();
+    port->ask_due = clock_now() + limit;
+    port->ask_error = 0;
+    ahci_port_own_begin(port, task);
+}
+
+int ahci_port_ask_step(struct ahci_port *port, const struct ahci_task *task)
+{
     int error;
 
-    ahci_port_own_begin(port, task);
-    while ((error = ahci_port_own_step(port, task)) == EAGAIN) {
-        uint64_t waited = clock_now() - start;
-        if (waited > limit) {
-            error = ETIMEDOUT;
-            break;
-        }
-        /* Most answers come at once; after that, let others run. */
-        if (waited > SPIN_TIME)
-            clock_sleep(CLOCK_MILLISECOND);
+    if (port->ask_error == 0) {
+        error = ahci_port_own_step(port, task);
+        bool is_late = error == EAGAIN && clock_now() >= port->ask_due;
+        if (error == 0 || (error == EAGAIN && !is_late))
+            return error;
+        bool was_away = READ(port, is) & AHCI_IS_PLUG;
+        port->ask_error = is_late ? ETIMEDOUT : was_away ? ENXIO : EIO;
+        ahci_port_restart(port, is_late || was_away);
     }
-    if (error == 0)
-        return 0;
-    ahci_port_restart(port, error == ETIMEDOUT);
-    int worse = ahci_port_settle(port);
-    return worse != 0 ? worse : error;
+    error = ahci_port_step(port);
+    return error != 0 ? error : port->ask_error;
+}
+
+int ahci_port_ask(struct ahci_port *port, const struct ahci_task *task, uint64_t limit)
+{
+    int error;
+
+    ahci_port_ask_begin(port, task, limit);
+    while ((error = ahci_port_ask_step(port, task)) == EAGAIN)
+        clock_sleep(CLOCK_MILLISECOND);
+    return error;
 }

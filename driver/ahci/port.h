@@ -33,6 +33,8 @@ struct ahci_port {
     uint64_t due;  /* when the phase has taken too long */
     bool is_known; /* a device was there before: it is given more time to come back */
     bool is_reset_wanted, is_rest_wanted, was_reset;
+    uint64_t ask_due;
+    int ask_error; /* what the question that is asked ends with when the port works again */
 };
 
 /* A command as it goes into a slot. */
@@ -77,9 +79,6 @@ void ahci_port_rest(struct ahci_port *port);
  * memory. ENOMEM, EFBIG: no memory, or none that it can address. Interrupts of the port are off. */
 int ahci_port_step(struct ahci_port *port);
 
-/* Step until it is over. While attaching or detaching only. */
-int ahci_port_settle(struct ahci_port *port);
-
 bool ahci_port_is_linked(const struct ahci_port *port);
 
 /* A port that is stopped or at rest: tell only of devices that are connected (7.3.1). */
@@ -92,8 +91,11 @@ void ahci_port_fill(struct ahci_port *port, unsigned slot, const struct ahci_tas
 void ahci_port_own_begin(struct ahci_port *port, const struct ahci_task *task);
 /* EAGAIN: not yet. 0, or EIO: the device failed it, and the port has to be restarted. */
 int ahci_port_own_step(struct ahci_port *port, const struct ahci_task *task);
-/* Both, waited for; the port is restarted if it fails. 0, EIO, ETIMEDOUT. While attaching or
- * detaching only. */
-int ahci_port_own_run(struct ahci_port *port, const struct ahci_task *task, uint64_t limit);
+/* Both with a limit; if it fails the port is restarted. EAGAIN: not yet. 0; EIO: the device failed
+ * it; ENXIO: it was away, and may be another now; ETIMEDOUT; or as ahci_port_step. */
+void ahci_port_ask_begin(struct ahci_port *port, const struct ahci_task *task, uint64_t limit);
+int ahci_port_ask_step(struct ahci_port *port, const struct ahci_task *task);
+/* Waited for. While detaching only. */
+int ahci_port_ask(struct ahci_port *port, const struct ahci_task *task, uint64_t limit);
 
 #endif

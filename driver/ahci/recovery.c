@@ -20,6 +20,11 @@
 
 enum { TRIES_MAX = 3, UNPROVOKED_MAX = 16 };
 
+static void timer_expired(void *context)
+{
+    ahci_recovery_step(context);
+}
+
 #define READ(io, name) ahci_port_read((io)->port, AHCI_PORT_REGISTER(name))
 
 static const struct ahci_task log_task = {
@@ -34,14 +39,12 @@ static bool is_single(uint32_t bits)
     return bits && !(bits & (bits - 1));
 }
 
-/* The port is stopped. */
+/* The port is stopped. What is connected next is looked at anew. */
 static void give_up(struct ahci_io *io, const char *why)
 {
     log_error("port %u: the disk is given up: %s", io->port->number, why);
-    ahci_io_close(io);
-    io->state = AHCI_IO_GONE;
-    ahci_port_leave(io->port);
-    ahci_io_abandon(io, BLOCK_STATUS_GONE);
+    ahci_disk_withdraw(ahci_disk_of(io));
+    ahci_probe_leave(ahci_disk_of(io), ENODEV);
 }
 
 /* Nobody is known to have failed: try again, the suspects alone, but not for ever. */
@@ -51,6 +54,12 @@ static void others_resume(struct ahci_io *io, uint32_t left)
     bool is_task = recovery->cause & AHCI_IS_TASK && !(recovery->cause & AHCI_IS_SEVERE);
 
     if (is_task && is_single(left)) {
+        unsigned slot = (unsigned)__builtin_ctz(left);
+        if (io->shape.is_packet && ahci_packet_is_doubtful(recovery->error) &&
+            ++io->command[slot].tries <= TRIES_MAX) {
+            recovery->is_doubtful = true;
+            return;
+        }
         ahci_io_fail(io, (unsigned)__builtin_ctz(left), recovery->error);
         return;
     }
@@ -78,6 +87,10 @@ static void resume(struct ahci_io *io)
     else
         others_resume(io, left);
     io->enabled = 0; /* as they are since the port was stopped */
+    if (recovery->is_doubtful) {
+        ahci_recovery_medium(io);
+        return;
+    }
     ahci_io_interrupts_set(io);
     ahci_io_issue(io);
 }
@@ -143,30 +156,29 @@ static void hopeless_rest(struct ahci_io *io, const char *why)
     ahci_port_rest(io->port);
 }
 
-/* True: recovery goes on. */
-static bool port_step(struct ahci_io *io)
+static void port_step(struct ahci_io *io)
 {
     int error = ahci_port_step(io->port);
 
     switch (error) {
     case EAGAIN:
-        return true;
+        return;
     case 0:
         if (io->recovery.hopeless) {
             give_up(io, io->recovery.hopeless);
-            return false;
+            return;
         }
         if (!port_ended(io))
-            return true;
+            return;
         resume(io);
-        return false;
+        return;
     case ENODEV:
         give_up(io, "it was unplugged, or its link does not come back");
-        return false;
+        return;
     case EBUSY:
         if (ahci_hba_is_gone(io->port->hba)) {
             ahci_io_gone(io);
-            return false;
+            return;
         }
         /* Only the system can take the memory out of its reach, and does so when we are gone. */
         log_error("port %u does not stop: the driver ends, for the system to reset the controller",
@@ -174,25 +186,38 @@ static bool port_step(struct ahci_io *io)
         exit(EXIT_FAILURE);
     default:
         give_up(io, "it does not become ready again");
-        return false;
+        return;
     }
 }
 
 /* A disk that was away may have been without power, and its cache with it. What was completed and
- * not flushed is still with the clients, who write it again to the next driver. */
-static void cache_check(const struct ahci_io *io)
+ * not flushed is still with the clients, who write it again to what is offered anew. */
+static bool cache_is_lost(const struct ahci_io *io)
 {
-    if (!(io->recovery.cause & AHCI_IS_PLUG) || !io->shape.is_cached || !io->is_dirty)
-        return;
-    log_error(
-        "port %u: the disk was away, and may have lost what was not flushed: the driver ends, "
-        "for that to be written again",
-        io->port->number);
-    exit(EXIT_FAILURE);
+    return io->recovery.cause & AHCI_IS_PLUG && io->shape.is_cached && io->is_dirty;
 }
 
-/* True: recovery goes on. */
-static bool own_step(struct ahci_io *io)
+static void offer_again(struct ahci_io *io)
+{
+    struct ahci_disk *disk = ahci_disk_of(io);
+
+    log_warning("port %u: the disk was away, and may have lost what was not flushed: it is offered "
+                "anew, for that to be written again",
+                io->port->number);
+    ahci_disk_withdraw(disk);
+    int error = ahci_disk_offer(disk);
+    if (error != 0)
+        ahci_probe_leave(disk, error);
+}
+
+static void connect_another(struct ahci_io *io)
+{
+    log_warning("port %u: the disk is given up: another one was connected", io->port->number);
+    ahci_disk_withdraw(ahci_disk_of(io));
+    ahci_probe_begin(ahci_disk_of(io));
+}
+
+static void own_step(struct ahci_io *io)
 {
     struct ahci_recovery *recovery = &io->recovery;
     bool is_log = recovery->stage == AHCI_RECOVERY_LOG;
@@ -200,11 +225,11 @@ static bool own_step(struct ahci_io *io)
                                                     : ahci_disk_identify_task(io->shape.is_packet));
 
     if (error == EAGAIN && clock_now() < recovery->due)
-        return true;
+        return;
     if (error != 0 && is_log) {
         recovery->log_failed = true;
         restart(io, error == EAGAIN);
-        return true;
+        return;
     }
     if (is_log) {
         log_take(io);
@@ -213,33 +238,79 @@ static bool own_step(struct ahci_io *io)
             restart(io, true);
         else
             hopeless_rest(io, "it does not say what it is");
-        return true;
-    } else if (!ahci_disk_is_same(io)) {
-        hopeless_rest(io, "another one was connected; restart the driver to use it");
-        return true;
+        return;
+    } else if (!ahci_disk_is_same(ahci_disk_of(io))) {
+        connect_another(io);
+        return;
+    } else if (cache_is_lost(io)) {
+        offer_again(io);
+        return;
     }
-    if (!is_log)
-        cache_check(io);
     resume(io);
-    return false;
 }
 
-static void timer_expired(void *context)
+static void medium_lost(struct ahci_io *io, const char *what)
 {
-    ahci_recovery_step(context);
+    struct ahci_disk *disk = ahci_disk_of(io);
+
+    log_info("port %u: the medium in the optical drive %s", io->port->number, what);
+    ahci_disk_withdraw(disk);
+    disk->mediums++;
+    disk->probe.is_empty = true; /* it was said */
+}
+
+static void medium_step(struct ahci_io *io)
+{
+    struct ahci_disk *disk = ahci_disk_of(io);
+    const struct ahci_medium *medium = &disk->medium;
+    int error = ahci_medium_step(&disk->medium);
+
+    if (error == EAGAIN)
+        return;
+    if (error == 0 && !medium->changed && medium->blocks == disk->limits.blocks &&
+        medium->block_size == disk->limits.block_size) {
+        resume(io);
+    } else if (error == 0 || error == ENOMEDIUM) {
+        medium_lost(io, error == 0 ? "was changed" : "was taken out");
+        ahci_probe_medium(disk);
+    } else if (error == ENXIO) {
+        connect_another(io);
+    } else {
+        give_up(io, "it does not answer any more");
+    }
 }
 
 void ahci_recovery_step(struct ahci_io *io)
 {
-    bool goes_on = true;
-
     /* What is over at once is followed at once: a restart, a question, an answer. */
-    for (unsigned i = 0; goes_on && i < 4; i++)
-        goes_on = io->recovery.stage == AHCI_RECOVERY_PORT ? port_step(io) : own_step(io);
-    if (goes_on)
+    for (unsigned i = 0; i < 4 && io->state == AHCI_IO_RECOVERING; i++) {
+        if (io->recovery.stage == AHCI_RECOVERY_PORT)
+            port_step(io);
+        else if (io->recovery.stage == AHCI_RECOVERY_MEDIUM)
+            medium_step(io);
+        else
+            own_step(io);
+    }
+    if (io->state == AHCI_IO_RECOVERING)
         clock_timer_start(&io->recovery.timer, STEP_PERIOD, timer_expired, io);
     else
         clock_timer_cancel(&io->recovery.timer);
+}
+
+void ahci_recovery_medium(struct ahci_io *io)
+{
+    struct ahci_disk *disk = ahci_disk_of(io);
+    unsigned unprovoked = io->recovery.unprovoked;
+    bool has_failed = io->recovery.is_doubtful;
+
+    clock_timer_cancel(&io->recovery.timer);
+    io->recovery = (struct ahci_recovery){
+        .stage = AHCI_RECOVERY_MEDIUM, .culprit = -1, .unprovoked = unprovoked};
+    io->state = AHCI_IO_RECOVERING;
+    io->enabled = 0;
+    ahci_port_write(io->port, AHCI_PORT_REGISTER(ie), 0);
+    ahci_medium_begin(io->port, &disk->identity, has_failed, &disk->medium);
+    clock_timer_start(&io->recovery.timer, STEP_PERIOD, timer_expired, io);
 }
 
 void ahci_recovery_begin(struct ahci_io *io, uint32_t cause, uint32_t late)
@@ -260,6 +331,7 @@ void ahci_recovery_begin(struct ahci_io *io, uint32_t cause, uint32_t late)
                     "the link is reset",
                     io->port->number, cause, READ(io, serr), io->errors);
     recovery->hopeless = NULL;
+    recovery->is_doubtful = false;
     recovery->identify_tries = 0;
     if (io->issued == 0 && ++recovery->unprovoked > UNPROVOKED_MAX)
         hopeless_rest(io, "it reports errors without end, with nothing to do");

@@ -46,11 +46,17 @@ struct offer {
     char suffix[32];
     struct class whole;
     unsigned bounded_count;
+    struct link *links;
+    unsigned link_count;
+    bool withdrawn; /* freed when nothing refers to it */
+    struct offer *next;
 };
 
 struct link {
     struct offer *offer;
     struct block_session *session; /* null once it is ending */
+    struct link *sibling;          /* of the same offer, with a session */
+    struct link *next;             /* with a queue and a session */
     mach_port_t port;              /* the session's */
     mach_port_t client;            /* who is woken */
     mach_port_t waiter;            /* the send-once right to use for that, or null */
@@ -58,10 +64,10 @@ struct link {
     const void *submissions; /* the client's memory, null: no queue yet */
     struct shared_memory completions;
     uint32_t epoch;
-    struct link *next;
 };
 
-static struct link *links; /* with a queue and a session */
+static struct link *links;
+static struct offer *offers;
 
 #define SUBMISSIONS_SIZE                                                                           \
     ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
@@ -110,6 +116,19 @@ static unsigned link_deliver(void *context, struct block_completion *completions
     return count;
 }
 
+static void offer_tidy(struct offer *offer)
+{
+    if (!offer->withdrawn || offer->link_count > 0 || offer->bounded_count > 0)
+        return;
+    for (struct offer **at = &offers; *at; at = &(*at)->next) {
+        if (*at == offer) {
+            *at = offer->next;
+            free(offer);
+            return;
+        }
+    }
+}
+
 static void link_ended(void *context, struct block_session *session)
 {
     struct link *link = context;
@@ -124,6 +143,8 @@ static void link_ended(void *context, struct block_session *session)
         memory_pages_free((void *)link->submissions, SUBMISSIONS_SIZE);
         shared_memory_free(&link->completions);
     }
+    link->offer->link_count--;
+    offer_tidy(link->offer);
     free(link);
 }
 
@@ -143,6 +164,10 @@ static void link_end(struct link *link)
             break;
         }
     }
+    struct link **sibling = &link->offer->links;
+    while (*sibling != link)
+        sibling = &(*sibling)->sibling;
+    *sibling = link->sibling;
     port_unwatch(link->client);
     port_release(link->client);
     port_release(link->waiter);
@@ -235,7 +260,36 @@ static int offer_publish(struct device *device, const struct block_server *serve
     if (!hooked)
         hooked = loop_at_turn_end(turn, NULL);
     error = port_create(&class_type, &offer->whole, &offer->whole.port);
-    return error == 0 ? startup_offer(suffix, "block", offer->whole.port) : error;
+    if (error == 0)
+        error = startup_offer(suffix, "block", offer->whole.port);
+    if (error != 0) {
+        port_destroy(offer->whole.port);
+        block_device_end(*result);
+        free(offer);
+        return error;
+    }
+    offer->next = offers;
+    offers = offer;
+    return 0;
+}
+
+/* The supervisor first: whoever finds that his session has ended asks it what the name stands for.
+ */
+void block_device_withdraw(struct block_device *device)
+{
+    struct offer *offer = offers;
+
+    while (offer->block != device)
+        offer = offer->next;
+    startup_retract(offer->suffix, "block");
+    offer->withdrawn = true;
+    offer->link_count++; /* ourselves */
+    while (offer->links)
+        link_end(offer->links);
+    port_destroy(offer->whole.port);
+    block_device_end(device);
+    offer->link_count--;
+    offer_tidy(offer);
 }
 
 int block_device_publish(struct device *device, const char *suffix,
@@ -255,11 +309,14 @@ int block_server_publish(const struct block_server *server, const char *suffix,
     return offer_publish(NULL, server, suffix, limits, ops, context, &device);
 }
 
+/* Null: no class, or its device was withdrawn. */
 static struct class *class_lookup(mach_port_t port)
 {
     struct class *class = port_context(port, &class_type);
 
-    return class ? class : port_context(port, &bounded_type);
+    if (!class)
+        class = port_context(port, &bounded_type);
+    return class && !class->offer->withdrawn ? class : NULL;
 }
 
 /* Sessions go on: they have a copy of its range. */
@@ -268,6 +325,7 @@ static void bounded_no_senders(void *context)
     struct class *bounded = context;
 
     bounded->offer->bounded_count--;
+    offer_tidy(bounded->offer);
     port_destroy(bounded->port);
     free(bounded);
 }
@@ -328,6 +386,7 @@ kern_return_t serve_block_class_open(mach_port_t port, boolean_t write, mach_por
         free(link);
         return outboard_error_make(error);
     }
+    link->offer->link_count++;
     if (link->offer->server)
         error = link->offer->server->open(link->offer->block->context, &link->session->server);
     if (error == 0)
@@ -342,6 +401,8 @@ kern_return_t serve_block_class_open(mach_port_t port, boolean_t write, mach_por
         block_session_end(link->session);
         return outboard_error_make(error);
     }
+    link->sibling = link->offer->links;
+    link->offer->links = link;
     block_session_info(link->session, &info);
     memcpy(record, &info, sizeof(info));
     *size = sizeof(info);

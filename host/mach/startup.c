@@ -15,6 +15,11 @@ int startup_offer(const char *suffix, const char *class, mach_port_t port)
     return error_from_kernel(startup_publish(startup_bootstrap_port(), suffix, class, port));
 }
 
+void startup_retract(const char *suffix, const char *class)
+{
+    startup_withdraw(startup_bootstrap_port(), suffix, class);
+}
+
 void startup_done(int status)
 {
     startup_ready(startup_bootstrap_port(), status);

@@ -16,6 +16,9 @@ int startup_capability(const char *name, mach_port_t *capability);
 /* Offer `port` (a receive right of ours) under the suffix and class. */
 int startup_offer(const char *suffix, const char *class, mach_port_t port);
 
+/* What was offered is not there any more, or not now. */
+void startup_retract(const char *suffix, const char *class);
+
 /* Tell the starter that all is up (0) or why not (errno). */
 void startup_done(int status);
 

@@ -414,15 +414,34 @@ void ahci_model_connect(struct ahci_model *model, unsigned number, enum ahci_mod
     ahci_model_seal(port);
 }
 
+void ahci_model_medium(struct ahci_model *model, unsigned number, uint64_t sectors)
+{
+    struct ahci_model_port *port = &model->port[number];
+
+    free(port->disk);
+    port->disk = sectors ? calloc(sectors, AHCI_MODEL_SECTOR) : NULL;
+    port->sectors = sectors;
+    port->no_medium = sectors == 0;
+    port->medium_changed = sectors > 0;
+}
+
 void ahci_model_unplug(struct ahci_model *model, unsigned number)
 {
     struct ahci_model_port *port = &model->port[number];
 
+    port->unplugged = port->kind;
     port->kind = AHCI_MODEL_NOTHING;
     port->ssts = 0;
+    port->link_due = port->wake_due = 0;
     port->serr |= SERR_PHY;
     port->is_stuck = true;
     (void)model;
+}
+
+void ahci_model_replug(struct ahci_model *model, unsigned number)
+{
+    model->port[number].kind = model->port[number].unplugged;
+    model->port[number].link_due = model_time() + model->link_time;
 }
 
 void ahci_model_plug(struct ahci_model *model, unsigned number, enum ahci_model_kind kind,

@@ -45,6 +45,7 @@ struct ahci_model_port {
     uint64_t sectors;
     bool no_medium;
     bool unit_attention; /* the first command after a reset fails */
+    bool medium_changed; /* and so does the first after a change of the medium */
 
     /* How it misbehaves. */
     uint64_t bad_first, bad_count; /* blocks that cannot be read or written, ... */
@@ -65,6 +66,7 @@ struct ahci_model_port {
     uint64_t trimmed; /* sectors */
 
     /* State. */
+    enum ahci_model_kind unplugged;
     uint64_t clb, fb;
     uint32_t is, ie, cmd, tfd, sig, ssts, sctl, serr, sact, ci;
     uint64_t stop_due, link_due, wake_due; /* 0: nothing to come */
@@ -98,6 +100,9 @@ void ahci_model_connect(struct ahci_model *model, unsigned port, enum ahci_model
                         uint64_t sectors);
 void ahci_model_plug(struct ahci_model *model, unsigned port, enum ahci_model_kind kind,
                      uint64_t sectors);
+/* Another medium of so many sectors of 512 bytes in an optical drive, or (0) none. */
+void ahci_model_medium(struct ahci_model *model, unsigned port, uint64_t sectors);
+void ahci_model_replug(struct ahci_model *model, unsigned port); /* what was unplugged */
 void ahci_model_unplug(struct ahci_model *model, unsigned port);
 
 /* Words of the identity are changed; then make it whole again. */

@@ -217,11 +217,11 @@ static unsigned packet(struct ahci_model_port *port, const struct ahci_model_slo
     if (bytes[0] == 0x03) {
         answer[0] = 0x70;
         answer[2] = port->no_medium ? 2 : 6;
-        answer[12] = port->no_medium ? 0x3a : 0x29;
-        port->attention = false;
+        answer[12] = port->no_medium ? 0x3a : port->medium_changed ? 0x28 : 0x29;
+        port->attention = port->medium_changed = false;
         return give(port, slot, answer, sizeof(answer), moved);
     }
-    if (port->attention)
+    if (port->attention || port->medium_changed)
         return ATTENTION | ABORT;
     if (port->no_medium)
         return NOT_READY | ABORT;

@@ -15,6 +15,9 @@
 
 #include "internal.h"
 
+/* How long a client waits for a device that was withdrawn. */
+#define AWAY_LIMIT (5 * CLOCK_SECOND)
+
 /* Longer than any driver may take to give an answer. */
 #define PATIENCE (300 * CLOCK_SECOND)
 
@@ -26,11 +29,18 @@ struct offer {
 };
 
 static struct offer *offers;
+static struct block_client_link *links; /* that are open */
 
 struct block_client_link {
+    char name[64];
+    bool write;
+    uint64_t away_until; /* its device was withdrawn */
     struct device *device;
+    struct block_device *block;
+    struct block_client_link *next;
     struct block_session *session; /* null once it has ended */
-    bool closed;                   /* by the client: frees itself when the session has ended */
+    unsigned sessions;             /* that and those that are ending */
+    bool closed;                   /* by the client: frees itself when they have ended */
     struct dma_buffer buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
     struct block_completion completion[BLOCK_SLOTS];
@@ -40,6 +50,7 @@ struct block_client_link {
 void model_block_begin(void)
 {
     offers = NULL;
+    links = NULL;
 }
 
 void model_block_end(void)
@@ -100,36 +111,76 @@ static void link_ended(void *context, struct block_session *session)
 {
     struct block_client_link *link = context;
 
-    (void)session;
-    link->session = NULL;
-    if (link->closed)
+    if (link->session == session)
+        link->session = NULL;
+    link->sessions--;
+    if (link->closed && link->sessions == 0)
         link_free(link);
 }
 
 static const struct block_transport transport = {link_deliver, link_ended};
 
-int block_client_open(const char *name, bool write, struct block_client **result)
+void block_device_withdraw(struct block_device *device)
+{
+    struct offer **at = &offers;
+
+    while ((*at)->block != device)
+        at = &(*at)->next;
+    struct offer *offer = *at;
+    *at = offer->next;
+    free(offer);
+    for (struct block_client_link *link = links; link; link = link->next) {
+        if (link->block != device || !link->session)
+            continue;
+        struct block_session *session = link->session;
+        link->session = NULL;
+        link->away_until = model_time() + AWAY_LIMIT;
+        link->completion_count = 0;
+        block_session_end(session);
+    }
+    block_device_end(device);
+}
+
+static int session_open(struct block_client_link *link, struct block_info *info)
 {
     const struct offer *offer = offers;
-    struct block_info info;
 
-    while (offer && strcmp(offer->name, name) != 0)
+    while (offer && strcmp(offer->name, link->name) != 0)
         offer = offer->next;
     if (!offer)
         return ENOENT;
+    struct block_range range = block_device_range(offer->block);
+    int error =
+        block_session_create(offer->block, &range, link->write, &transport, link, &link->session);
+    if (error != 0)
+        return error;
+    link->sessions++;
+    link->device = offer->device;
+    link->block = offer->block;
+    link->away_until = 0;
+    block_session_info(link->session, info);
+    return 0;
+}
+
+int block_client_open(const char *name, bool write, struct block_client **result)
+{
+    struct block_info info;
     struct block_client *client = calloc(1, sizeof(*client));
     struct block_client_link *link = calloc(1, sizeof(*link));
     int error = ENOMEM;
-    struct block_range range = block_device_range(offer->block);
-    if (client && link)
-        error = block_session_create(offer->block, &range, write, &transport, link, &link->session);
+
+    if (client && link) {
+        snprintf(link->name, sizeof(link->name), "%s", name);
+        link->write = write;
+        error = session_open(link, &info);
+    }
     if (error != 0) {
         free(client);
         free(link);
         return error;
     }
-    link->device = offer->device;
-    block_session_info(link->session, &info);
+    link->next = links;
+    links = link;
     block_client_init(client, &info, link);
     *result = client;
     return 0;
@@ -137,12 +188,15 @@ int block_client_open(const char *name, bool write, struct block_client **result
 
 void block_client_close(struct block_client *client)
 {
-    struct block_client_link *link = client->link;
+    struct block_client_link *link = client->link, **at = &links;
 
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
     link->closed = true;
     if (link->session)
         block_session_end(link->session); /* frees the link, now or later */
-    else
+    else if (link->sessions == 0)
         link_free(link);
     free(client);
 }
@@ -218,16 +272,25 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
     return 0;
 }
 
-/* No other driver takes the place of this one. */
+/* No other driver takes the place of this one, but its device may come back. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
 {
-    (void)link, (void)info;
-    return ENODEV;
+    int error = link->away_until == 0 ? ENODEV : session_open(link, info);
+
+    for (unsigned i = 0; i < link->buffer_count && error == 0; i++) {
+        uint32_t id;
+        error =
+            block_session_attach(link->session, link->buffer[i].address, link->buffer[i].size, &id);
+    }
+    if (error == ENOENT)
+        error = model_time() < link->away_until ? EAGAIN : ENODEV;
+    return error;
 }
 
 void block_client_link_await(struct block_client_link *link)
 {
     (void)link;
+    model_turn();
 }
 
 const char *block_client_link_name(const struct block_client_link *link)

@@ -117,6 +117,7 @@ void child_end(struct child *child, enum child_state state, const char *cause)
     if (cause != child->cause)
         snprintf(child->cause, sizeof(child->cause), "%s", cause);
     clock_timer_cancel(&child->leave);
+    clock_timer_cancel(&child->away);
     clock_timer_cancel(&child->alarm);
     port_release(child->alarmed);
     child->alarmed = MACH_PORT_NULL;

@@ -39,6 +39,7 @@ struct child {
     mach_port_t bootstrap, exception; /* receive rights of ours */
     uint64_t started, ready_at;       /* 0: it is not ready yet */
     struct clock_timer leave;         /* how long one that failed has to say why and go by itself */
+    struct clock_timer away;          /* when something that it withdrew is waited for no longer */
     struct clock_timer alarm;         /* that it asked for */
     mach_port_t alarmed;              /* a send-once right; null: it did not */
     uint64_t log_second;              /* when the present second of its log began */
@@ -75,7 +76,8 @@ struct child {
     struct child_offer {
         char name[OUTBOARD_NAME_SIZE]; /* its first part and the suffix: "nvme0n1" */
         char class[OUTBOARD_NAME_SIZE];
-        mach_port_t right; /* null: it is being restarted */
+        mach_port_t right; /* null: it is being restarted, or away ... */
+        uint64_t due;      /* ... until then */
     } offer[CHILD_OFFERS_MAX];
 
     struct child *next;
@@ -91,6 +93,9 @@ void child_on_end(child_ended ended);
 /* Who wants to know what a child offers. */
 typedef void (*child_offered)(struct child *child, const struct child_offer *offer);
 void child_on_offer(child_offered offered);
+
+/* Who wants to know when it withdraws that, and when (null) something does not come back. */
+void child_on_withdraw(child_offered withdrawn);
 
 /* Who wants to know when a child is ready, and all that it offers is there. */
 typedef void (*child_readied)(struct child *child);

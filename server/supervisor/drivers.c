@@ -287,6 +287,14 @@ static void device_offered(struct child *child, const struct child_offer *device
     netmux_look();
 }
 
+static void disk_withdrawn(struct child *child, const struct child_offer *disk)
+{
+    if (disk)
+        partitions_hold(child, disk);
+    else
+        partitions_tidy(child);
+}
+
 void drivers_start(void)
 {
     struct pci_function_info *functions;
@@ -295,6 +303,7 @@ void drivers_start(void)
     archive_each(&supervisor_archive, manifest_visit, NULL);
     child_on_end(driver_ended);
     child_on_offer(device_offered);
+    child_on_withdraw(disk_withdrawn);
     child_on_ready(driver_ready);
     int error = drivers_functions(&functions, &count);
     if (error != 0) {

@@ -111,10 +111,19 @@ void partitions_stop(const struct child *driver, bool returns)
     }
 }
 
+void partitions_hold(const struct child *driver, const struct child_offer *disk)
+{
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (divides(child, driver) && strcmp(child->name + strlen(PREFIX), disk->name) == 0)
+            child_end(child, CHILD_RESTARTING, "its disk is away");
+    }
+}
+
 void partitions_tidy(const struct child *driver)
 {
     for (struct child *child = child_first(); child; child = child->next) {
-        if (child->source == driver && child->state == CHILD_RESTARTING)
+        if (child->source == driver && child->state == CHILD_RESTARTING &&
+            !child_offer_in(driver, child->name + strlen(PREFIX), "block"))
             child_end(child, CHILD_STOPPED, "its disk is gone");
     }
 }

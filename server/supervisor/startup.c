@@ -15,17 +15,23 @@
 #include <server/supervisor/journal.h>
 
 #define LEAVE_LIMIT CLOCK_SECOND
+#define AWAY_LIMIT  (5 * CLOCK_SECOND) /* for what was withdrawn to be there again */
 
 enum { ERRNO_MAX = 4095, LOG_LINES_PER_SECOND = 100 };
 
 const struct port_type child_bootstrap_type = {.name = "bootstrap", .serve = startup_server};
 
-static child_offered offered_hook;
+static child_offered offered_hook, withdrawn_hook;
 static child_readied readied_hook;
 
 void child_on_offer(child_offered offered)
 {
     offered_hook = offered;
+}
+
+void child_on_withdraw(child_offered withdrawn)
+{
+    withdrawn_hook = withdrawn;
 }
 
 void child_on_ready(child_readied readied)
@@ -246,6 +252,69 @@ kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, 
     return 0;
 }
 
+/* Forget what is not offered, but for what is still waited for. The time of the next of those; 0.
+ */
+static uint64_t offers_tidy(struct child *child, uint64_t now)
+{
+    unsigned left = 0;
+    uint64_t next = 0;
+
+    for (unsigned i = 0; i < child->offer_count; i++) {
+        const struct child_offer *offer = &child->offer[i];
+        bool waits = offer->right == MACH_PORT_NULL && offer->due > now;
+        if (waits && (next == 0 || offer->due < next))
+            next = offer->due;
+        if (waits || offer->right != MACH_PORT_NULL)
+            child->offer[left++] = *offer;
+    }
+    child->offer_count = left;
+    return next;
+}
+
+static void away_over(void *context)
+{
+    struct child *child = context;
+    uint64_t now = clock_now(), next = offers_tidy(child, now);
+
+    if (next > 0)
+        clock_timer_start(&child->away, next - now, away_over, child);
+    if (withdrawn_hook)
+        withdrawn_hook(child, NULL);
+    startup_look();
+}
+
+static struct child_offer *child_own_offer(struct child *child, const char *suffix,
+                                           const char *class)
+{
+    char name[OUTBOARD_NAME_SIZE];
+
+    snprintf(name, sizeof(name), "%s%s", child->offers, suffix);
+    for (unsigned i = 0; i < child->offer_count; i++) {
+        struct child_offer *offer = &child->offer[i];
+        if (strcmp(offer->name, name) == 0 && strcmp(offer->class, class) == 0 &&
+            offer->right != MACH_PORT_NULL)
+            return offer;
+    }
+    return NULL;
+}
+
+kern_return_t serve_startup_withdraw(mach_port_t bootstrap, const_name_t suffix, const_name_t class)
+{
+    struct child *child = port_context(bootstrap, &child_bootstrap_type);
+    struct child_offer *offer = child ? child_own_offer(child, suffix, class) : NULL;
+
+    if (!offer)
+        return outboard_error_make(child ? ENOENT : EPERM);
+    port_release(offer->right);
+    offer->right = MACH_PORT_NULL;
+    offer->due = clock_now() + AWAY_LIMIT;
+    if (!child->away.running)
+        clock_timer_start(&child->away, AWAY_LIMIT, away_over, child);
+    if (withdrawn_hook)
+        withdrawn_hook(child, offer);
+    return 0;
+}
+
 /* Whose port it is we cannot tell, nor need to. */
 kern_return_t serve_startup_pass(mach_port_t bootstrap, const_name_t suffix, const_name_t class,
                                  mach_port_t capability)
@@ -306,18 +375,6 @@ kern_return_t serve_startup_log(mach_port_t bootstrap, int level, const_line_t t
     return MIG_NO_REPLY;
 }
 
-/* It was restarted, and is ready: what it does not offer again is no more. */
-static void offers_tidy(struct child *child)
-{
-    unsigned left = 0;
-
-    for (unsigned i = 0; i < child->offer_count; i++) {
-        if (child->offer[i].right != MACH_PORT_NULL)
-            child->offer[left++] = child->offer[i];
-    }
-    child->offer_count = left;
-}
-
 /* What it failed with is in the log by now. */
 static void child_left(void *context)
 {
@@ -338,7 +395,7 @@ kern_return_t serve_startup_ready(mach_port_t bootstrap, int status)
     child->state = status == 0 ? CHILD_RUNNING : CHILD_FAILED;
     if (status == 0) {
         child->ready_at = clock_now();
-        offers_tidy(child);
+        offers_tidy(child, UINT64_MAX); /* what it does not offer again is no more */
         if (readied_hook)
             readied_hook(child);
         startup_look();

@@ -53,7 +53,9 @@ void services_stop(void);
 /* partitions.c */
 void partitions_start(struct child *driver, const struct child_offer *disk);
 void partitions_stop(const struct child *driver, bool returns);
-/* The driver is ready again: disks that it does not offer any more are not divided either. */
+/* A disk is away, and may come back. */
+void partitions_hold(const struct child *driver, const struct child_offer *disk);
+/* Disks that are not there any more are not divided either. */
 void partitions_tidy(const struct child *driver);
 
 /* integrity.c: start the filters whose disks are all offered by now; say which are not there;

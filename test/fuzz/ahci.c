@@ -42,7 +42,6 @@ struct block_device {
 
 static struct device device;
 static struct block_device offered[DEVICES];
-static unsigned offered_count;
 static struct block_request requests[REQUESTS];
 static struct block_device *owner[REQUESTS]; /* whose it is while the driver has it */
 static struct {
@@ -293,7 +292,10 @@ int block_device_publish(struct device *self, const char *suffix,
                          struct block_device **result)
 {
     (void)self, (void)suffix;
-    fuzz_require(offered_count < DEVICES && limits->blocks > 0);
+    unsigned place = 0;
+    while (place < DEVICES && offered[place].ops)
+        place++;
+    fuzz_require(place < DEVICES && limits->blocks > 0);
     fuzz_require(limits->block_size >= 512 && limits->block_size <= 65536);
     fuzz_require((limits->block_size & (limits->block_size - 1)) == 0);
     fuzz_require(limits->max_transfer >= limits->block_size &&
@@ -301,9 +303,27 @@ int block_device_publish(struct device *self, const char *suffix,
     fuzz_require(limits->blocks <= UINT64_MAX / limits->block_size);
     fuzz_require(memchr(limits->serial, '\0', sizeof(limits->serial)));
     fuzz_require(memchr(limits->model, '\0', sizeof(limits->model)));
-    *result = &offered[offered_count++];
+    *result = &offered[place];
     **result = (struct block_device){ops, context, *limits};
     return 0;
+}
+
+/* What the driver has of it, it gives back as always. */
+void block_device_withdraw(struct block_device *self)
+{
+    fuzz_require(self->ops);
+    self->ops = NULL;
+}
+
+/* One that is offered, or null. */
+static struct block_device *offered_choose(unsigned choice)
+{
+    for (unsigned i = 0; i < DEVICES; i++) {
+        struct block_device *one = &offered[(choice + i) % DEVICES];
+        if (one->ops)
+            return one;
+    }
+    return NULL;
 }
 
 int block_device_moderate(struct block_device *self, const struct block_moderation *moderation)
@@ -330,10 +350,10 @@ static void request_start(struct fuzz_input *input)
 
     while (index < REQUESTS && owner[index])
         index++;
-    if (index == REQUESTS || offered_count == 0)
-        return;
     uint8_t choice = fuzz_take8(input);
-    struct block_device *to = &offered[choice % offered_count];
+    struct block_device *to = offered_choose(choice);
+    if (index == REQUESTS || !to)
+        return;
     const struct block_device_limits *limits = &to->limits;
     enum block_operation operation = operations[choice >> 4 & 3];
     if ((operation != BLOCK_READ && limits->flags & BLOCK_INFO_READ_ONLY) ||
@@ -436,14 +456,16 @@ static void step(struct fuzz_input *input)
     case 10:
         device.obeys = !device.obeys;
         break;
-    case 11:
-        if (offered_count > 0) {
-            struct block_device *to = &offered[(what >> 4) % offered_count];
+    case 11: {
+        struct block_device *to = offered_choose(what >> 4);
+        if (to) {
             if (to->ops->ready(to->io))
                 to->ops->poll(to->io);
-            to->ops->kick(to->io);
+            if (to->ops)
+                to->ops->kick(to->io);
         }
         break;
+    }
     default:
         request_start(input);
     }
@@ -491,7 +513,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(owner, 0, sizeof(owner));
     memset(held, 0, sizeof(held));
     timers = NULL;
-    offered_count = 0;
+    memset(offered, 0, sizeof(offered));
     now = CLOCK_SECOND;
     may_end = true;
     if (setjmp(ended) == 0 && driver.attach(&device) == 0) {

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """AHCI: patterns, file systems, partitions, restarts, errors, the board's own controller and its CD."""
+import json
 import os
 import re
+import socket
 import subprocess
 
-from machine.vm import BUILD, MachineTest, SBIN
+from machine.vm import BUILD, MachineTest, OBVM, SBIN
 
 MIB = 1 << 20
 NAME = "ahci0p0"
@@ -12,6 +14,19 @@ NAME = "ahci0p0"
 
 def pattern(start, count, seed, disk=NAME):
     return f"write-pattern {disk} {start} {count} {seed}; verify-pattern {disk} {start} {count} {seed}"
+
+
+def qmp(path, command):
+    """One command for QEMU; its errors are the test's."""
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect(path)
+        lines = stream.makefile("rw")
+        for words in ({"execute": "qmp_capabilities"}, command):
+            lines.write(json.dumps(words) + "\n")
+            lines.flush()
+            while "return" not in (answer := json.loads(lines.readline())):
+                if "error" in answer:
+                    raise OSError(str(answer))
 
 
 class Ahci(MachineTest):
@@ -161,6 +176,45 @@ class Ahci(MachineTest):
         self.assert_status(ran)
         self.assert_says(ran, "ahci0: 6 ports, nothing to use", "log")
         self.assert_says(ran, "ahci1: port 3: .* there is no medium in it", "log")
+
+    def test_discs_come_and_go(self):
+        """An empty drive is given a disc, another one, and none: each is noticed, and is a device of its own."""
+        for name, size in (("a", 2), ("b", 3)):
+            with open(self.path(name), "wb") as file:
+                file.write(name.encode() * (size * MIB))
+        monitor = self.path("qmp")
+        command = [OBVM, "--timeout", "120", "--log", self.path("machine.log"),
+                   *(f"--qemu-arg={word}" for word in (
+                       "-device", "ich9-ahci,id=x", "-device", "ide-cd,id=drive,bus=x.3",
+                       "-qmp", f"unix:{monitor},server=on,wait=off")),
+                   "-c", "; ".join(["hexdump ahci0p3 0 4; drivers; sleep 400"] * 90)]
+        # What is seen, what is done then, one after the other.
+        steps = iter((("^hexdump: ahci0p3: No such", {"execute": "blockdev-change-medium", "arguments": {
+                          "id": "drive", "filename": self.path("a"), "format": "raw"}}),
+                      ("^00000000  61 61 61 61 ", None), ("^part:ahci0p3 .*running", {
+                          "execute": "blockdev-change-medium", "arguments": {
+                              "id": "drive", "filename": self.path("b"), "format": "raw"}}),
+                      ("^00000000  62 62 62 62 ", None), ("^part:ahci0p3 .*running", {
+                          "execute": "eject", "arguments": {"id": "drive", "force": True}}),
+                      ("^hexdump: ahci0p3: No such", None), ("^part:ahci0p3 .*stopped", None)))
+        wanted, do = next(steps)
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              errors="replace") as machine:
+            for line in machine.stdout:
+                if not re.search(wanted, line):
+                    continue
+                if do:
+                    qmp(monitor, do)
+                wanted, do = next(steps, (None, None))
+                if not wanted:
+                    break
+            machine.terminate()
+        with open(self.path("machine.log"), encoding="utf-8", errors="replace") as file:
+            log = file.read()
+        self.assertIsNone(wanted, f"did not come\n{log}")
+        for text in ("there is no medium in it", "ahci0p3: 1024 blocks of 2048 bytes", "was changed|was taken out",
+                     "ahci0p3: 1536 blocks of 2048 bytes, .* serial [^,]+ 1,"):
+            self.assertRegex(log, text)
 
     def test_what_obvm_cannot_attach(self):
         image = self.blank_image("a.img", 4 * MIB)
