@@ -37,7 +37,7 @@ enum net_completion_flags {
 };
 
 /* What became of a submission. */
-enum net_status {
+enum net_completion_status {
     NET_STATUS_OK = 0,
     NET_STATUS_INVALID = 1, /* malformed: unknown operation, bad buffer, too long, too short */
     NET_STATUS_DROPPED = 2, /* not sent; not received, and the buffer is free */
@@ -60,7 +60,7 @@ static_assert(sizeof(struct net_submission) == 32, "two submissions to a cache l
 
 struct net_completion {
     uint16_t slot;
-    uint8_t status; /* enum net_status */
+    uint8_t status; /* enum net_completion_status */
     uint8_t flags;  /* enum net_completion_flags */
     uint32_t generation;
     uint32_t length; /* of the frame that was sent or received; else 0 */

@@ -124,7 +124,7 @@ int net_session_filter(struct net_session *session, const struct net_filter *fil
 }
 
 static void completion_add(struct net_session *session, const struct net_request *request,
-                           enum net_status status, uint32_t length, uint8_t flags)
+                           enum net_completion_status status, uint32_t length, uint8_t flags)
 {
     session->completion[session->completion_count++] = (struct net_completion){
         .slot = request->slot,
@@ -219,7 +219,7 @@ void net_device_recalled(struct net_device *device)
 }
 
 static void statistics_add(struct net_statistics *statistics, const struct net_request *request,
-                           enum net_status status, uint32_t length)
+                           enum net_completion_status status, uint32_t length)
 {
     bool sent = request->operation == NET_SEND;
 
@@ -231,8 +231,8 @@ static void statistics_add(struct net_statistics *statistics, const struct net_r
     *(sent ? &statistics->sent_bytes : &statistics->received_bytes) += length;
 }
 
-void net_request_done(struct net_request *request, enum net_status status, uint32_t length,
-                      uint8_t flags)
+void net_request_done(struct net_request *request, enum net_completion_status status,
+                      uint32_t length, uint8_t flags)
 {
     struct net_session *session = request->session;
     struct net_device *device = session->device;

@@ -75,7 +75,7 @@ void net_device_lost(struct net_device *device, uint64_t damaged, uint64_t misse
 
 /* A frame was sent (its length), or received (how much of the buffer it fills); or not (any status
  * but NET_STATUS_OK). Call once for each request. */
-void net_request_done(struct net_request *request, enum net_status status, uint32_t length,
-                      uint8_t flags);
+void net_request_done(struct net_request *request, enum net_completion_status status,
+                      uint32_t length, uint8_t flags);
 
 #endif

@@ -82,7 +82,7 @@ void net_client_note_state(struct net_client *client, const struct net_state *st
         state_changed(client);
 }
 
-static void request_end(struct net_client *client, uint16_t slot, enum net_status status,
+static void request_end(struct net_client *client, uint16_t slot, enum net_completion_status status,
                         uint32_t length, uint8_t flags)
 {
     struct net_client_request *request = &client->table[slot];
@@ -210,7 +210,7 @@ static void completion_take(struct net_client *client, const struct net_completi
         client->counts.rejected++;
         return;
     }
-    enum net_status status = (enum net_status)completion->status;
+    enum net_completion_status status = (enum net_completion_status)completion->status;
     uint32_t length = completion->length;
     if (status > NET_STATUS_GONE ||
         (status == NET_STATUS_OK &&
@@ -229,7 +229,7 @@ void net_client_take(struct net_client *client, const struct net_completion *com
 }
 
 /* End what is in flight: all of it, or what was being sent. */
-static void requests_end(struct net_client *client, bool all, enum net_status status)
+static void requests_end(struct net_client *client, bool all, enum net_completion_status status)
 {
     for (uint16_t slot = 0; slot < NET_SLOTS; slot++) {
         const struct net_client_request *request = &client->table[slot];

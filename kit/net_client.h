@@ -55,7 +55,7 @@ struct net_place {
 
 /* What becomes of one submission; called from the calls that wait, or from the loop. A frame's
  * length, of one that came, is at most that of its place. */
-typedef void (*net_client_done)(void *context, enum net_status status, uint32_t length,
+typedef void (*net_client_done)(void *context, enum net_completion_status status, uint32_t length,
                                 uint8_t flags);
 
 /* Send the frame there, which is the device's until `done`. EAGAIN: no free slot; ENETDOWN: there

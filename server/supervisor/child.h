@@ -63,6 +63,7 @@ struct child {
     bool wanted_again;    /* it is stopped to be started again */
     bool is_believed;     /* when it complains of a driver */
     bool sees_devices;    /* may look up every published device by its name */
+    bool sees_networks;   /* or every network device */
     struct child *source; /* whose device it divides; null: of none */
 
     unsigned grant_count;

@@ -25,6 +25,7 @@ struct policy supervisor_policy;
 #define SERVER_QUOTA    (UINT64_C(4) << 20)
 #define SHELL_QUOTA     (UINT64_C(32) << 20)
 #define DEVICE_QUOTA    (UINT64_C(160) << 20) /* 8 MiB and some for each disk that is open */
+#define NETDEVICE_QUOTA (UINT64_C(32) << 20)  /* 4 MiB for each card */
 #define PCI_START_LIMIT (10 * CLOCK_SECOND)
 #define DRIVERS_WAIT    (CLOCK_SECOND * 3 / 2)
 
@@ -91,11 +92,23 @@ static void pci_start(void)
 /* It serves every block device by its name, when somebody opens it. */
 static void device_begin(struct child *child)
 {
-    int error = supervisor_grant_pool(child, DEVICE_QUOTA);
+    int error = child_grant_device(child, "net-master", "netdevice");
+    if (error == 0)
+        error = supervisor_grant_pool(child, DEVICE_QUOTA);
     if (error == 0)
         error = child_start(child, NULL);
     if (error != 0)
         journal_note(LOG_ERROR, "no device interface: %s", strerror(error));
+}
+
+/* The same for network devices, whose packet filters are for a task of their own. */
+static void netdevice_begin(struct child *child)
+{
+    int error = supervisor_grant_pool(child, NETDEVICE_QUOTA);
+    if (error == 0)
+        error = child_start(child, NULL);
+    if (error != 0)
+        journal_note(LOG_ERROR, "no device interface for networks: %s", strerror(error));
 }
 
 static void device_start(void)
@@ -107,6 +120,13 @@ static void device_start(void)
     child->sees_devices = child->is_believed = true;
     child->begin = device_begin;
     device_begin(child);
+
+    child = child_create("netdevice", "netdevice", CHILD_SERVICE);
+    if (!child)
+        return;
+    child->sees_networks = child->is_believed = true;
+    child->begin = netdevice_begin;
+    netdevice_begin(child);
 }
 
 static bool somebody_starts(void)

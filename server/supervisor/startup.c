@@ -46,7 +46,9 @@ static const char *grant_device(const struct child *child, const char *name)
         if (strcmp(child->grant[i].name, name) == 0)
             return child->grant[i].device;
     }
-    return child->sees_devices ? name : "";
+    bool is_seen =
+        child->sees_devices || (child->sees_networks && child_offer_find(name, "net") != NULL);
+    return is_seen ? name : "";
 }
 
 /* 0 with a right; ENOENT; EAGAIN: it is being restarted. */

@@ -11,6 +11,7 @@
 
 #include <device/device_types.h>
 
+#include <interface/device_pass_user.h>
 #include <kernel/device_reply_user.h>
 #include <kernel/device_server.h>
 #include <kernel/mach_port_user.h>
@@ -20,6 +21,7 @@
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
 #include <interface/types.h>
+#include <kit/net_client.h>
 
 #include "unit.h"
 
@@ -112,6 +114,33 @@ static io_return_t opening_make(struct unit *unit, bool write, mach_port_t *devi
     return D_SUCCESS;
 }
 
+/* To a send-once right an answer can be sent without waiting, ever. */
+static bool reply_is_possible(mach_msg_type_name_t type)
+{
+    return type == MACH_MSG_TYPE_PORT_SEND_ONCE;
+}
+
+/* Network cards are another service's, which answers the caller itself. */
+static kern_return_t open_pass(mach_port_t reply_port, dev_mode_t mode, const_dev_name_t name)
+{
+    mach_port_t master;
+    dev_name_t padded = "";
+
+    if (startup_capability("net-master", &master) != 0)
+        return D_DEVICE_DOWN;
+    strcpy(padded, name);
+    kern_return_t code = device_open_pass(master, reply_port, mode, padded);
+    port_release(master);
+    return code == KERN_SUCCESS ? MIG_NO_REPLY : D_DEVICE_DOWN;
+}
+
+static bool is_network(const char *name)
+{
+    struct net_description description;
+
+    return net_client_describe(name, &description) == 0;
+}
+
 /* A new session waits for the driver's answer, and everybody with it. */
 kern_return_t ds_device_open(mach_port_t master, mach_port_t reply_port,
                              mach_msg_type_name_t reply_type, dev_mode_t mode,
@@ -120,12 +149,14 @@ kern_return_t ds_device_open(mach_port_t master, mach_port_t reply_port,
 {
     struct unit *unit;
 
-    (void)master, (void)reply_port, (void)reply_type;
+    (void)master;
     if (strlen(name) >= OUTBOARD_NAME_SIZE) /* cut off, it would be another's */
         return D_NO_SUCH_DEVICE;
     if (opens == OPENS_MAX)
         return D_NO_MEMORY;
     int error = unit_open(name, &unit);
+    if (error != 0 && reply_is_possible(reply_type) && is_network(name))
+        return open_pass(reply_port, mode, name);
     if (error != 0)
         return error == ENOMEM || error == ENOSPC ? D_NO_MEMORY : D_NO_SUCH_DEVICE;
 
@@ -250,12 +281,6 @@ static kern_return_t call_start(struct call *call, mach_port_t reply_port)
     calls++;
     disk_start(call->unit->disk, &call->transfer);
     return MIG_NO_REPLY;
-}
-
-/* To a send-once right an answer can be sent without waiting, ever. */
-static bool reply_is_possible(mach_msg_type_name_t type)
-{
-    return type == MACH_MSG_TYPE_PORT_SEND_ONCE;
 }
 
 kern_return_t ds_device_read(mach_port_t device, mach_port_t reply_port,

@@ -114,7 +114,8 @@ static void spread(struct mux *mux, const struct mux_port *from, const struct he
     }
 }
 
-static void frame_received(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void frame_received(void *context, enum net_completion_status status, uint32_t length,
+                           uint8_t flags)
 {
     struct mux_frame *frame = context;
     struct mux *mux = frame->mux;
@@ -141,7 +142,8 @@ static void frame_free(struct mux_frame *frame)
     frame->mux->free = frame;
 }
 
-static void frame_sent(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void frame_sent(void *context, enum net_completion_status status, uint32_t length,
+                       uint8_t flags)
 {
     struct mux_frame *frame = context;
 

@@ -23,51 +23,16 @@
 #include <kit/clock.h>
 
 #include "console.h"
+#include "device_port.h"
 #include "pattern.h"
 #include "shell.h"
 
 enum { RECORD_SIZE = 512, BYTES_MAX = 64 << 20, PARTS_MAX = 256, OPERATIONS_MAX = 1 << 20 };
 
-/* The kernel has no words for these. */
-static const char *code_name(kern_return_t code)
-{
-    static const char *const names[] = {
-        "D_IO_ERROR",    "D_WOULD_BLOCK",       "D_NO_SUCH_DEVICE", "D_ALREADY_OPEN",
-        "D_DEVICE_DOWN", "D_INVALID_OPERATION", "D_INVALID_RECNUM", "D_INVALID_SIZE",
-        "D_NO_MEMORY",   "D_READ_ONLY",
-    };
-
-    if (code == D_SUCCESS)
-        return "D_SUCCESS";
-    if (code >= D_IO_ERROR && code <= D_READ_ONLY)
-        return names[code - D_IO_ERROR];
-    return strerror(error_from_kernel(code));
-}
-
 static int complain(const char *command, const char *what, kern_return_t code)
 {
-    console_print("%s: %s: %s\n", command, what, code_name(code));
+    console_print("%s: %s: %s\n", command, what, device_code_name(code));
     return 1;
-}
-
-/* The device's port; null, and it was said why. */
-static mach_port_t device_port(const char *command, const char *name, dev_mode_t mode)
-{
-    mach_port_t master = MACH_PORT_NULL, device = MACH_PORT_NULL;
-    dev_name_t padded = "";
-    int error =
-        strlen(name) < sizeof(padded) ? startup_capability("device-master", &master) : ENAMETOOLONG;
-
-    if (error != 0) {
-        shell_complain(command, name, error);
-        return MACH_PORT_NULL;
-    }
-    strcpy(padded, name); /* the interface sends all of it */
-    kern_return_t code = device_open(master, mode, padded, &device);
-    port_release(master);
-    if (code != KERN_SUCCESS)
-        complain(command, name, code);
-    return code == KERN_SUCCESS ? device : MACH_PORT_NULL;
 }
 
 /* Each request that is in flight has a reply port of its own. */
@@ -234,7 +199,7 @@ static int device_status_run(unsigned count, char **words)
 
 static void told(const char *what, kern_return_t code)
 {
-    console_print("%s: %s\n", what, code_name(code));
+    console_print("%s: %s\n", what, device_code_name(code));
 }
 
 /* Calls that no other command makes. The first record is written to. */

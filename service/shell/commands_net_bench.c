@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Load for network devices, with a peer on the wire that knows what is wanted: it takes frames,
- * sends them back, or sends as many as it is asked for. A frame's data is told by its number, so
- * that one that is damaged, comes twice or is another's is noticed.
+ * Load for network devices, with a peer on the wire (peer.h).
  */
 #include <errno.h>
 #include <string.h>
@@ -11,24 +9,13 @@
 
 #include "console.h"
 #include "packet.h"
+#include "peer.h"
 #include "shell.h"
 #include "station.h"
 
 enum { LINK_LIMIT = 5000, FRAMES_MAX = 10000000, DEPTH_MAX = 256, DEPTH = 32 };
-enum { BYTES_LEAST = 60, TYPE = 0x88b5 /* IEEE 802: for local experiments */ };
-
 #define SILENCE (300 * CLOCK_MILLISECOND) /* after which what is missing is lost */
 #define WAITED  (5 * CLOCK_SECOND) /* and after which a peer that was asked does not answer */
-
-enum kind { TAKE = 1, ECHO = 2, ANSWER = 3, WANT = 4, GIVEN = 5 };
-
-/* Behind the Ethernet header; numbers are in the machine's order, the peer is on one like it. */
-struct header {
-    uint32_t kind, sequence;
-    uint32_t count, bytes; /* WANT: how many frames of how many bytes */
-};
-
-static const uint8_t peer[6] = {0x02, 0x6f, 0x62, 0, 0, 1};
 
 struct bench {
     uint32_t frames, bytes; /* bytes 0: each frame has another size */
@@ -43,52 +30,21 @@ static struct bench bench;
 
 static uint32_t length_of(uint32_t sequence, uint32_t bytes)
 {
-    uint32_t most = station.info->max_frame;
-
-    return bytes > 0 ? bytes : BYTES_LEAST + sequence * 37 % (most - BYTES_LEAST + 1);
-}
-
-static unsigned char data_of(uint32_t sequence, uint32_t at)
-{
-    return (unsigned char)(sequence * 31 + at * 7 + (at >> 8));
-}
-
-static void frame_fill(unsigned char *frame, const struct header *header, uint32_t length)
-{
-    memcpy(frame, peer, sizeof(peer));
-    memcpy(frame + 6, station.info->address, 6);
-    frame[12] = TYPE >> 8;
-    frame[13] = TYPE & 0xff;
-    memcpy(frame + PACKET_ETHERNET, header, sizeof(*header));
-    for (uint32_t at = PACKET_ETHERNET + sizeof(*header); at < length; at++)
-        frame[at] = data_of(header->sequence, at);
+    return peer_length(sequence, bytes, station.info->max_frame);
 }
 
 static bool frame_is_right(const unsigned char *frame, uint32_t length, uint32_t sequence)
 {
-    if (length != length_of(sequence, bench.bytes))
-        return false;
-    for (uint32_t at = PACKET_ETHERNET + sizeof(struct header); at < length; at++) {
-        if (frame[at] != data_of(sequence, at))
-            return false;
-    }
-    return true;
-}
-
-static bool header_get(const unsigned char *frame, uint32_t length, struct header *header)
-{
-    if (length < BYTES_LEAST || frame[12] != TYPE >> 8 || frame[13] != (TYPE & 0xff))
-        return false;
-    memcpy(header, frame + PACKET_ETHERNET, sizeof(*header));
-    return true;
+    return length == length_of(sequence, bench.bytes) &&
+           peer_data_is_right(frame, length, sequence);
 }
 
 static void echo_received(void *context, const unsigned char *frame, uint32_t length)
 {
-    struct header header;
+    struct peer_header header;
 
     (void)context;
-    if (!header_get(frame, length, &header) || header.kind != ANSWER)
+    if (!peer_header_get(frame, length, &header) || header.kind != PEER_ANSWER)
         return;
     uint32_t *place = &bench.outstanding[header.sequence % bench.depth];
     bench.last = clock_now();
@@ -102,29 +58,29 @@ static void echo_received(void *context, const unsigned char *frame, uint32_t le
 
 static void given_received(void *context, const unsigned char *frame, uint32_t length)
 {
-    struct header header;
+    struct peer_header header;
 
     (void)context;
-    if (!header_get(frame, length, &header) || header.kind != GIVEN)
+    if (!peer_header_get(frame, length, &header) || header.kind != PEER_GIVEN)
         return;
     bench.last = clock_now();
     *(frame_is_right(frame, length, header.sequence) ? &bench.answered : &bench.wrong) += 1;
 }
 
 /* False: there is no room now, or no driver. */
-static bool frame_send(enum kind kind, uint32_t sequence)
+static bool frame_send(enum peer_kind kind, uint32_t sequence)
 {
-    struct header header = {.kind = kind, .sequence = sequence};
-    uint32_t length = length_of(sequence, kind == WANT ? BYTES_LEAST : bench.bytes);
+    struct peer_header header = {.kind = kind, .sequence = sequence};
+    uint32_t length = length_of(sequence, kind == PEER_WANT ? PACKET_LEAST : bench.bytes);
     unsigned char *place = station_place(&station);
 
-    if (kind == WANT) {
+    if (kind == PEER_WANT) {
         header.count = bench.frames;
         header.bytes = bench.bytes;
     }
     if (!place)
         return false;
-    frame_fill(place, &header, length);
+    peer_frame_make(place, station.info->address, &header, length);
     return station_send(&station, length) == 0;
 }
 
@@ -159,7 +115,7 @@ static int echo_run(void)
 
     bench.last = clock_now();
     while (next < bench.frames || is_any_on_its_way()) {
-        while (next < bench.frames && !is_on_its_way(next) && frame_send(ECHO, next)) {
+        while (next < bench.frames && !is_on_its_way(next) && frame_send(PEER_ECHO, next)) {
             bench.outstanding[next % bench.depth] = next + 1;
             bench.sent++;
             next++;
@@ -176,7 +132,7 @@ static int transmit_run(void)
     uint32_t next = 0;
 
     while (next < bench.frames || station.sent + station.dropped < bench.sent) {
-        while (next < bench.frames && frame_send(TAKE, next)) {
+        while (next < bench.frames && frame_send(PEER_TAKE, next)) {
             bench.sent++;
             next++;
         }
@@ -194,7 +150,7 @@ static int receive_run(void)
     while (bench.answered + bench.wrong < bench.frames) {
         uint64_t now = clock_now();
         if (bench.last == 0 && (asked == 0 || now - asked > CLOCK_SECOND)) {
-            frame_send(WANT, 0);
+            frame_send(PEER_WANT, 0);
             asked = now;
         }
         if (net_client_wait(station.client, 50) == ENODEV)
@@ -248,7 +204,7 @@ static int bench_run(unsigned count, char **words)
     if (!mode || count < 4 || count > 6 || !shell_number(words[3], &frames) ||
         (count > 4 && !shell_number(words[4], &bytes)) ||
         (count > 5 && !shell_number(words[5], &depth)) || frames == 0 || frames > FRAMES_MAX ||
-        (bytes != 0 && bytes < BYTES_LEAST) || bytes > NET_FRAME_MOST || depth == 0 ||
+        (bytes != 0 && bytes < PACKET_LEAST) || bytes > NET_FRAME_MOST || depth == 0 ||
         depth > DEPTH_MAX)
         return SHELL_USAGE;
     bench = (struct bench){

@@ -8,7 +8,8 @@
 
 enum { LINE = 64, MEMORY_MOST = 2 << 20 };
 
-static void receive_done(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void receive_done(void *context, enum net_completion_status status, uint32_t length,
+                         uint8_t flags)
 {
     struct station_slot *slot = context;
     struct station *station = slot->station;
@@ -22,7 +23,8 @@ static void receive_done(void *context, enum net_status status, uint32_t length,
     slot->busy = net_client_receive(station->client, &slot->place, receive_done, slot) == 0;
 }
 
-static void send_done(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void send_done(void *context, enum net_completion_status status, uint32_t length,
+                      uint8_t flags)
 {
     struct station_slot *slot = context;
 

@@ -62,7 +62,7 @@ const char *net_client_link_name(const struct net_client_link *self)
 
 static void submit(bool sends);
 
-static void done(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void done(void *context, enum net_completion_status status, uint32_t length, uint8_t flags)
 {
     struct token *token = context;
 

@@ -7,11 +7,15 @@ from machine.nic import NAMES, NicTest
 from machine.vm import ROOT
 
 
+def shared_conf(kind, clients=4):
+    """The configuration by which a card of that kind is shared."""
+    with open(os.path.join(ROOT, "server/supervisor/supervisor.conf"), "rb") as file:
+        return file.read() + f"{NAMES[kind]}m = {NAMES[kind]} clients={clients}\n".encode()
+
+
 class NetMux(NicTest):
-    def shared_image(self, kind, clients=4):
-        with open(os.path.join(ROOT, "server/supervisor/supervisor.conf"), "rb") as file:
-            conf = file.read() + f"{NAMES[kind]}m = {NAMES[kind]} clients={clients}\n".encode()
-        return self.make_image(f"shared-{kind}.iso", {"supervisor.conf": conf})
+    def shared_image(self, kind):
+        return self.make_image(f"shared-{kind}.iso", {"supervisor.conf": shared_conf(kind)})
 
     def test_each_client_has_its_own(self):
         """Traffic with the peer under every address; between two of them; nothing under a stolen one."""

@@ -64,13 +64,15 @@ static int setup(void **state)
     return 0;
 }
 
-static void sent_done(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void sent_done(void *context, enum net_completion_status status, uint32_t length,
+                      uint8_t flags)
 {
     (void)context, (void)length, (void)flags;
     sent[status]++;
 }
 
-static void received_done(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void received_done(void *context, enum net_completion_status status, uint32_t length,
+                          uint8_t flags)
 {
     (void)flags;
     received[status]++;

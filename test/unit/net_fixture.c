@@ -21,7 +21,7 @@ void net_test_close(struct net_test *test)
     net_client_close(test->client);
 }
 
-static void sent(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void sent(void *context, enum net_completion_status status, uint32_t length, uint8_t flags)
 {
     struct net_test *test = context;
 
@@ -30,7 +30,8 @@ static void sent(void *context, enum net_status status, uint32_t length, uint8_t
     test->sent[status]++;
 }
 
-static void received(void *context, enum net_status status, uint32_t length, uint8_t flags)
+static void received(void *context, enum net_completion_status status, uint32_t length,
+                     uint8_t flags)
 {
     struct net_test *test = context;
 

@@ -200,7 +200,8 @@ static void client_receive(unsigned number, uint16_t first, unsigned count)
         submit(number, NET_RECEIVE, (uint16_t)(first + i), 1526);
 }
 
-static void card_complete(unsigned which, enum net_status status, uint32_t length, uint8_t flags)
+static void card_complete(unsigned which, enum net_completion_status status, uint32_t length,
+                          uint8_t flags)
 {
     const struct net_completion completion = {.slot = link.sent[which].slot,
                                               .generation = link.sent[which].generation,
@@ -222,7 +223,7 @@ static void card_receive(unsigned which, const uint8_t *to, uint32_t length)
     turn();
 }
 
-static unsigned came(unsigned number, enum net_status status)
+static unsigned came(unsigned number, enum net_completion_status status)
 {
     unsigned count = 0;
 
