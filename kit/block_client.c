@@ -245,8 +245,9 @@ static bool moves_data(const struct block_client_request *request)
 }
 
 /* A completion counts only if its slot is in flight and it answers what was asked there last. What
- * is still in the batch cannot have been answered: its slot would be free while it is sent. */
-static inline void completion_take(struct block_client *client,
+ * is still in the batch cannot have been answered: its slot would be free while it is sent. False:
+ * what it says cannot be. */
+static inline bool completion_take(struct block_client *client,
                                    const struct block_completion *completion)
 {
     uint16_t slot = completion->slot;
@@ -254,26 +255,30 @@ static inline void completion_take(struct block_client *client,
 
     if (slot >= BLOCK_SLOTS || !request->sent || request->generation != completion->generation) {
         client->rejected++;
-        return;
+        return true;
     }
     enum block_status status = (enum block_status)completion->status;
     uint64_t length =
         !moves_data(request) ? 0 : (uint64_t)request->submission.count * client->info.block_size;
-    if (status == BLOCK_STATUS_OK && completion->length != length)
-        status = BLOCK_STATUS_DEVICE;
+    if (!block_completion_is_possible(completion, length))
+        return false;
     if ((request->submission.operation == BLOCK_READ && client->state == BLOCK_CLIENT_RUNNING) ||
         rest_take(client, slot, &status))
         request_end(client, request, slot, status);
+    return true;
 }
 
 void block_client_take(struct block_client *client, const struct block_completion *completions,
                        unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (client->state != BLOCK_CLIENT_KEPT)
-            completion_take(client, &completions[i]);
-        else
-            block_client_replay_take(client, &completions[i]);
+        bool possible = client->state != BLOCK_CLIENT_KEPT
+                            ? completion_take(client, &completions[i])
+                            : block_client_replay_take(client, &completions[i]);
+        if (!possible) { /* nothing that this driver says counts any more */
+            block_client_lost(client);
+            return;
+        }
     }
     if (client->state == BLOCK_CLIENT_KEPT || client->state == BLOCK_CLIENT_ALONE)
         block_client_replay_step(client);

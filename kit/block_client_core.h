@@ -82,8 +82,8 @@ void block_client_note_buffer(struct block_client *client, uint32_t buffer, void
 void block_client_keep(struct block_client *client, uint32_t buffer);
 
 /* For one who does not believe its driver: what is written again after a driver's death is read
- * back, into a buffer of BLOCK_KEEP_SIZE bytes, and written once more where it is not there. If that
- * does not help the next flush fails. */
+ * back, into a buffer of BLOCK_KEEP_SIZE bytes, and written once more where it is not there. If
+ * that does not help the next flush fails. */
 void block_client_doubt(struct block_client *client, uint32_t buffer);
 
 /* Whether this session needs to keep anything. */
@@ -109,12 +109,19 @@ int block_client_resume(struct block_client *client);
 /* For a caller that waits: until it is running. ENODEV: it has failed for good. */
 int block_client_recover(struct block_client *client);
 
-/* Between the core's files. Hand a request to the driver; end one; a completion in replay. */
+/* Between the core's files. Hand a request to the driver; end one; a completion in replay (false:
+ * it cannot be); whether one of a request for so many bytes can be. */
 void block_client_request_send(struct block_client *client, uint16_t slot);
 void block_client_request_end(struct block_client *client, uint16_t slot, enum block_status status);
-void block_client_replay_take(struct block_client *client,
+bool block_client_replay_take(struct block_client *client,
                               const struct block_completion *completion);
 void block_client_replay_step(struct block_client *client);
+static inline bool block_completion_is_possible(const struct block_completion *completion,
+                                                uint64_t length)
+{
+    return completion->status <= BLOCK_STATUS_GONE &&
+           (completion->status != BLOCK_STATUS_OK || completion->length == length);
+}
 
 /* By the host. ENODEV: the driver is gone. */
 int block_client_link_send(struct block_client_link *link,

@@ -199,7 +199,7 @@ static bool kept_is_there(const struct block_client *client, unsigned slot)
            0;
 }
 
-void block_client_replay_take(struct block_client *client,
+bool block_client_replay_take(struct block_client *client,
                               const struct block_completion *completion)
 {
     unsigned slot = completion->slot;
@@ -207,8 +207,11 @@ void block_client_replay_take(struct block_client *client,
     if (slot >= BLOCK_CLIENT_BATCH || !(client->replay.pending & 1u << slot) ||
         completion->generation != client->replay.generation) {
         client->rejected++;
-        return;
+        return true;
     }
+    const struct block_kept *kept = block_keep_get(&client->keep, client->replay.first + slot);
+    if (!block_completion_is_possible(completion, kept->length))
+        return false;
     client->replay.pending &= ~(1u << slot);
     client->replay.under_way--;
     if (client->replay.reading) {
@@ -220,6 +223,7 @@ void block_client_replay_take(struct block_client *client,
         kept_failed(client, why);
         client->replay.left &= ~(1u << slot);
     }
+    return true;
 }
 
 /* The oldest request that is not sent and over which at least so many drivers died; BLOCK_SLOTS. */

@@ -145,7 +145,7 @@ static int class_find(struct block_client_link *link)
         return error;
     bool same = class == link->class;
     if (same)
-        driver_complain(link, "it ended a session");
+        driver_complain(link, "it broke off a session, or the protocol");
     port_release(link->class);
     link->class = class;
     return same ? EAGAIN : 0;
@@ -614,6 +614,10 @@ static bool link_turn(struct block_client_link *link)
             return !queue_sleep(&link->queue);
         }
         block_client_take(link->client, completions, count);
+        if (link->client->state == BLOCK_CLIENT_LOST) { /* one of them cannot be */
+            driver_lost(link);
+            return true;
+        }
     }
     return true;
 }

@@ -111,6 +111,17 @@ mach_port_t child_right_copy(mach_port_t right)
     return code == KERN_SUCCESS ? right : MACH_PORT_NULL; /* it died meanwhile */
 }
 
+unsigned long long child_memory(const struct child *child)
+{
+    struct task_basic_info info = {0};
+    mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
+
+    if (child->task.task == MACH_PORT_NULL ||
+        task_info(child->task.task, TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS)
+        return 0;
+    return info.resident_size / 1024;
+}
+
 void child_end(struct child *child, enum child_state state, const char *cause)
 {
     child->state = state;

@@ -146,6 +146,9 @@ const struct child_offer *child_offer_of(const struct child *child, const char *
 const struct child_offer *child_offer_in(const struct child *child, const char *name,
                                          const char *class);
 
+/* How much memory its task has, in KiB; 0 if it has none. */
+unsigned long long child_memory(const struct child *child);
+
 /* One more reference on a send right. */
 mach_port_t child_right_copy(mach_port_t right);
 

@@ -346,17 +346,6 @@ static const char *state_name(enum child_state state)
     return names[state];
 }
 
-static unsigned long long resident_kib(const struct child *child)
-{
-    struct task_basic_info info = {0};
-    mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
-
-    if (child->task.task == MACH_PORT_NULL ||
-        task_info(child->task.task, TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS)
-        return 0;
-    return info.resident_size / 1024;
-}
-
 void drivers_report(struct text *text)
 {
     static const char *const kinds[] = {"server", "driver", "service"};
@@ -368,7 +357,7 @@ void drivers_report(struct text *text)
         uint64_t uptime = up ? clock_now() - child->started : 0;
         text_print(text, "%-12s %-8s %-10s %5u %11llu %6llu.%03llu %8u  %s\n", child->name,
                    kinds[child->kind], state_name(child->state), child->task.task,
-                   resident_kib(child), (unsigned long long)(uptime / CLOCK_SECOND),
+                   child_memory(child), (unsigned long long)(uptime / CLOCK_SECOND),
                    (unsigned long long)(uptime % CLOCK_SECOND / CLOCK_MILLISECOND), child->restarts,
                    child->cause[0] ? child->cause : "-");
     }

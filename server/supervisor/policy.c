@@ -31,6 +31,8 @@ static int restart_parse(struct policy *policy, const char *key, const char *val
         policy->restart.deaths = number;
     else if (strcmp(key, "watch") == 0 && number > 0)
         policy->watch = number;
+    else if (strcmp(key, "memory") == 0 && number > 0)
+        policy->memory = number;
     else
         return 0;
     return 1;
@@ -77,12 +79,15 @@ const char *policy_settings(const struct policy *policy, const char *program)
     return "";
 }
 
+static const struct policy policy_default = {
+    .restart = RESTART_LIMITS_DEFAULT, .watch = 1000, .memory = 64};
+
 int policy_parse(const char *text, size_t size, struct policy *policy, char *problem,
                  size_t problem_size)
 {
     int line = -1;
 
-    *policy = (struct policy){.restart = RESTART_LIMITS_DEFAULT, .watch = 1000};
+    *policy = policy_default;
     char *copy = size <= TEXT_SIZE_MAX && !memchr(text, '\0', size) ? calloc(1, size + 1) : NULL;
     if (copy) {
         memcpy(copy, text, size);
@@ -91,13 +96,14 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
     }
     if (line == 0)
         return 0;
-    *policy = (struct policy){.restart = RESTART_LIMITS_DEFAULT, .watch = 1000};
+    *policy = policy_default;
     if (line > 0)
-        snprintf(problem, problem_size,
-                 "line %d: neither [faults] policy = log or stop, [restart] quick, deaths or watch "
-                 "= NUMBER, "
-                 "nor [settings] PROGRAM = NAME=NUMBER, nor [integrity] NAME = DISKS, nor [network] NAME = CARD",
-                 line);
+        snprintf(
+            problem, problem_size,
+            "line %d: neither [faults] policy = log or stop, [restart] quick, deaths, watch or "
+            "memory = NUMBER, nor [settings] PROGRAM = NAME=NUMBER, nor [integrity] NAME = "
+            "DISKS, nor [network] NAME = CARD",
+            line);
     else
         snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);
     return EBADMSG;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Whether drivers still listen: each is asked again and again, and one that has not answered the
- * last time is ended.
+ * Whether drivers still listen, and keep within bounds: each is asked again and again, and one that
+ * has not answered the last time is ended, and one whose memory grows and grows.
  */
 #include <stdint.h>
 
@@ -57,21 +57,31 @@ static uint64_t where_is(const struct child *child)
     return state.rip;
 }
 
+static void driver_look(struct child *child)
+{
+    unsigned long long memory = child_memory(child);
+
+    if (child->unanswered > 1) {
+        journal_note(LOG_ERROR, "%s: does not answer: its task is ended (at %llx)", child->name,
+                     (unsigned long long)where_is(child));
+        child_end(child, CHILD_DIED, "hung");
+    } else if (memory / 1024 > supervisor_policy.memory) {
+        journal_note(LOG_ERROR, "%s: has %llu KiB of memory: its task is ended", child->name,
+                     memory);
+        child_end(child, CHILD_DIED, "too much memory");
+    } else {
+        driver_ask(child);
+    }
+}
+
 static void look(void *context)
 {
     static struct clock_timer timer;
 
     (void)context;
     for (struct child *child = child_first(); child; child = child->next) {
-        if (child->kind != CHILD_DRIVER || child->state != CHILD_RUNNING)
-            continue;
-        if (child->unanswered > 1) {
-            journal_note(LOG_ERROR, "%s: does not answer: its task is ended (at %llx)", child->name,
-                         (unsigned long long)where_is(child));
-            child_end(child, CHILD_DIED, "hung");
-        } else {
-            driver_ask(child);
-        }
+        if (child->kind == CHILD_DRIVER && child->state == CHILD_RUNNING)
+            driver_look(child);
     }
     clock_timer_start(&timer, supervisor_policy.watch * CLOCK_MILLISECOND, look, NULL);
 }

@@ -13,12 +13,13 @@
 
 #include <host/mach/error.h>
 #include <kit/block_client.h>
+#include <kit/clock.h>
 
 #include "console.h"
 #include "pattern.h"
 #include "shell.h"
 
-enum { BLOCKS_MAX = 4096, DEPTH_MAX = 64, LENGTH_MAX = 32, UNIT_MAX = 4096 };
+enum { BLOCKS_MAX = 4096, DEPTH_MAX = 64, LENGTH_MAX = 32, UNIT_MAX = 4096, SILENCES_MAX = 200 };
 
 /* What the blocks of the device last named hold. */
 static struct {
@@ -45,6 +46,10 @@ struct churn {
     uint64_t left, random;
     uint64_t failed, wrong;
     struct piece piece[DEPTH_MAX];
+
+    uint64_t heard; /* clock_now's, of the last completion */
+    unsigned recoveries, silences;
+    uint64_t silence[SILENCES_MAX]; /* nanoseconds without a completion, when a driver had died */
 };
 
 static uint32_t random_below(struct churn *churn, uint32_t limit)
@@ -76,10 +81,32 @@ static void blocks_compare(const struct piece *piece)
     }
 }
 
+static void silence_note(struct churn *churn)
+{
+    unsigned recoveries = block_client_counts(churn->client).recoveries;
+    uint64_t now = clock_now();
+
+    if (recoveries != churn->recoveries && churn->silences < SILENCES_MAX)
+        churn->silence[churn->silences++] = now - churn->heard;
+    churn->recoveries = recoveries;
+    churn->heard = now;
+}
+
+static void silences_report(const struct churn *churn)
+{
+    if (churn->silences == 0)
+        return;
+    console_print("churn: silent for");
+    for (unsigned i = 0; i < churn->silences; i++)
+        console_print(" %llu", (unsigned long long)churn->silence[i] / 1000);
+    console_print(" us\n");
+}
+
 static void piece_done(void *context, enum block_status status)
 {
     struct piece *piece = context;
 
+    silence_note(piece->churn);
     piece->busy = false;
     memset(&known.busy[piece->block], false, piece->count * sizeof(known.busy[0]));
     piece->churn->failed += status != BLOCK_STATUS_OK;
@@ -203,6 +230,7 @@ static int churn_run(unsigned count, char **words)
     int error = churn_open(&churn, words[1], blocks, (unsigned)depth);
     if (error != 0)
         return shell_complain("churn", words[1], error);
+    churn.heard = clock_now();
     error = all_verify(&churn);
     uint64_t before = churn.wrong;
     if (error == 0)
@@ -211,6 +239,7 @@ static int churn_run(unsigned count, char **words)
         error = all_verify(&churn);
     struct block_client_counts counts = block_client_counts(churn.client);
     block_client_close(churn.client);
+    silences_report(&churn);
     console_print(
         "churn: %llu done, %llu failed, %llu wrong before, %llu wrong; %u drivers died, %u "
         "replayed, %u rewritten, %u poisoned, %u rejected%s%s\n",

@@ -11,7 +11,7 @@ HOT = re.compile(r"^(nvme_io_(submit|poll|kick|is_ready)|nvme_queue_(submit|kick
                  r"|completions_take|queue_(look|sleep|awake)|link_deliver|turn|loop_once|loop_send"
                  r"|port_internal_dispatch|interrupt|interrupt_message)$")
 CONDITIONAL = re.compile(r"^j(?!mp)")
-KINDS = ("bit", "branch", "store", "count", "register", "loop", "return", "data")
+KINDS = ("bit", "branch", "store", "bound", "count", "pointer", "register", "loop", "hang", "return", "data")
 
 
 class Program:
@@ -26,6 +26,7 @@ class Program:
             elif code and HOT.match(function):
                 self.instructions.append((int(code[1], 16), bytes.fromhex(code[2]), code[3], code[4]))
         symbols = subprocess.run(["nm", "-S", path], check=True, capture_output=True, text=True).stdout
+        self.sleep = int(re.search(r"^([0-9a-f]+) [0-9a-f]+ T clock_sleep$", symbols, re.M)[1], 16)
         self.data = [(int(a, 16), int(s, 16), n) for a, s, n in
                      re.findall(r"^([0-9a-f]+) ([0-9a-f]+) [bBdD] (\S+)$", symbols, re.M)]
         if not self.instructions or not self.data:
@@ -38,6 +39,8 @@ class Program:
             return address + random.randrange(size), bytes([random.randrange(256)])
         while True:
             address, code, mnemonic, operands = random.choice(self.instructions)
+            if kind == "hang":
+                return address, self.make_hang(address)
             made = getattr(self, "make_" + kind)(code, mnemonic, operands, random)
             if made and made != code:
                 return address, made
@@ -54,6 +57,31 @@ class Program:
             return None
         at = 1 if code[0] == 0x0f else 0
         return code[:at] + bytes([code[at] ^ 1]) + code[at + 1:]
+
+    @staticmethod
+    def make_bound(code, mnemonic, _operands, _random):
+        """A loop off by one: whether it takes the limit itself, too (jb and jbe, jl and jle, and their opposites)."""
+        at = 1 if code[0] == 0x0f else 0
+        pairs = {0x2: 0x6, 0x6: 0x2, 0x3: 0x7, 0x7: 0x3, 0xc: 0xe, 0xe: 0xc, 0xd: 0xf, 0xf: 0xd}
+        other = pairs.get(code[at] & 0xf) if CONDITIONAL.match(mnemonic) else None
+        return None if other is None else code[:at] + bytes([code[at] & 0xf0 | other]) + code[at + 1:]
+
+    def make_hang(self, address):
+        """mov $0x7fffffff,%edi; call clock_sleep; jmp to the first: it listens to nobody any more."""
+        call = (self.sleep - (address + 10)) & 0xffffffff
+        return b"\xbf\xff\xff\xff\x7f\xe8" + call.to_bytes(4, "little") + b"\xeb\xf4"
+
+    @staticmethod
+    def make_pointer(code, mnemonic, operands, random):
+        """Any number instead of what is loaded into a 64-bit register."""
+        load = mnemonic == "mov" and code[0] & 0xf8 == 0x48 and len(code) > 5 and code[1] == 0x8b
+        if not load or not operands.partition(",%r")[2]:
+            return None
+        register = code[2] >> 3 & 7
+        wild = random.getrandbits(32).to_bytes(4, "little")
+        if code[0] & 4:  # r8 to r15
+            return (b"\x41" + bytes([0xb8 | register]) + wild + b"\x90" * (len(code) - 6))
+        return bytes([0xb8 | register]) + wild + b"\x90" * (len(code) - 5)
 
     @staticmethod
     def make_store(code, mnemonic, operands, _random):

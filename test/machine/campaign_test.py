@@ -3,12 +3,13 @@
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 from machine.vm import ROOT
 
 
-NOTHING = ("--kills", "0", "--faults", "0", "--power", "0", "--throughput", "0")
+NOTHING = ("--kills", "0", "--faults", "0", "--deeds", "0", "--power", "0", "--throughput", "0")
 
 
 class Campaign(unittest.TestCase):
@@ -21,6 +22,16 @@ class Campaign(unittest.TestCase):
     def test_kills(self):
         out = self.run_campaign("--kills", "150", "--seed", "7")
         self.assertRegex(out, r"(?m)^kills +150 +lost 0 +failed requests 0 +wrong blocks 0 ")
+        self.assertRegex(out, r"(?m)^last completion before a kill to the first after it, virtual us: p50 \d+, p99 \d+, max \d+ \([1-9]")
+
+    def test_what_is_done_is_not_done_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            results = os.path.join(folder, "results")
+            first = self.run_campaign("--faults", "4", "--seed", "7", "--results", results)
+            again = self.run_campaign("--faults", "4", "--seed", "7", "--results", results)
+        self.assertIn("campaign: 1 of 1 boots", first)
+        self.assertNotIn("boots", again)
+        self.assertEqual(first[first.index("faults "):], again[again.index("faults "):])
 
     def test_faults(self):
         out = self.run_campaign("--faults", "50", "--seed", "7")
@@ -34,6 +45,17 @@ class Campaign(unittest.TestCase):
         self.assertTrue(row, out)
         self.assertGreater(int(row[1]), 5, out)
         self.assertEqual(int(row[2]), 0, out)  # without it two of them are wrong data
+
+    def test_a_driver_that_misbehaves(self):
+        out = self.run_campaign("--deeds", "50", "--seed", "7")
+        rows = {name: list(map(int, counts.split())) for name, counts in
+                re.findall(r"^(\S+) +((?:\d+ +){4}\d+)$", out, re.M)}
+        self.assertEqual(rows["all"][0], 50, out)
+        for name, (_, _, _, failed, wrong) in rows.items():
+            self.assertEqual(failed, 0, f"{name}:\n{out}")
+            if name not in ("forged", "all"):  # nobody can tell without the integrity filter
+                self.assertEqual(wrong, 0, f"{name}:\n{out}")
+        self.assertGreater(rows["all"][2], 10, out)
 
     def test_power_failures(self):
         out = self.run_campaign("--power", "3", "--seed", "7")

@@ -147,15 +147,23 @@ static void lies_do_not_count(void **state)
     assert_int_equal(done_count, 2);
 }
 
-static void success_of_the_wrong_length_is_none(void **state)
+/* The request is not failed for it: the next driver is asked, if there is one. */
+static void what_cannot_be_ends_the_session(void **state)
 {
-    (void)state;
-    assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 2, 0, 0, done, NULL), 0);
-    driver.forged[0] = (struct block_completion){
-        .slot = client.batch[0].slot, .generation = client.batch[0].generation, .length = 512};
-    driver.forged_count = 1;
-    assert_int_equal(block_client_wait(&client, true), 0);
-    assert_int_equal(done_status, BLOCK_STATUS_DEVICE);
+    static const struct block_completion impossible[] = {
+        {.length = 512}, {.length = 1025}, {.status = 8}, {.status = UINT16_MAX, .length = 1024}};
+
+    for (unsigned i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++) {
+        setup(state);
+        assert_int_equal(block_client_submit(&client, BLOCK_READ, 0, 2, 0, 0, done, NULL), 0);
+        driver.forged[0] = impossible[i];
+        driver.forged[0].slot = client.batch[0].slot;
+        driver.forged[0].generation = client.batch[0].generation;
+        driver.forged_count = 1;
+        assert_int_equal(block_client_wait(&client, true), ENODEV);
+        assert_int_equal(done_count, 1);
+        assert_int_equal(done_status, BLOCK_STATUS_GONE);
+    }
     assert_int_equal(block_status_error((enum block_status)200), EIO);
 }
 
@@ -233,7 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(transfers_are_split_and_all_in_flight, setup),
         cmocka_unit_test_setup(lies_do_not_count, setup),
-        cmocka_unit_test_setup(success_of_the_wrong_length_is_none, setup),
+        cmocka_unit_test_setup(what_cannot_be_ends_the_session, setup),
         cmocka_unit_test_setup(a_dead_driver_fails_everything_once, setup),
         cmocka_unit_test_setup(slots_run_out_and_come_back, setup),
         cmocka_unit_test_setup(what_was_not_sent_has_no_answer, setup),

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One fault after the other in a driver, each with a load and then a new driver: what became of it."""
+import collections
+import os
+import random
+import re
+
+import deeds
+import faults
+from stand import BUILD
+
+AT_ONCE = 50  # faults of one boot: what the shell takes in a line
+RESTARTS = re.compile(r"^nvme0 +(\d+) +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +\d+$", re.M)  # of stats
+OUTCOMES = ("no effect", "recovered", "failed", "wrong data")
+KINDS = {"faults": faults.KINDS, "deeds": deeds.KINDS}
+
+
+def sources(stand, part):
+    """Who draws the faults, and the boot image with the program that they are for."""
+    if part == "faults":
+        return faults.Program(os.path.join(BUILD, "boot", "nvme")), stand.image("plain")
+    path = os.path.join(BUILD, "boot", "wicked")
+    with open(path, "rb") as file:
+        return deeds.Orders(path), stand.image("wicked", {"nvme": file.read()})
+
+
+def boot(stand, image, chosen, seed):
+    """Outcomes of as many of those as there was something to be seen of, and completions that clients refused."""
+    stand.disk_make()
+    churn = f"churn {stand.device} 512"
+    commands = [f"{churn} 100 8", "stats"]
+    for i, (_, address, code) in enumerate(chosen):
+        commands += [f"fault nvme0 {address:#x} {code.hex()}", f"{churn} 150 16 {seed + i}", "stats",
+                     "kill nvme0", "sleep 100", f"{churn} 0 1"]
+    out, _ = stand.boot([*commands, f"{churn} 100 8"], 1800, image)
+    found = stand.churn_judge(out, 2 * len(chosen) + 2)
+    if stand.problems:
+        return [], 0
+    restarts = [int(count) for count in RESTARTS.findall(out)]
+    outcomes = []
+    for i in range(len(chosen)):
+        counts, after = found[2 * i + 1], found[2 * i + 2]
+        if after["no disk"] and not stand.table_is_whole():
+            outcomes.append("wrong data")
+            break  # it wrote over the partition table: from here on there is nothing to be seen
+        replaced = restarts[i + 1] - restarts[i] > (i > 0)  # not only by our kill
+        outcomes.append("wrong data" if counts["wrong"] or after["wrong before"] else "failed" if counts["failed"] else
+                        "recovered" if replaced else "no effect")
+    return outcomes, sum(counts["rejected"] for counts in found)
+
+
+def run(stand, part, number, seed):
+    """So many, in one boot if the disk stays whole; (kind, address, bytes, outcome) of each, and completions that
+    clients refused."""
+    program, image = sources(stand, part)
+    draw = random.Random(seed)
+    chosen = []
+    for _ in range(number):
+        kind = KINDS[part][draw.randrange(len(KINDS[part]))]
+        chosen.append((kind, *program.draw(kind, draw)))
+    outcomes, rejected = [], 0
+    while len(outcomes) < number and not stand.problems:
+        more, refused = boot(stand, image, chosen[len(outcomes):], seed + len(outcomes))
+        outcomes += more
+        rejected += refused
+    rows = [(kind, address, code.hex(), outcome) for (kind, address, code), outcome in zip(chosen, outcomes)]
+    for kind, address, code, outcome in rows:
+        if outcome in ("wrong data", "failed"):
+            print(f"campaign: seed {seed}: {kind} at {address:#x}: {code}: {outcome}", flush=True)
+    return {"outcomes": rows, "rejected": rejected}
+
+
+def report(part, results):
+    outcomes = [outcome for result in results for outcome in result["outcomes"]]
+    table = collections.Counter((kind, outcome) for kind, _, _, outcome in outcomes)
+    print(f"{part:14} {'events':>7}" + "".join(f" {name:>11}" for name in OUTCOMES))
+    for kind in (*KINDS[part], "all"):
+        row = [sum(count for (k, o), count in table.items() if o == name and kind in (k, "all")) for name in OUTCOMES]
+        print(f"{kind:14} {sum(row):7}" + "".join(f" {count:11}" for count in row))
+    print(f"completions that clients refused: {sum(result['rejected'] for result in results)}")

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kills at random times, under churn on one partition and file operations on another: nothing may be lost, no request
+may fail."""
+import collections
+import random
+import re
+
+from stand import COUNTS
+
+AT_ONCE = 1000  # kills of one boot
+
+
+def remarkable(log):
+    """The log without what is said at every restart."""
+    return "".join(f"{line}\n" for line in log.splitlines()
+                   if line.startswith("[") and not re.search(r"running again|blocks (of|from) \d+", line))
+
+
+def run(stand, number, seed):
+    """How many kills there were, what the loads counted, and how long recoveries took."""
+    stand.disk_make()
+    stand.file_system_make()
+    rounds = max(1, number * stand.options.period // 1200)
+    load = []
+    for i in range(rounds):
+        load += [f"churn nvme0n1p1 4096 6000 {random.Random(seed + i).choice((1, 4, 16, 64))} {seed + i}",
+                 f"cp /big /copy{i % 7}", f"mkdir /d{i}", f"sha256sum /copy{i % 7}"]
+        if i % 3 == 2:
+            load += [f"rm /copy{(i - 1) % 7}", f"rm /d{i - 1}", "sync"]
+    out, log = stand.boot(["mount nvme0n1p2", f"kill nvme0 {number} {stand.options.period} {seed}", *load,
+                           "sleep 3000", "drivers", "umount /"], 3000)
+    found = stand.churn_judge(out, rounds)
+    if any(counts["failed"] or counts["wrong before"] or counts["wrong"] for counts in found):
+        stand.problem("a load met with an error or wrong data", out + remarkable(log))
+    if len(set(re.findall(r"^([0-9a-f]{64}) ", out, re.M))) > 1 or re.search(r"^(cp|mkdir|rm|sync|umount|sha256sum): ", out, re.M):
+        stand.problem("the file system's load met with an error or wrong data", out + remarkable(log))
+    stand.file_system_check()
+    started = [int(us) for us in re.findall(r"running again, (\d+) us after", log)]
+    killed = re.search(r"nvme0: killed (\d+) times", log)
+    totals = collections.Counter()
+    for counts in found:
+        totals.update({name: counts[name] for name in COUNTS})
+    silent = [int(us) for line in re.findall(r"^churn: silent for ([\d ]+) us$", out, re.M) for us in line.split()]
+    return {"kills": int(killed[1]) if killed else len(started), "totals": totals, "started": started, "silent": silent}
+
+
+def report(results, problems):
+    done, totals, times = 0, collections.Counter(), {"started": [], "silent": []}
+    for result in results:
+        done += result["kills"]
+        totals.update(result["totals"])
+        for name in times:
+            times[name] += result[name]
+    print(f"kills       {done:6}  lost {problems}  failed requests {totals['failed']}  "
+          f"wrong blocks {totals['wrong'] + totals['wrong before']}  of {totals['operations']} requests; "
+          f"replayed {totals['replayed']}, rewritten {totals['rewritten']}")
+    for name, what in (("started", "start of the driver to its readiness"), ("silent", "last completion before a kill to the first after it")):
+        taken = sorted(times[name])
+        if taken:
+            print(f"{what}, virtual us: p50 {taken[len(taken) // 2]}, p99 {taken[len(taken) * 99 // 100]}, "
+                  f"max {taken[-1]} ({len(taken)} of them)")

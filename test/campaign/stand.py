@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""stand - where a part of the campaign is run: a disk with two partitions, boot images, and what `churn` said."""
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+BUILD = os.path.join(ROOT, "build")
+PATH = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
+# A driver that hangs spins for as long as nobody looks: with counted instructions that is what a fault costs.
+CONFIGURATION = b"[restart]\nquick = 40\ndeaths = 100000\nwatch = 50\nmemory = 8\n"
+FILTERS = {"one": b"[integrity]\nchecked0 = nvme0n1p1 sample=1\n",
+           "mirror": b"[integrity]\nchecked0 = nvme0n1p1 nvme1n1p1 sample=1\n"}
+SECTOR, FIRST, FILES, FILES_SIZE = 512, 2048, 20480, 131072  # of the disk, in sectors
+CHURN = re.compile(r"^churn: (?:(\d+) done, (\d+) failed, (\d+) wrong before, (\d+) wrong; (\d+) drivers died, (\d+) replayed,"
+                   r" (\d+) rewritten, (\d+) poisoned, (\d+) rejected(; it ended early: .*)?|(?:nvme0n1p1|checked0): (.*))$", re.M)
+COUNTS = ("operations", "failed", "wrong before", "wrong", "died", "replayed", "rewritten", "poisoned", "rejected")
+
+
+class Stand:
+    """Its folder is its own: several are at work at the same time."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.disk = os.path.join(folder, "disk.img")
+        self.device = "checked0" if options.filter else "nvme0n1p1"
+        self.problems = []
+
+    def image(self, name, files=None):
+        """A boot image in the folder above, which all stands share."""
+        sys.path.insert(0, os.path.join(ROOT, "test"))
+        from machine import image
+        path = os.path.join(os.path.dirname(self.folder), name + ".iso")
+        if not os.path.exists(path):
+            configuration = CONFIGURATION + FILTERS.get(self.options.filter, b"")
+            made = image.make(os.path.join(self.folder, "new.iso"), {"supervisor.conf": configuration, **(files or {})},
+                              (), None)
+            os.replace(made, path)
+        return path
+
+    def disk_make(self):
+        """One partition for churn, and one with a file system."""
+        with open(self.disk, "wb") as file:
+            file.truncate(96 << 20)
+        subprocess.run(["sfdisk", "-q", self.disk], text=True, check=True, env=PATH, stdout=subprocess.DEVNULL,
+                       input=f"label: gpt\nstart={FIRST},size=16384\nstart={FILES},size={FILES_SIZE}\n")
+
+        self.table = self.table_read()
+
+    def table_read(self):
+        with open(self.disk, "rb") as file:
+            return file.read(FIRST * SECTOR)
+
+    def table_is_whole(self):
+        return self.table_read() == self.table
+
+    def file_system_make(self):
+        part, tree = os.path.join(self.folder, "part.img"), os.path.join(self.folder, "tree")
+        os.makedirs(tree, exist_ok=True)
+        with open(os.path.join(tree, "big"), "wb") as file:
+            file.write(random.Random(self.options.seed).randbytes(700001))
+        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, part, "64M"], check=True, env=PATH,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(part, "rb") as source, open(self.disk, "r+b") as target:
+            target.seek(FILES * SECTOR)
+            shutil.copyfileobj(source, target)
+
+    def file_system_check(self):
+        part = os.path.join(self.folder, "part.img")
+        with open(self.disk, "rb") as source, open(part, "wb") as target:
+            source.seek(FILES * SECTOR)
+            target.write(source.read(FILES_SIZE * SECTOR))
+        run = subprocess.run(["e2fsck", "-fn", part], capture_output=True, text=True, env=PATH, check=False)
+        if run.returncode != 0:
+            self.problem("the file system is damaged", run.stdout + run.stderr)
+
+    def boot(self, commands, limit, image=None, arguments=()):
+        """What the commands printed, and the machine's log. Counted time flies while the machine waits for this
+        one's disk: a flush to it would take seconds, so there is none."""
+        log = os.path.join(self.folder, "log")
+        other = []
+        if self.options.filter == "mirror":
+            other = ["--disk", "nvme:" + shutil.copy(self.disk, self.disk + ".mirror"),
+                     "--qemu-arg=-set", "--qemu-arg=drive.disk1.cache=unsafe"]
+        run = subprocess.run([os.path.join(ROOT, "obvm"), "--count", "--disk", f"nvme:{self.disk}", *other, "--iommu",
+                              self.options.iommu, "--image", image or self.image("plain"), "--timeout", str(limit),
+                              "--log", log, "--qemu-arg=-set", "--qemu-arg=drive.disk0.cache=unsafe", *arguments,
+                              "-c", "; ".join(commands)],
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+        with open(log, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        if self.options.verbose:
+            print(run.stdout, run.stderr, sep="", flush=True)
+        if run.returncode not in (0, 1):
+            self.problem(f"the machine stopped (status {run.returncode})", run.stdout + run.stderr + text)
+        return run.stdout, text
+
+    def problem(self, what, detail):
+        self.problems.append(what)
+        print(f"campaign: {what}\n{detail}", flush=True)
+
+    def churn_judge(self, text, expected):
+        """Each load's counts; one that ended early, or found no disk, has a failure more."""
+        found = []
+        for match in CHURN.finditer(text):
+            counts = dict(zip(COUNTS, (int(group or 0) for group in match.groups()[:9])))
+            counts["failed"] += bool(match[10] or match[11])
+            counts["no disk"] = bool(match[11])
+            found.append(counts)
+        if len(found) != expected:
+            self.problem(f"{expected - len(found)} loads did not come to their end", text)
+        return found
