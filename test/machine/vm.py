@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__
 BUILD = os.path.join(ROOT, "build")
 OBVM = os.path.join(ROOT, "obvm")
 SBIN = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
-LIMIT = 60
+LIMIT = 180  # seconds; what takes longer hangs
 ONCE = b"[restart]\nquick = 0\ndeaths = 0\n"  # supervisor.conf: who died is not started again
 
 
