@@ -40,7 +40,7 @@ struct permission_message { /* i386_io_perm_create, likewise */
     uint16_t last, last_padding[3];
 };
 
-/* The disks that somebody asked for: what is to be flushed when the system goes down. */
+/* The devices that somebody asked for: what is to be flushed when the system goes down. */
 static char opened[OPENED_MAX][OUTBOARD_NAME_SIZE];
 
 static void opened_note(const char *device)
@@ -65,7 +65,8 @@ unsigned master_flush(void)
     for (unsigned i = 0; i < OPENED_MAX && opened[i][0] != '\0'; i++) {
         if (device_open(master, D_READ, opened[i], &device) != D_SUCCESS)
             continue; /* a name that is no disk */
-        if (device_set_status(device, DEV_FLUSH_CACHE, NULL, 0) != D_SUCCESS) {
+        kern_return_t code = device_set_status(device, DEV_FLUSH_CACHE, NULL, 0);
+        if (code != D_SUCCESS && code != D_INVALID_OPERATION) { /* the latter: it is no disk */
             log_error("%s was not flushed", opened[i]);
             failed++;
         }

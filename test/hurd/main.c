@@ -8,6 +8,8 @@
  *   --seed=N       for the pattern and the order of things
  *   --seconds=N    the calls at a time go on for so long instead
  *   --flight=N     calls at a time (16)
+ *   --card=NAME    a network card, behind which 10.0.2.2 answers
+ *   --pings=N      so many times (200)
  *   --confined     what would undo confinement is to be refused
  *   --pci, --acpi  the device master has these names too
  *   --end=refused  host_reboot is to be refused
@@ -44,7 +46,8 @@ static bool option_number(const char *argument, struct options *options)
     } numbers[] = {{"--reads=", &options->reads},
                    {"--seed=", &options->seed},
                    {"--seconds=", &options->seconds},
-                   {"--flight=", &options->flight}};
+                   {"--flight=", &options->flight},
+                   {"--pings=", &options->pings}};
 
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
         const char *value = value_of(argument, numbers[i].name);
@@ -69,6 +72,8 @@ static bool option_parse(const char *argument, struct options *options)
         options->pci = true;
     } else if (strcmp(argument, "--acpi") == 0) {
         options->acpi = true;
+    } else if ((value = value_of(argument, "--card="))) {
+        options->card = value;
     } else if ((value = value_of(argument, "--exec-server-task="))) {
         options->exec_task = (mach_port_t)strtoul(value, NULL, 10);
     } else if ((value = value_of(argument, "--kernel-task="))) {
@@ -140,7 +145,7 @@ static void disk_check(const struct privileges *privileges, const struct options
 
 int main(int argc, char **argv)
 {
-    struct options options = {.reads = 1000, .flight = 16, .seed = 1};
+    struct options options = {.reads = 1000, .flight = 16, .seed = 1, .pings = 200};
     struct privileges privileges;
     mach_port_t console = MACH_PORT_NULL;
 
@@ -155,6 +160,7 @@ int main(int argc, char **argv)
         check_console(console);
 
     disk_check(&privileges, &options);
+    network_check(&privileges, &options);
     system_check(&privileges, &options);
     boot_startup();
     privileges_check(&privileges, &options);

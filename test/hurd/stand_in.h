@@ -16,7 +16,8 @@ enum ending { END_EXIT, END_REBOOT, END_REFUSED, END_OFF };
 
 struct options {
     const char *device;
-    uint64_t reads, seed, seconds, flight;
+    const char *card; /* null: none */
+    uint64_t reads, seed, seconds, flight, pings;
     uint64_t scratch_start, scratch_records; /* none: nothing is written */
     mach_port_t exec_task, kernel_task;
     enum ending ending;
@@ -87,6 +88,9 @@ void system_check(const struct privileges *privileges, const struct options *opt
 /* As the shutdown server switches the machine off; comes back if it stays on. */
 void system_off(const struct privileges *privileges);
 void privileges_check(const struct privileges *privileges, const struct options *options);
+
+/* A network stack's part, if there is a card. */
+void network_check(const struct privileges *privileges, const struct options *options);
 
 bool boot_privileges(struct privileges *privileges);
 void boot_startup(void);

@@ -65,6 +65,32 @@ class Hurd(MachineTest):
     def test_on_ahci_under_kills(self):
         self.system("ahci", 512, kills=1000, root="wd0=ahci0p0")
 
+    def network(self, kind, kills):
+        """A stack's part of the conversation, with the card's driver killed meanwhile."""
+        image = self.ext4_image("root.img", "64M", options=("-t", "ext2", "-b", "4096"))
+        driver = {"virtio": "virtio-net0", "e1000e": "e1000e0"}[kind]
+        commands = (f"kill {driver} 200 60 1; " if kills else "") + "sleep 50000"
+        ran = self.boot(commands, f"nvme:{image}", "--nic", kind, *(f"--hurd-arg={word}" for word in (
+            "--reads=10", "--seconds=1", "--card=eth0", "--pings=200", "--confined", "--end=reboot")))
+        self.assert_says(ran, r"^stand-in: \d{3,} checks, 0 failed", "log")
+        answered = int(re.search(r"^stand-in: eth0: (\d+) of 200 pings answered", ran.log, re.M)[1])
+        self.assertTrue(answered >= 100 if kills else answered == 200, str(ran))
+        self.assertEqual(bool(re.search(f"{driver}: .*running again|{driver}: running again", ran.log)), kills, str(ran))
+        self.assert_says(ran, "supervisor: all is at rest: reboot", "log")
+        self.assertNotIn("was not flushed", ran.log)
+
+    def test_network_on_virtio(self):
+        self.network("virtio", False)
+
+    def test_network_on_virtio_under_kills(self):
+        self.network("virtio", True)
+
+    def test_network_on_e1000e(self):
+        self.network("e1000e", False)
+
+    def test_network_on_e1000e_under_kills(self):
+        self.network("e1000e", True)
+
     def test_a_root_device_that_is_not_there(self):
         image = self.blank_image("a.img", MIB)
         ran = self.boot("sleep 2500; drivers", f"nvme:{image}", "--root", "wd7", "--root-arg=--wait=1")
