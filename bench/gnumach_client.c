@@ -149,7 +149,7 @@ static kern_return_t device_open(mach_port_t master, const char *name, uint32_t 
                       .msgtl_size = 8 * sizeof(message.open.name),
                       .msgtl_number = 1},
     };
-    for (; name[length] && length < sizeof(message.open.name) - 1; length++)
+    for (; length < sizeof(message.open.name) - 1 && name[length]; length++)
         message.open.name[length] = name[length];
     kern_return_t code = call(&message, master, DEVICE_OPEN, sizeof(message.open));
     if (code == KERN_SUCCESS)
@@ -163,7 +163,7 @@ static void print(const char *text)
     unsigned length = 0;
 
     message.write = (struct write_request){.mode_type = INTEGER, .record_type = INTEGER};
-    for (; text[length] && length < INBAND; length++)
+    for (; length < INBAND && text[length]; length++)
         message.write.data[length] = text[length];
     message.write.data_type = (mach_msg_type_t)TYPE(MACH_MSG_TYPE_CHAR, 8, length);
     call(&message, console, DEVICE_WRITE_INBAND,

@@ -27,6 +27,10 @@ DRIVERS = {
 }
 
 
+def jobs():
+    return [(pattern, size, depth, FRAMES) for pattern in PATTERNS for size in SIZES for depth in DEPTHS]
+
+
 def result(driver, job, interrupts, text, counts):
     """One object for bench/results.json; times are of a batch."""
     pattern, size, depth, frames = job
@@ -50,21 +54,20 @@ def results(folder, library, driver):
     load, marks = linux.program_build(folder, "net_load.c")
     version, loaded = linux.kernel_for(about.modules)
     initrd = linux.initramfs(folder, {"bin/net_load": load}, loaded)
-    jobs = [(pattern, size, depth, FRAMES) for pattern in PATTERNS for size in SIZES for depth in DEPTHS]
     path = os.path.join(folder, "linux-wire")
     peer = wire.Wire(path)
     try:
         done = linux.run(folder, library, marks, version, initrd,
                          linux.obvm().nic_arguments(f"{about.kind},{peer.netdev}", 0),
                          f"bench=net bench_device=eth0 bench_interrupts={about.interrupts} ipv6.disable=1",
-                         jobs, 1)
+                         jobs(), 1)
     finally:
         peer.close()
         os.remove(path)
     print(f"{'driver':10} {'pattern':9} {'size':>5} {'depth':>5} {'instructions':>13} {'client':>8} "
           f"{'kernel':>8} {'interrupts':>10} {'ops/s':>7} {'p50 us':>7} {'p99 us':>7}")
     found = []
-    for job, answer in zip(jobs, done):
+    for job, answer in zip(jobs(), done):
         one = result(driver, job, *answer)
         print(f"{driver:10} {one['pattern']:9} {one['size']:5} {one['depth']:5} "
               f"{one['instructions_per_op']:13.0f} {one['split']['client']:8.0f} "

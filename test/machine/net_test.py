@@ -53,6 +53,19 @@ class Net(NicTest):
                     self.assert_says(ran, r"received \d+ frames, \d+ bytes, 0 errors, 0 missed; refused 0")
                     self.assert_says(ran, f"^{NAMES[kind]}: 52:54:00:12:34:56, link up,.* MTU 1500, ")
 
+    def test_load(self):
+        """What bench/outboard_net.py measures. Each runs twice, after four batches."""
+        for kind in NAMES:
+            with self.subTest(kind=kind):
+                wire = self.wire()
+                ran = self.run_on(wire, kind, "net-load NIC tx 640 60 32; net-load NIC rx 640 1514 32;"
+                                  "net-load NIC echo 640 1514 32; net-load NIC echo 64 60 1; net-load NIC echo 65 60 32")
+                self.assertEqual(len(re.findall(r" (?:640|64) frames in \d+ us; of batches p50 ", ran.output)), 4,
+                                 str(ran))
+                self.assertEqual((wire.taken, wire.echoed), (2 * 640 + 4 * 32, 2 * 640 + 4 * 32 + 2 * 64 + 4),
+                                 str(ran))
+                self.assert_status(ran, 2)  # 65 is no multiple of 32
+
     def test_long_frames(self):
         wire = self.wire(9014)
         ran = self.run_on(wire, "virtio", "net-bench NIC echo 1000; net-bench NIC receive 500 9014",
