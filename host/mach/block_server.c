@@ -18,6 +18,7 @@
 #include <host/mach/device.h>
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
@@ -239,6 +240,11 @@ static bool turn(void *context)
     return more;
 }
 
+static bool has_clients(void)
+{
+    return links != NULL;
+}
+
 static int offer_publish(struct device *device, const struct block_server *server,
                          const char *suffix, const struct block_device_limits *limits,
                          const struct block_device_ops *ops, void *context,
@@ -259,6 +265,7 @@ static int offer_publish(struct device *device, const struct block_server *serve
     offer->whole = (struct class){.offer = offer, .range = block_device_range(offer->block)};
     if (!hooked)
         hooked = loop_at_turn_end(turn, NULL);
+    orphan_stays_while(has_clients);
     error = port_create(&class_type, &offer->whole, &offer->whole.port);
     if (error == 0)
         error = startup_offer(suffix, "block", offer->whole.port);

@@ -11,6 +11,7 @@
 #include <interface/types.h>
 
 #include <host/mach/device.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
@@ -39,11 +40,16 @@ static void alarm_ask(uint64_t milliseconds)
                   (unsigned)milliseconds);
 }
 
+static void leave(void)
+{
+    driver.detach();
+    loop_stop();
+}
+
 kern_return_t serve_task_control_stop(mach_port_t control)
 {
     (void)control;
-    driver.detach();
-    loop_stop();
+    leave();
     return 0;
 }
 
@@ -66,6 +72,7 @@ int main(int argc, char **argv)
         log_error("cannot drive the device: %s", strerror(error));
         return EXIT_FAILURE;
     }
+    orphan_leaves(leave);
     loop_run();
     return EXIT_SUCCESS;
 }

@@ -65,3 +65,9 @@ kern_return_t serve_io_control_power(mach_port_t control, int action)
         io_power(action == 0);
     return MIG_NO_REPLY;
 }
+
+kern_return_t serve_io_control_devices(mach_port_t control, unsigned *count)
+{
+    *count = io_device_count();
+    return outboard_error_make(control_is(control) ? 0 : EOPNOTSUPP);
+}

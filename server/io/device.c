@@ -52,6 +52,15 @@ int io_device_create(const char *name, io_requester requester, io_requester ance
     return 0;
 }
 
+unsigned io_device_count(void)
+{
+    unsigned count = 0;
+
+    for (const struct io_device *device = devices; device; device = device->next)
+        count++;
+    return count;
+}
+
 struct io_device *io_device_from_port(mach_port_t port)
 {
     return port_context(port, &device_type);

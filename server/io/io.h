@@ -142,6 +142,7 @@ struct io_device *io_device_from_port(mach_port_t port);
 
 /* Take everything back. */
 void io_device_destroy(struct io_device *device);
+unsigned io_device_count(void);
 
 /* No device reaches that memory any more. */
 void io_device_revoke_all(struct io_memory *memory);

@@ -20,6 +20,7 @@
 #include <interface/io_bus_user.h>
 
 #include <host/mach/error.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <kit/log.h>
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     log_info("%zu PCI functions", tree.count);
+    orphan_leaves(loop_stop);
     loop_run();
     return EXIT_SUCCESS;
 }

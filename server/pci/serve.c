@@ -12,6 +12,7 @@
 
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
@@ -41,12 +42,22 @@ static const struct port_type function_type = {
     .no_senders = function_no_senders,
 };
 
+static bool anything_is_lent(void)
+{
+    unsigned i = 0;
+
+    while (i < PCI_FUNCTIONS_MAX && !server.functions[i].claim.function)
+        i++;
+    return i < PCI_FUNCTIONS_MAX;
+}
+
 int serve_start(struct pci_tree *tree, mach_port_t io_bus)
 {
     mach_port_t bus, control;
 
     server.tree = tree;
     server.io_bus = io_bus;
+    orphan_stays_while(anything_is_lent);
     int error = port_create(&bus_type, &server, &bus);
     if (error == 0)
         error = port_create(&control_type, &server, &control);

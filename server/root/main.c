@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The first task. The kernel gives it everything; it gives the privileges to io, the archive to the
- * supervisor, and ends. Its arguments are those of a Hurd's first module, as the boot script fills
- * them in; all but the first three are for a system that has a Hurd on top:
+ * supervisor, and then only watches these two, as nobody could start them again: without the
+ * supervisor the machine is stopped when all has come to rest, without io it is reset at once, as
+ * the memory of the IOMMU's tables is free by then. Its arguments are those of a Hurd's first
+ * module, as the boot script fills them in; all but the first three are for a system that has a
+ * Hurd on top:
  *
  *   --host-priv-port=PORT --device-master-port=PORT --archive-task=PORT
  *   --next-task=PORT                the first task of the Hurd, which is suspended
@@ -30,16 +33,18 @@
 #include <host/mach/archive.h>
 #include <host/mach/error.h>
 #include <host/mach/log.h>
+#include <host/mach/memory.h>
 #include <host/mach/port.h>
 #include <host/mach/task.h>
 #include <host/mach/trap.h>
+#include <kit/clock.h>
 #include <kit/log.h>
 
 /* Rights are inserted in a new task under names far above those that the kernel hands out there. */
 enum { NAME_FIRST = 0x4000 };
 
 /* sys/reboot.h of the kernel. */
-enum { REBOOT_HALT = 0x08 };
+enum { REBOOT_RESET = 0, REBOOT_HALT = 0x08 };
 
 struct grant {
     mach_port_t right;
@@ -54,7 +59,7 @@ static mach_port_t wiring_host;
 /* Start `program` from the archive with rights, whose names it finds in argv, and after them a text
  * (null: none). */
 static int start(const struct archive *archive, const char *program, const struct grant *grants,
-                 unsigned count, const char *words)
+                 unsigned count, const char *words, void (*died)(void *context, mach_port_t name))
 {
     struct task_image image;
     struct task task;
@@ -80,6 +85,8 @@ static int start(const struct archive *archive, const char *program, const struc
     if (error == 0 && wiring_host != MACH_PORT_NULL)
         error = error_from_kernel(
             vm_wire_all(wiring_host, task.task, VM_WIRE_CURRENT | VM_WIRE_FUTURE));
+    if (error == 0)
+        error = port_watch(task.task, died, NULL);
     if (error == 0)
         error = task_begin(&task);
     if (error != 0) {
@@ -172,8 +179,48 @@ static void next_task_check(struct options *options)
     options->next_task = MACH_PORT_NULL;
 }
 
-static int servers_start(const struct options *options, const struct archive *archive,
-                         mach_port_t control)
+#define REST_LIMIT  (20 * CLOCK_SECOND)
+#define REST_PERIOD (20 * CLOCK_MILLISECOND)
+
+static mach_port_t host, control;
+
+static void io_died(void *context, mach_port_t name)
+{
+    (void)context, (void)name;
+    log_error("io has ended: the machine is reset");
+    host_reboot(host, REBOOT_RESET);
+}
+
+/* Drivers give their devices back when nobody uses them any more (host/mach/orphan.h). */
+static void rest_wait(void *context)
+{
+    static struct clock_timer timer;
+    static uint64_t deadline;
+    unsigned devices = 0;
+
+    (void)context;
+    if (deadline == 0)
+        deadline = clock_now() + REST_LIMIT;
+    io_control_devices(control, &devices);
+    if (devices > 0 && clock_now() < deadline) {
+        clock_timer_start(&timer, REST_PERIOD, rest_wait, NULL);
+        return;
+    }
+    if (devices > 0)
+        log_error("%u devices are not at rest: power off", devices);
+    else
+        log_info("all devices are at rest: power off");
+    io_control_power(control, 0);
+}
+
+static void supervisor_died(void *context, mach_port_t name)
+{
+    (void)context, (void)name;
+    log_error("the supervisor has ended: the machine stops");
+    rest_wait(NULL);
+}
+
+static int servers_start(const struct options *options, const struct archive *archive)
 {
     struct grant grants[] = {{control, MACH_MSG_TYPE_COPY_SEND},
                              {options->archive_task, MACH_MSG_TYPE_COPY_SEND},
@@ -183,17 +230,18 @@ static int servers_start(const struct options *options, const struct archive *ar
 
     /* With a Hurd on top the supervisor has a server for it, which needs the privileges. */
     return options->next_task == MACH_PORT_NULL
-               ? start(archive, "supervisor", grants, 2, NULL)
-               : start(archive, "supervisor", grants, 5, options->hurd);
+               ? start(archive, "supervisor", grants, 2, NULL, supervisor_died)
+               : start(archive, "supervisor", grants, 5, options->hurd, supervisor_died);
 }
 
 int main(int argc, char **argv)
 {
-    mach_port_t console, control;
+    mach_port_t console;
     struct archive archive;
     struct options options;
 
     options_parse(&options, argc, argv);
+    host = options.host;
     if (device_open(options.device_master, D_READ | D_WRITE, "console", &console) == 0)
         log_to_console(console, "root");
     next_task_check(&options);
@@ -210,18 +258,20 @@ int main(int argc, char **argv)
                       (struct grant[]){{options.host, MACH_MSG_TYPE_COPY_SEND},
                                        {options.device_master, MACH_MSG_TYPE_COPY_SEND},
                                        {control, MACH_MSG_TYPE_MOVE_RECEIVE}},
-                      3, NULL);
+                      3, NULL, io_died);
     if (error != 0) {
         log_error("the machine cannot start: %s", strerror(error));
         host_reboot(options.host, REBOOT_HALT);
         return EXIT_FAILURE;
     }
 
-    error = servers_start(&options, &archive, control);
+    error = servers_start(&options, &archive);
+    memory_pages_free((void *)archive.data, archive.size);
     if (error != 0) {
         log_error("there is nobody to start the drivers: powering off");
         io_control_power(control, 0);
         return EXIT_FAILURE;
     }
+    loop_run();
     return EXIT_SUCCESS;
 }

@@ -11,6 +11,7 @@
 
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
+#include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
@@ -53,6 +54,8 @@ int kills_start(const char *name, unsigned times, unsigned milliseconds, unsigne
     struct child *child = child_lookup(name);
 
     clock_timer_cancel(&kills.timer);
+    if (strcmp(name, "supervisor") == 0) /* nobody could be told how it went */
+        task_terminate(mach_task_self());
     if (!child)
         return ENOENT;
     if (times > 0 && child->task.task == MACH_PORT_NULL)

@@ -17,6 +17,7 @@
 #include <kernel/mach_port_user.h>
 
 #include <host/mach/memory.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
@@ -447,6 +448,7 @@ int main(int argc, char **argv)
     startup_done(error);
     if (error != 0)
         return EXIT_FAILURE;
+    orphan_leaves(loop_stop);
     loop_run();
     return EXIT_SUCCESS;
 }

@@ -11,6 +11,7 @@
 #include <interface/types.h>
 
 #include <host/mach/memory.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <kit/block_client.h>
@@ -154,14 +155,25 @@ kern_return_t serve_fs_sync(mach_port_t port)
     return outboard_error_make(volume_sync(volume));
 }
 
-kern_return_t serve_task_control_stop(mach_port_t port)
+static int unmount(void)
 {
-    (void)port;
     int error = volume_close(volume);
+
     if (error != 0)
         log_error("what was written last may be lost: %s", strerror(error));
     loop_stop();
-    return outboard_error_make(error);
+    return error;
+}
+
+static void leave(void)
+{
+    unmount();
+}
+
+kern_return_t serve_task_control_stop(mach_port_t port)
+{
+    (void)port;
+    return outboard_error_make(unmount());
 }
 
 int main(int argc, char **argv)
@@ -187,6 +199,7 @@ int main(int argc, char **argv)
     startup_done(error);
     if (error != 0)
         return EXIT_FAILURE;
+    orphan_leaves(leave);
     loop_run();
     return EXIT_SUCCESS;
 }

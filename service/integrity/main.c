@@ -12,6 +12,7 @@
 #include <host/mach/block_client.h>
 #include <host/mach/block_server.h>
 #include <host/mach/memory.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
@@ -320,6 +321,7 @@ int main(int argc, char **argv)
     }
     log_info("checks %s%s%s", filter.disk[0].name, filter.disk_count > 1 ? " and " : "",
              filter.disk_count > 1 ? filter.disk[1].name : "");
+    orphan_leaves(loop_stop);
     loop_run();
     return EXIT_SUCCESS;
 }

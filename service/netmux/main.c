@@ -11,6 +11,7 @@
 
 #include <host/mach/memory.h>
 #include <host/mach/net_server.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
@@ -125,6 +126,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     log_info("shares a card out to %u clients", mux.port_count);
+    orphan_leaves(loop_stop);
     loop_run();
     return EXIT_SUCCESS;
 }

@@ -14,6 +14,7 @@
 #include <interface/startup_user.h>
 
 #include <host/mach/error.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <kit/block_client.h>
@@ -124,6 +125,7 @@ int main(int argc, char **argv)
     startup_done(error);
     if (error != 0)
         return EXIT_FAILURE;
+    orphan_leaves(loop_stop);
     loop_run();
     return EXIT_SUCCESS;
 }

@@ -161,3 +161,34 @@ class Hung(MachineTest):
 
     def test_one_that_listens_and_does_nothing_is_replaced(self):
         self.judge(b"", "it has completed nothing for 10 s", "device: complains of lazy0n1: it has completed nothing for 10 s")
+
+
+class Servers(MachineTest):
+    """What is not started again: the machine stops, in order if that can be."""
+
+    def test_without_the_supervisor_all_is_written_and_the_machine_stops(self):
+        os.makedirs(self.path("tree"))
+        with open(self.path("tree/big"), "wb") as file:
+            file.write(os.urandom(3 * MIB))
+        image = self.ext4_image("a.img", "96M", self.path("tree"))
+        other = self.blank_image("b.img", 16 * MIB)
+        ran = self.run_machine("mount nvme0n1; write-pattern virtio-blk0 0 3000 4; cp /big /copy; kill supervisor; ls /",
+                               "--disk", f"nvme:{image}", "--disk", f"virtio:{other}")
+        self.assert_status(ran, 1)  # obvm: it ended before it answered
+        self.assert_says(ran, "root: the supervisor has ended: the machine stops", "log")
+        self.assert_says(ran, "root: all devices are at rest: power off", "log")
+        self.assert_clean(image)
+        with open(self.path("tree/big"), "rb") as file:
+            big = file.read()
+        subprocess.run(["debugfs", "-R", f"dump /copy {self.path('copy')}", image], check=True, env=SBIN, capture_output=True)
+        with open(self.path("copy"), "rb") as file:
+            self.assertEqual(file.read(), big)
+
+    def test_without_io_the_machine_is_reset_at_once(self):
+        with open(os.path.join(BUILD, "boot", "mortal-io"), "rb") as file:
+            boot = self.make_image("mortal.iso", {"io": file.read()})
+        image = self.ext4_image("a.img", "16M")
+        ran = self.run_machine("mount nvme0n1", "--disk", f"nvme:{image}", "--image", boot)
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "root: io has ended: the machine is reset", "log")
+        self.assert_clean(image)

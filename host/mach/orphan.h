@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a task does when its supervisor is gone. Nobody starts anything any more, so the machine is
+ * stopped, in the order in which tasks depend on each other and without anybody who tells them to:
+ * each goes when its clients have gone (doc/recovery.md).
+ */
+#ifndef HOST_MACH_ORPHAN_H
+#define HOST_MACH_ORPHAN_H
+
+#include <stdbool.h>
+
+/* Call `leave` once when the supervisor is gone, as soon as nobody is served any more, or after
+ * five seconds. For tasks with an event loop. */
+void orphan_leaves(void (*leave)(void));
+
+/* Who knows whether somebody is served. */
+void orphan_stays_while(bool (*serves)(void));
+
+#endif
