@@ -16,69 +16,19 @@
 #include <kit/clock.h>
 
 #include "hostile.h"
-
-enum { MESSAGES = 100000, BODY_MAX = 3000 };
-
-static uint64_t random_state = 1;
-
-static uint32_t random_next(void)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(random_state >> 33);
-}
-
-/* A message of random length, id and contents: mostly near the ids that the interfaces use. */
-static void message_send(mach_port_t to, mach_port_t reply)
-{
-    static union {
-        mach_msg_header_t header;
-        unsigned char bytes[sizeof(mach_msg_header_t) + BODY_MAX];
-    } message;
-    unsigned body = random_next() % 4 == 0 ? random_next() % BODY_MAX : random_next() % 128;
-
-    body &= ~7u;
-    for (unsigned i = 0; i < body; i++)
-        message.bytes[sizeof(message.header) + i] = (unsigned char)random_next();
-    message.header = (mach_msg_header_t){
-        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
-                                    random_next() % 2 ? MACH_MSG_TYPE_MAKE_SEND_ONCE : 0),
-        .msgh_size = (mach_msg_size_t)(sizeof(message.header) + body),
-        .msgh_remote_port = to,
-        .msgh_id = (mach_msg_id_t)(random_next() % 8 ? 71000 + random_next() % 700 : random_next()),
-    };
-    if (MACH_MSGH_BITS_LOCAL(message.header.msgh_bits))
-        message.header.msgh_local_port = reply;
-    mach_msg(&message.header, MACH_SEND_MSG | MACH_SEND_TIMEOUT, message.header.msgh_size, 0,
-             MACH_PORT_NULL, 10, MACH_PORT_NULL);
-}
-
-static void replies_drop(mach_port_t reply)
-{
-    union {
-        mach_msg_header_t header;
-        unsigned char bytes[4096];
-    } message;
-
-    while (mach_msg(&message.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(message), reply, 0,
-                    MACH_PORT_NULL) == MACH_MSG_SUCCESS)
-        mach_msg_destroy(&message.header);
-}
+#include "messages.h"
 
 static enum outcome random_messages(void)
 {
-    mach_port_t targets[4] = {startup_bootstrap_port()}, reply = mach_reply_port();
+    enum { MESSAGES = 100000 };
+    mach_port_t targets[4] = {startup_bootstrap_port()};
     char record[2048];
     mach_msg_type_number_t size = sizeof(record);
 
     startup_capability("device", &targets[1]);
     startup_capability("function", &targets[2]);
     startup_capability("pool", &targets[3]);
-    for (unsigned i = 0; i < MESSAGES; i++) {
-        message_send(targets[i % 4], reply);
-        if (i % 16 == 0)
-            replies_drop(reply);
-    }
-    replies_drop(reply);
+    messages_send(targets, 4, MESSAGES);
     /* The servers still answer what is well formed. */
     return io_device_describe(targets[1], record, &size) == KERN_SUCCESS ? CONTAINED : SUCCEEDED;
 }

@@ -3,6 +3,7 @@
 
 While they are at it, another disk's contents are verified again and again.
 """
+import hashlib
 import os
 import re
 
@@ -10,6 +11,7 @@ from machine import crimes
 from machine.vm import BUILD, ONCE, ROOT, MachineTest
 
 MIB = 1 << 20
+MESSAGES = 100000
 
 # A crime by DMA can take this driver seconds in which it listens to nobody: one asks whether it does seldom.
 PATIENT = ONCE + b"watch = 60000\n"
@@ -158,6 +160,33 @@ class Hostile(MachineTest):
 
     def test_interrupts_without_end(self):
         self.commit_storm("vtd")
+
+    def commit_flood(self, iommu):
+        """A client that sends every server it can reach 100,000 messages; then all of them are asked as they should be."""
+        floods = {"driver": "block nvme0n1", "integrity": "block checked0", "device": "device nvme2n1",
+                  "fs": "fs /", "supervisor": "starter supervisor", "io": "port pool"}
+        with open(os.path.join(BUILD, "boot", "guest"), "rb") as file:
+            image = self.make_image("guest.iso", {
+                "shell": file.read(), "supervisor.conf": PATIENT + b"[integrity]\nchecked0 = nvme1n1\n"})
+        disks = [self.ext4_image("a.img", source=os.path.join(ROOT, "doc")),
+                 *(self.blank_image(name, 8 * MIB) for name in ("b.img", "c.img"))]
+        check = ("verify-pattern nvme2n1 0 4096 9; verify-pattern checked0 0 4096 8; device-status nvme2n1; "
+                 "sha256sum /security.md; ")
+        ran = self.run_machine(
+            "mount nvme0n1; write-pattern nvme2n1 0 4096 9; write-pattern checked0 0 4096 8; " + check +
+            "".join(f"flood {what} {MESSAGES}; " for what in floods.values()) + check + "drivers",
+            *(f"--disk=nvme:{disk}" for disk in disks), "--image", image, "--iommu", iommu, "--timeout", "140")
+        self.assert_status(ran)
+        for what in floods.values():
+            self.assert_says(ran, f"^{what}: {MESSAGES} messages$")
+        self.assertEqual(ran.output.count("4096 of 4096 blocks as written"), 4, str(ran))
+        with open(os.path.join(ROOT, "doc", "security.md"), "rb") as file:
+            self.assertEqual(ran.output.count(hashlib.sha256(file.read()).hexdigest()), 2, str(ran))
+        self.assertNotRegex(ran.output, r"(died|failed|restarting) +\d")
+        return {name: crimes.CONTAINED for name in crimes.FLOOD}
+
+    def test_random_messages_of_a_client(self):
+        self.commit_flood("vtd")
 
     def commit_lines(self, iommu):
         """Three drivers on one line: one honest, one that sits on it, one that lets it storm."""
