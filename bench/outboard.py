@@ -84,11 +84,11 @@ def events(driver):
             "@commands": (driver, DRIVERS[driver].command)}
 
 
-def plugin_arguments(library, counts, marks, driver, watched, more=()):
+def plugin_arguments(library, counts, marks, driver, watched, more=(), programs=PROGRAMS):
     where = symbols(marks)
     words = [library, f"out={counts}", *more, f"begin={where['bench_mark_begin'][0]:#x}",
              f"end={where['bench_mark_end'][0]:#x}"]
-    words += [f"{name}={address:#x}" for address, name in places(driver)]
+    words += [f"{name}={address:#x}" for address, name in places(driver, programs)]
     words += [f"{event}={symbols(program)[name][0]:#x}" for event, (program, name) in watched.items()]
     return ",".join(words)
 

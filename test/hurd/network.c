@@ -187,10 +187,10 @@ void network_check(const struct privileges *privileges, const struct options *op
         unsigned answered = pings_answered(&card, (unsigned)options->pings);
         check_note("%s: %u of %u pings answered", options->card, answered,
                    (unsigned)options->pings);
-        check_true(answered >= options->pings / 2, "pings", "answered, half of them at least");
+        check_true(answered >= options->pings / 4, "pings", "answered, a quarter of them at least");
     }
     card_close(&card); /* the other one's frames go on */
     if (resolve(&other))
-        check_true(pings_answered(&other, 20) >= 10, "pings of another", "answered");
+        check_true(pings_answered(&other, 20) >= 5, "pings of another", "answered");
     card_close(&other);
 }
