@@ -8,7 +8,7 @@ help:
 	@echo 'make run     install what is missing, build, boot: a shell, or a tour without a terminal'
 	@echo 'make check   the same set-up, then all tests'
 	@echo 'make check-hostile  only the hostile drivers, with a table of what they got'
-	@echo 'make campaign [KILLS=N] [FAULTS=N] [DEEDS=N] [SEED=S] [FILTER=one|mirror] [JOBS=N] [RESULTS=FILE]'
+	@echo 'make campaign [KILLS=N] [FAULTS=N] [DEEDS=N] [SEED=S] [FILTER=one|mirror] [DRIVER=nvme|ahci|virtio-blk] [JOBS=N] [RESULTS=FILE]'
 	@echo '              kill and damage a driver under load, by the thousand; goes on where FILE ends'
 	@echo 'make fuzz    libFuzzer on parsers, servers and the block class, a minute each'
 	@echo 'make bench [ONLY=PATTERN]  measure, write bench/results.json, draw it, name what misses a goal'
@@ -43,7 +43,7 @@ check-hostile: build
 	@test/hostile-table
 
 campaign: build
-	@test/campaign/run $(FILTER:%=--filter %) $(KILLS:%=--kills %) $(FAULTS:%=--faults %) $(DEEDS:%=--deeds %) $(SEED:%=--seed %) \
+	@test/campaign/run $(FILTER:%=--filter %) $(DRIVER:%=--driver %) $(KILLS:%=--kills %) $(FAULTS:%=--faults %) $(DEEDS:%=--deeds %) $(SEED:%=--seed %) \
 	    $(JOBS:%=--jobs %) $(RESULTS:%=--results %)
 
 fuzz: build

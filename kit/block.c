@@ -75,6 +75,11 @@ int block_device_moderate(struct block_device *device, const struct block_modera
     return error;
 }
 
+void block_device_resize(struct block_device *device, uint64_t blocks)
+{
+    device->limits.blocks = blocks;
+}
+
 void block_device_end(struct block_device *device)
 {
     device->withdrawn = true;

@@ -92,6 +92,10 @@ int block_device_publish(struct device *device, const char *suffix,
  * `kick`; afterwards `device` is not the driver's. */
 void block_device_withdraw(struct block_device *device);
 
+/* The device has another number of blocks now. Who opens it from now on sees them; sessions that
+ * there are go on with what they saw. */
+void block_device_resize(struct block_device *device, uint64_t blocks);
+
 /* How it is from the start. */
 #define BLOCK_MODERATION_DEFAULT ((struct block_moderation){.poll_from = 4, .gather = 1})
 

@@ -17,7 +17,8 @@
     (VIRTIO_FEATURE(VIRTIO_BLK_F_SIZE_MAX) | VIRTIO_FEATURE(VIRTIO_BLK_F_SEG_MAX) |                \
      VIRTIO_FEATURE(VIRTIO_BLK_F_RO) | VIRTIO_FEATURE(VIRTIO_BLK_F_BLK_SIZE) |                     \
      VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH) | VIRTIO_FEATURE(VIRTIO_BLK_F_TOPOLOGY) |                  \
-     VIRTIO_FEATURE(VIRTIO_BLK_F_DISCARD) | VIRTIO_FEATURE(VIRTIO_BLK_F_WRITE_ZEROES))
+     VIRTIO_FEATURE(VIRTIO_BLK_F_MQ) | VIRTIO_FEATURE(VIRTIO_BLK_F_DISCARD) |                      \
+     VIRTIO_FEATURE(VIRTIO_BLK_F_WRITE_ZEROES))
 
 /* A field of the device's configuration. */
 #define CONFIG(disk, field)                                                                        \
@@ -113,6 +114,17 @@ static int limits_get(struct virtio_blk_disk *disk, struct virtio_blk_shape *sha
     return 0;
 }
 
+/* 5.2.4: how many of the device's queues are used. */
+static unsigned queues_get(const struct virtio_blk_disk *disk)
+{
+    unsigned queues =
+        virtio_has(&disk->virtio, VIRTIO_BLK_F_MQ) ? (unsigned)CONFIG(disk, queues) : 1;
+
+    if (queues == 0) /* "1 or more" */
+        return 1;
+    return queues < VIRTIO_BLK_LANES_MAX ? queues : VIRTIO_BLK_LANES_MAX;
+}
+
 /* 5.2.6: up to 20 bytes. Blanks at the end cut off, nothing but printable characters. A device
  * without one is as good. */
 static int serial_get(struct virtio_blk_disk *disk)
@@ -137,7 +149,7 @@ static int serial_get(struct virtio_blk_disk *disk)
     return 0;
 }
 
-/* 5.2.5.3, 5.2.6: only the size changes while a device works. Clients were told the one before. */
+/* 5.2.5.3, 5.2.6: only the size changes while a device works. */
 static bool changed(void *context)
 {
     struct virtio_blk_disk *disk = context;
@@ -151,10 +163,15 @@ static bool changed(void *context)
     capacity = CONFIG(disk, capacity);
     if (capacity == disk->capacity)
         return false;
-    log_warning("the disk has now %llu bytes, %llu before: restart the driver to use it so",
-                (unsigned long long)capacity * VIRTIO_BLK_SECTOR,
-                (unsigned long long)disk->capacity * VIRTIO_BLK_SECTOR);
+    if (capacity > UINT64_MAX / VIRTIO_BLK_SECTOR || !disk->block) {
+        log_warning("the device names another size that cannot be, or too early: it is ignored");
+        return true;
+    }
+    log_info("the disk has now %llu bytes, %llu before: who opens it from now on sees them",
+             (unsigned long long)capacity * VIRTIO_BLK_SECTOR,
+             (unsigned long long)disk->capacity * VIRTIO_BLK_SECTOR);
     disk->capacity = capacity;
+    block_device_resize(disk->block, capacity / (disk->limits.block_size / VIRTIO_BLK_SECTOR));
     return true;
 }
 
@@ -183,9 +200,10 @@ static int disk_publish(struct virtio_blk_disk *disk, struct device *device)
     }
     disk_moderate(disk, device);
     unsigned exponent = (unsigned)CONFIG(disk, topology.physical_block_exp);
-    log_info("%llu blocks of %u bytes%s, %s%s", (unsigned long long)limits->blocks,
-             limits->block_size, limits->flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "",
-             limits->serial[0] ? "serial " : "no serial number", limits->serial);
+    log_info(
+        "%llu blocks of %u bytes%s, %s%s, %u request queue(s)", (unsigned long long)limits->blocks,
+        limits->block_size, limits->flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "",
+        limits->serial[0] ? "serial " : "no serial number", limits->serial, disk->io.lane_count);
     if (virtio_has(&disk->virtio, VIRTIO_BLK_F_TOPOLOGY) && exponent > 0)
         log_info("writes are best of whole physical blocks, 2^%u of those", exponent);
     return 0;
@@ -201,7 +219,7 @@ int virtio_blk_disk_start(struct device *device, struct virtio_blk_disk *disk)
     if (error == 0)
         error = limits_get(disk, &shape);
     if (error == 0)
-        error = virtio_blk_io_open(&disk->virtio, &shape, &disk->io);
+        error = virtio_blk_io_open(&disk->virtio, &shape, queues_get(disk), &disk->io);
     if (error == 0)
         error = virtio_run(&disk->virtio, changed, disk);
     if (error == 0)

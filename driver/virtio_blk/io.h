@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The request queue: block requests become chains, chains that come back become their ends.
+ * Block requests go to the device's request queues, each client's to one of its own as far as there
+ * are so many (VIRTIO_BLK_F_MQ).
  */
 #ifndef DRIVER_VIRTIO_BLK_IO_H
 #define DRIVER_VIRTIO_BLK_IO_H
@@ -12,7 +13,9 @@
 #include <kit/clock.h>
 #include <kit/virtio.h>
 
-enum { VIRTIO_BLK_PIECES_MAX = 32 }; /* that a request's data is cut into */
+#include "lane.h"
+
+enum { VIRTIO_BLK_LANES_MAX = 4 };
 
 enum virtio_blk_io_state {
     VIRTIO_BLK_IO_CLOSED = 0, /* takes no requests: not open yet, closed, or given up and stopped */
@@ -27,29 +30,15 @@ struct virtio_blk_shape {
     unsigned sectors_per_block;
 };
 
-struct virtio_blk_command {
-    bool in_flight;
-    bool silent;
-    struct block_request *request; /* null: the driver's own */
-    uint32_t expected;             /* bytes that the device has to write, the status among them */
-    unsigned round;                /* of the watch, when it was started */
-};
-
 struct virtio_blk_io {
     struct virtio *virtio;
     enum virtio_blk_io_state state;
     struct virtio_blk_shape shape;
-    struct virtio_queue queue;
-    struct dma_buffer slots; /* a header and a status for each command, and room for an answer */
-    unsigned commands;       /* how many there are */
-    unsigned free_count;
-    uint16_t free_id[VIRTIO_ENTRIES_MAX];
-    struct virtio_blk_command command[VIRTIO_ENTRIES_MAX];
-    unsigned loud;        /* in flight, and to be noticed by an interrupt */
-    unsigned gather;      /* how many of these together ... */
+    unsigned lane_count;
+    struct virtio_blk_lane lane[VIRTIO_BLK_LANES_MAX];
+    unsigned gather;      /* how many completions together ... */
     uint64_t gather_time; /* ... in so many nanoseconds */
-    struct clock_timer gathering;
-    uint8_t own_status; /* of the driver's last own command */
+    uint8_t own_status;   /* of the driver's last own command */
 
     unsigned errors; /* requests that the device failed */
 
@@ -59,9 +48,13 @@ struct virtio_blk_io {
     uint64_t stop_due;
 };
 
-/* Between virtio_start and virtio_run. 0 or an errno value with a line in the log. */
-int virtio_blk_io_open(struct virtio *virtio, const struct virtio_blk_shape *shape,
+/* With so many queues, between virtio_start and virtio_run. 0 or an errno value with a line in the
+ * log. */
+int virtio_blk_io_open(struct virtio *virtio, const struct virtio_blk_shape *shape, unsigned queues,
                        struct virtio_blk_io *io);
+
+/* A command was started: see that it ends. */
+void virtio_blk_io_watch(struct virtio_blk_io *io);
 
 /* As in struct block_device_ops, with the io as their context. */
 extern const struct block_device_ops virtio_blk_io_ops;

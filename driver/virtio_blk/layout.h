@@ -20,6 +20,7 @@ enum virtio_blk_feature {
     VIRTIO_BLK_F_BLK_SIZE = 6,
     VIRTIO_BLK_F_FLUSH = 9,
     VIRTIO_BLK_F_TOPOLOGY = 10,
+    VIRTIO_BLK_F_MQ = 12,
     VIRTIO_BLK_F_DISCARD = 13,
     VIRTIO_BLK_F_WRITE_ZEROES = 14,
 };
@@ -45,6 +46,7 @@ struct virtio_blk_config {
 static_assert(offsetof(struct virtio_blk_config, size_max) == 8, "5.2.4");
 static_assert(offsetof(struct virtio_blk_config, blk_size) == 20, "5.2.4");
 static_assert(offsetof(struct virtio_blk_config, topology) == 24, "5.2.4");
+static_assert(offsetof(struct virtio_blk_config, queues) == 34, "5.2.4");
 static_assert(offsetof(struct virtio_blk_config, max_discard_sectors) == 36, "5.2.4");
 static_assert(offsetof(struct virtio_blk_config, max_write_zeroes_sectors) == 48, "5.2.4");
 

@@ -4,7 +4,8 @@
  * in common with other virtio devices is in kit/virtio.h.
  *
  *   layout.h   the specification's layouts
- *   io.c       block requests as chains of the request queue
+ *   lane.c     a request queue: commands as chains
+ *   io.c       block requests, and which queue they go to
  *   disk.c     what the device is, bring-up and stop
  */
 #include <kit/driver.h>

@@ -262,7 +262,7 @@ static int offer_publish(struct device *device, const struct block_server *serve
     offer->server = server;
     offer->block = *result;
     snprintf(offer->suffix, sizeof(offer->suffix), "%s", suffix);
-    offer->whole = (struct class){.offer = offer, .range = block_device_range(offer->block)};
+    offer->whole = (struct class){.offer = offer};
     if (!hooked)
         hooked = loop_at_turn_end(turn, NULL);
     orphan_stays_while(has_clients);
@@ -316,12 +316,14 @@ int block_server_publish(const struct block_server *server, const char *suffix,
     return offer_publish(NULL, server, suffix, limits, ops, context, &device);
 }
 
-/* Null: no class, or its device was withdrawn. */
+/* Null: no class, or its device was withdrawn. All of a device is what it has now. */
 static struct class *class_lookup(mach_port_t port)
 {
     struct class *class = port_context(port, &class_type);
 
-    if (!class)
+    if (class)
+        class->range = block_device_range(class->offer->block);
+    else
         class = port_context(port, &bounded_type);
     return class && !class->offer->withdrawn ? class : NULL;
 }

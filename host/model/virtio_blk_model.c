@@ -55,6 +55,7 @@ static unsigned transfer(struct virtio_blk_model *model, const struct virtio_mod
     bool moved = is_write ? virtio_model_get(chain, HEADER_SIZE, data, size)
                           : virtio_model_put(chain, 0, data, size);
     *(is_write ? &model->writes : &model->reads) += 1;
+    model->queue_reads[chain->queue] += !is_write;
     model->unflushed += is_write;
     return moved ? OK : IOERR;
 }

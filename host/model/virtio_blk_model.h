@@ -17,6 +17,7 @@ enum {
     VIRTIO_BLK_MODEL_BLK_SIZE = 6,
     VIRTIO_BLK_MODEL_FLUSH = 9,
     VIRTIO_BLK_MODEL_TOPOLOGY = 10,
+    VIRTIO_BLK_MODEL_MQ = 12,
     VIRTIO_BLK_MODEL_DISCARD = 13,
     VIRTIO_BLK_MODEL_WRITE_ZEROES = 14,
 };
@@ -33,6 +34,7 @@ struct virtio_blk_model {
     unsigned reads, writes, flushes, discards, zeroings;
     unsigned unflushed;        /* writes since the last flush */
     unsigned longest_transfer; /* bytes */
+    unsigned queue_reads[VIRTIO_MODEL_QUEUES];
 
     uint8_t config[VIRTIO_BLK_MODEL_CONFIG_SIZE];
 };

@@ -10,7 +10,7 @@ import faults
 from stand import BUILD
 
 AT_ONCE = 50  # faults of one boot: what the shell takes in a line
-RESTARTS = re.compile(r"^nvme0 +(\d+) +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +\d+$", re.M)  # of stats
+RESTARTS = re.compile(r"^(?:nvme0|ahci0|virtio-blk0) +(\d+) +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +\d+$", re.M)  # of stats
 OUTCOMES = ("no effect", "recovered", "failed", "wrong data")
 KINDS = {"faults": faults.KINDS, "deeds": deeds.KINDS}
 
@@ -18,7 +18,7 @@ KINDS = {"faults": faults.KINDS, "deeds": deeds.KINDS}
 def sources(stand, part):
     """Who draws the faults, and the boot image with the program that they are for."""
     if part == "faults":
-        return faults.Program(os.path.join(BUILD, "boot", "nvme")), stand.image("plain")
+        return faults.Program(os.path.join(BUILD, "boot", stand.options.driver)), stand.image("plain")
     path = os.path.join(BUILD, "boot", "wicked")
     with open(path, "rb") as file:
         return deeds.Orders(path), stand.image("wicked", {"nvme": file.read()})
@@ -30,8 +30,8 @@ def boot(stand, image, chosen, seed):
     churn = f"churn {stand.device} 512"
     commands = [f"{churn} 100 8", "stats"]
     for i, (_, address, code) in enumerate(chosen):
-        commands += [f"fault nvme0 {address:#x} {code.hex()}", f"{churn} 150 16 {seed + i}", "stats",
-                     "kill nvme0", "sleep 100", f"{churn} 0 1"]
+        commands += [f"fault {stand.driver} {address:#x} {code.hex()}", f"{churn} 150 16 {seed + i}", "stats",
+                     f"kill {stand.driver}", "sleep 100", f"{churn} 0 1"]
     out, _ = stand.boot([*commands, f"{churn} 100 8"], 1800, image)
     found = stand.churn_judge(out, 2 * len(chosen) + 2)
     if stand.problems:

@@ -23,11 +23,11 @@ def run(stand, number, seed):
     rounds = max(1, number * stand.options.period // 1200)
     load = []
     for i in range(rounds):
-        load += [f"churn nvme0n1p1 4096 6000 {random.Random(seed + i).choice((1, 4, 16, 64))} {seed + i}",
+        load += [f"churn {stand.device} 4096 6000 {random.Random(seed + i).choice((1, 4, 16, 64))} {seed + i}",
                  f"cp /big /copy{i % 7}", f"mkdir /d{i}", f"sha256sum /copy{i % 7}"]
         if i % 3 == 2:
             load += [f"rm /copy{(i - 1) % 7}", f"rm /d{i - 1}", "sync"]
-    out, log = stand.boot(["mount nvme0n1p2", f"kill nvme0 {number} {stand.options.period} {seed}", *load,
+    out, log = stand.boot([f"mount {stand.whole}p2", f"kill {stand.driver} {number} {stand.options.period} {seed}", *load,
                            "sleep 3000", "drivers", "umount /"], 3000)
     found = stand.churn_judge(out, rounds)
     if any(counts["failed"] or counts["wrong before"] or counts["wrong"] for counts in found):
@@ -36,7 +36,7 @@ def run(stand, number, seed):
         stand.problem("the file system's load met with an error or wrong data", out + remarkable(log))
     stand.file_system_check()
     started = [int(us) for us in re.findall(r"running again, (\d+) us after", log)]
-    killed = re.search(r"nvme0: killed (\d+) times", log)
+    killed = re.search(rf"{stand.driver}: killed (\d+) times", log)
     totals = collections.Counter()
     for counts in found:
         totals.update({name: counts[name] for name in COUNTS})

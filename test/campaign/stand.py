@@ -12,11 +12,13 @@ BUILD = os.path.join(ROOT, "build")
 PATH = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
 # A driver that hangs spins for as long as nobody looks: with counted instructions that is what a fault costs.
 CONFIGURATION = b"[restart]\nquick = 40\ndeaths = 100000\nwatch = 50\nmemory = 8\n"
+DRIVERS = {"nvme": ("nvme", "nvme0", "nvme0n1"), "ahci": ("ahci", "ahci0", "ahci0p0"),
+           "virtio-blk": ("virtio", "virtio-blk0", "virtio-blk0")}  # obvm's kind of disk, its driver, its name
 FILTERS = {"one": b"[integrity]\nchecked0 = nvme0n1p1 sample=1\n",
            "mirror": b"[integrity]\nchecked0 = nvme0n1p1 nvme1n1p1 sample=1\n"}
 SECTOR, FIRST, FILES, FILES_SIZE = 512, 2048, 20480, 131072  # of the disk, in sectors
 CHURN = re.compile(r"^churn: (?:(\d+) done, (\d+) failed, (\d+) wrong before, (\d+) wrong; (\d+) drivers died, (\d+) replayed,"
-                   r" (\d+) rewritten, (\d+) poisoned, (\d+) rejected(; it ended early: .*)?|(?:nvme0n1p1|checked0): (.*))$", re.M)
+                   r" (\d+) rewritten, (\d+) poisoned, (\d+) rejected(; it ended early: .*)?|[a-z0-9-]+: (.*))$", re.M)
 COUNTS = ("operations", "failed", "wrong before", "wrong", "died", "replayed", "rewritten", "poisoned", "rejected")
 
 
@@ -26,7 +28,8 @@ class Stand:
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
         self.disk = os.path.join(folder, "disk.img")
-        self.device = "checked0" if options.filter else "nvme0n1p1"
+        self.kind, self.driver, self.whole = DRIVERS[options.driver]
+        self.device = "checked0" if options.filter else f"{self.whole}p1"
         self.problems = []
 
     def image(self, name, files=None):
@@ -85,7 +88,7 @@ class Stand:
         if self.options.filter == "mirror":
             other = ["--disk", "nvme:" + shutil.copy(self.disk, self.disk + ".mirror"),
                      "--qemu-arg=-set", "--qemu-arg=drive.disk1.cache=unsafe"]
-        run = subprocess.run([os.path.join(ROOT, "obvm"), "--count", "--disk", f"nvme:{self.disk}", *other, "--iommu",
+        run = subprocess.run([os.path.join(ROOT, "obvm"), "--count", "--disk", f"{self.kind}:{self.disk}", *other, "--iommu",
                               self.options.iommu, "--image", image or self.image("plain"), "--timeout", str(limit),
                               "--log", log, "--qemu-arg=-set", "--qemu-arg=drive.disk0.cache=unsafe", *arguments,
                               "-c", "; ".join(commands)],

@@ -6,16 +6,16 @@ PERIODS = (None, 10000, 1000, 100)  # ms of virtual time
 MOST = 1000000  # that the shell's bench does in one go
 
 
-def measure(boot, operations):
+def measure(stand, operations):
     """4 KiB random reads, 32 in flight; rows of (period, kills, operations a second, of the undisturbed)."""
     rows = []
     for period in PERIODS:
-        kill = [f"kill nvme0 100000 {period} 7"] if period else []
+        kill = [f"kill {stand.driver} 100000 {period} 7"] if period else []
         runs = max(1, operations // MOST)
         each = min(operations, MOST)
-        out, _ = boot([*kill, *[f"bench nvme0n1 randread {each} 32"] * runs, "drivers"], 3600)
+        out, _ = stand.boot([*kill, *[f"bench {stand.whole} randread {each} 32"] * runs, "drivers"], 3600)
         took = re.findall(rf"^{each} operations in (\d+) us", out, re.M)
-        killed = re.search(r"^nvme0 +driver +\w+ .* (\d+)  \S+$", out, re.M)
+        killed = re.search(rf"^{stand.driver} +driver +\w+ .* (\d+)  \S+$", out, re.M)
         if len(took) != runs or not killed:
             return rows, out
         rate = runs * each * 1000000 / sum(map(int, took))

@@ -24,6 +24,14 @@ class Campaign(unittest.TestCase):
         self.assertRegex(out, r"(?m)^kills +150 +lost 0 +failed requests 0 +wrong blocks 0 ")
         self.assertRegex(out, r"(?m)^last completion before a kill to the first after it, virtual us: p50 \d+, p99 \d+, max \d+ \([1-9]")
 
+    def test_the_other_drivers(self):
+        for driver in ("ahci", "virtio-blk"):
+            out = self.run_campaign("--kills", "60", "--faults", "15", "--seed", "7", "--driver", driver)
+            self.assertRegex(out, r"(?m)^kills +60 +lost 0 +failed requests 0 +wrong blocks 0 ")
+            row = re.search(r"^all +15 +\d+ +(\d+) +\d+ +\d+$", out, re.M)
+            self.assertTrue(row, out)
+            self.assertGreater(int(row[1]), 2, out)
+
     def test_what_is_done_is_not_done_again(self):
         with tempfile.TemporaryDirectory() as folder:
             results = os.path.join(folder, "results")

@@ -35,7 +35,7 @@ class Virtio(MachineTest):
             ran = self.run_machine(f"write-pattern {NAME} {start} {count} 7", "--disk", disk)
             self.assert_status(ran)
             self.assert_says(ran, f"{NAME}: {24 * MIB // block_size} blocks of {block_size} bytes, "
-                             "serial outboard0", "log")
+                             "serial outboard0, 1 request queue\\(s\\)", "log")
             ran = self.run_machine(f"verify-pattern {NAME} {start} {count} 7; "
                                    f"verify-pattern {NAME} {start} {count} 8", "--disk", disk)
             self.assert_says(ran, f"^{NAME}: {count} of {count} blocks as written$")
@@ -196,8 +196,23 @@ class Virtio(MachineTest):
         path = self.path("control")
         thread = threading.Thread(target=self.grow, args=(path, 8 * MIB))
         thread.start()
-        ran = self.run_machine("sleep 4000", "--disk", f"virtio:{image}", "--qemu-arg=-qmp",
+        ran = self.run_machine("sleep 4000; " + pattern(8192, 8192, 3), "--disk", f"virtio:{image}", "--qemu-arg=-qmp",
                                f"--qemu-arg=unix:{path},server=on,wait=off")
         thread.join()
-        self.assert_status(ran)
         self.assert_says(ran, f"the disk has now {8 * MIB} bytes, {4 * MIB} before", "log")
+        self.assert_pattern(ran, 8192)
+
+    def test_a_queue_for_each_client(self):
+        """Each of them with its vector raises interrupts; more clients than queues share them."""
+        image = self.blank_image("a.img", 8 * MIB)
+        for queues, clients in ((3, 3), (8, 6)):
+            ran = self.run_machine(
+                f"bench {NAME} randread 3000 1 4096 interrupt {clients}; devices -v; {pattern(5, 4001, 3)}",
+                *self.device(image, f"disable-legacy=on,iommu_platform=on,num-queues={queues}"))
+            self.assert_pattern(ran, 4001)
+            used = min(queues, 4)
+            self.assert_says(ran, f"{NAME}: .*, {used} request queue", "log")
+            taken = re.findall(r"interrupt (\d) +message \d+, attached, (\d+) taken",
+                               ran.output[ran.output.index(f"driver {NAME} "):])
+            busy = {int(vector) for vector, count in taken if int(count) > 100}
+            self.assertLessEqual(set(range(1, used + 1)), busy, str(ran))

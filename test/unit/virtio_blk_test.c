@@ -350,6 +350,87 @@ static void a_capacity_that_changes(void **state)
     virtio_model_config_changed(&model.virtio);
     model_run(10 * CLOCK_MILLISECOND);
     assert_int_equal(model_log_count("the disk has now"), 1);
+    virtio_blk_model_field(&model, 0, 0, 8, UINT64_MAX);
+    virtio_model_config_changed(&model.virtio);
+    model_run(10 * CLOCK_MILLISECOND);
+    assert_true(model_log_has("it is ignored"));
+}
+
+/* Who has it open goes on with what there was; who opens it sees what there is. */
+static void a_disk_that_shrinks_and_grows(void **state)
+{
+    static const uint64_t sizes[] = {BLK_SECTORS / 2, BLK_SECTORS};
+    struct test_client clients[3];
+
+    (void)state;
+    blk_attach();
+    client_open(&clients[0], BLK_NAME, true, 65536);
+    for (unsigned i = 0; i < 2; i++) {
+        virtio_blk_model_field(&model, 0, 0, 8, sizes[i]);
+        model.sectors = sizes[i];
+        virtio_model_config_changed(&model.virtio);
+        model_run(10 * CLOCK_MILLISECOND);
+        client_open(&clients[i + 1], BLK_NAME, true, 65536);
+        assert_int_equal(block_client_info(clients[i + 1].client)->blocks, sizes[i]);
+        assert_int_equal(client_request(&clients[i + 1], BLOCK_READ, sizes[i], 1, 0),
+                         BLOCK_STATUS_RANGE);
+        assert_int_equal(client_request(&clients[0], BLOCK_READ, BLK_SECTORS - 1, 1, 0),
+                         i == 0 ? BLOCK_STATUS_MEDIUM : BLOCK_STATUS_OK);
+        for (unsigned j = 0; j <= i + 1; j++)
+            client_check_transfer(&clients[j], model.disk, 100 + j, 2, 0);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        client_close(&clients[i]);
+}
+
+/* 5.2.2: each client has a queue of its own, with a vector if there is one for it; further clients
+ * share them. */
+static void queues_for_clients(void **state)
+{
+    static const struct {
+        unsigned told, vectors, used;
+    } cases[] = {{1, 5, 1}, {3, 5, 3}, {4, 5, 4}, {4, 2, 4}, {4, 1, 4}, {0, 5, 1}, {65535, 5, 4}};
+    struct test_client clients[6];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (i > 0)
+            blk_again();
+        virtio_blk_model_field(&model, VIRTIO_BLK_MODEL_MQ, 34, 2, cases[i].told);
+        model.virtio.queues = VIRTIO_MODEL_QUEUES;
+        model.virtio.device.identity.vectors = cases[i].vectors;
+        model.virtio.reversed = i % 2;
+        blk_attach();
+        for (unsigned c = 0; c < 6; c++)
+            client_open(&clients[c], BLK_NAME, true, 65536);
+        for (unsigned c = 0; c < 6; c++)
+            client_submit_reads(&clients[c], c + 1);
+        for (unsigned c = 0; c < 6; c++)
+            block_client_wait(clients[c].client, true);
+        for (unsigned q = 0; q < VIRTIO_MODEL_QUEUES; q++) {
+            unsigned expected = 0;
+            for (unsigned c = q; c < 6 && q < cases[i].used; c += cases[i].used)
+                expected += c + 1;
+            assert_int_equal(model.queue_reads[q], expected);
+        }
+        for (unsigned c = 0; c < 6; c++)
+            client_check_transfer(&clients[c], model.disk, 8 * c, 5, 0);
+        for (unsigned q = 1; q < cases[i].used && cases[i].vectors == 5; q++)
+            assert_int_not_equal(model.virtio.queue[q].vector, model.virtio.queue[q - 1].vector);
+        driver.detach();
+        for (unsigned c = 0; c < 6; c++)
+            client_close(&clients[c]);
+    }
+}
+
+/* The device has fewer than it says. */
+static void queues_that_are_not_there(void **state)
+{
+    (void)state;
+    virtio_blk_model_field(&model, VIRTIO_BLK_MODEL_MQ, 34, 2, 4);
+    model.virtio.queues = 2;
+    assert_int_equal(driver.attach(device), ENOTSUP);
+    assert_true(model_log_has("queue 2 cannot be used"));
 }
 
 static void flush_where_there_is_a_cache(void **state)
@@ -473,6 +554,9 @@ int main(void)
         BLK_TEST(a_line_instead_of_messages),
         BLK_TEST(one_message_for_everything),
         BLK_TEST(a_capacity_that_changes),
+        BLK_TEST(a_disk_that_shrinks_and_grows),
+        BLK_TEST(queues_for_clients),
+        BLK_TEST(queues_that_are_not_there),
         BLK_TEST(flush_where_there_is_a_cache),
         BLK_TEST(discard_and_zeroes),
         BLK_TEST(a_disk_that_is_read_only),

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lane.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <kit/log.h>
+
+#include "io.h"
+#include "layout.h"
+
+enum { STATUS_NONE = 0xff }; /* the device has not written one */
+
+/* What a command shares with the device, other than data. A cache line each. */
+struct slot {
+    struct virtio_blk_header header;
+    struct virtio_blk_range range;
+    uint8_t answer[VIRTIO_BLK_ID_SIZE];
+    uint8_t status;
+    uint8_t reserved[11];
+};
+static_assert(sizeof(struct slot) == 64, "slots do not share cache lines");
+
+static struct slot *slot_of(const struct virtio_blk_lane *lane, unsigned id)
+{
+    return (struct slot *)lane->slots.memory + id;
+}
+
+static uint64_t slot_address(const struct virtio_blk_lane *lane, unsigned id, size_t offset)
+{
+    return lane->slots.address + id * sizeof(struct slot) + offset;
+}
+
+/* A device that fails without end must not fill the log: the first few, then ever fewer. */
+static bool is_worth_logging(unsigned count)
+{
+    return count <= 8 || (count & (count - 1)) == 0;
+}
+
+static enum block_status status_translate(const struct block_request *request, uint8_t status)
+{
+    if (status == VIRTIO_BLK_S_OK)
+        return BLOCK_STATUS_OK;
+    /* 5.2.6: an error "of device or driver", of which a request for data has only one that is
+     * likely. */
+    return status == VIRTIO_BLK_S_IOERR && request->count > 0 ? BLOCK_STATUS_MEDIUM
+                                                              : BLOCK_STATUS_DEVICE;
+}
+
+static void command_finish(struct virtio_blk_lane *lane, struct virtio_blk_command *command,
+                           enum block_status status)
+{
+    command->in_flight = false;
+    lane->loud -= !command->silent;
+    lane->free_id[lane->free_count++] = (uint16_t)(command - lane->command);
+    if (command->request)
+        block_request_done(command->request, status);
+}
+
+static void command_take(struct virtio_blk_lane *lane, struct virtio_blk_command *command,
+                         uint32_t written)
+{
+    static const char *const names[] = {
+        [BLOCK_READ] = "read",       [BLOCK_WRITE] = "write",          [BLOCK_FLUSH] = "flush",
+        [BLOCK_DISCARD] = "discard", [BLOCK_WRITE_ZEROES] = "zeroing",
+    };
+    const struct block_request *request = command->request;
+    const volatile struct slot *slot = slot_of(lane, (unsigned)(command - lane->command));
+    /* 2.7.8.2: what lies behind `written` means nothing, and the status is the last byte. */
+    uint8_t status = written < command->expected ? STATUS_NONE : slot->status;
+
+    if (status != VIRTIO_BLK_S_OK && request) {
+        lane->io->errors++;
+        if (is_worth_logging(lane->io->errors))
+            log_warning("%s of %u blocks at %llu failed with status %u (%u so far)",
+                        names[request->operation], request->count,
+                        (unsigned long long)request->block, status, lane->io->errors);
+    }
+    if (!request)
+        lane->io->own_status = status;
+    command_finish(lane, command, request ? status_translate(request, status) : BLOCK_STATUS_OK);
+}
+
+bool virtio_blk_lane_take(struct virtio_blk_lane *lane)
+{
+    struct virtio_blk_command *command;
+    uint32_t written;
+    bool any = false;
+
+    while ((command = virtio_queue_take(&lane->queue, &written))) {
+        command_take(lane, command, written);
+        any = true;
+    }
+    return any;
+}
+
+static void gathering_expired(void *context)
+{
+    const struct virtio_blk_lane *lane = context;
+
+    virtio_blk_io_ops.poll(lane->io);
+}
+
+/* A queue serves loud and silent requests: it interrupts as long as somebody waits for that. The
+ * device can gather by number only (2.7.7.2); time is ours to watch. */
+void virtio_blk_lane_arm(struct virtio_blk_lane *lane)
+{
+    while (lane->loud > 0) {
+        unsigned gather = lane->io->gather, together = gather < lane->loud ? gather : lane->loud;
+        if (virtio_queue_arm(&lane->queue, together)) {
+            if (together > 1 && !lane->gathering.running)
+                clock_timer_start(&lane->gathering, lane->io->gather_time, gathering_expired, lane);
+            return;
+        }
+        if (!virtio_blk_lane_take(lane))
+            break;
+    }
+    virtio_queue_disarm(&lane->queue);
+    clock_timer_cancel(&lane->gathering);
+}
+
+/* 5.2.6.4: header, data, status. The data is contiguous for the device, which may want it in
+ * pieces. How many segments that are. */
+static unsigned segments_fill(const struct virtio_blk_lane *lane, unsigned id, uint64_t address,
+                              uint64_t length, struct virtio_segment *segments)
+{
+    unsigned count = 0;
+
+    segments[count++] = (struct virtio_segment){
+        slot_address(lane, id, offsetof(struct slot, header)), sizeof(struct virtio_blk_header)};
+    while (length > 0 && count <= lane->io->shape.pieces) {
+        uint32_t piece = length < lane->io->shape.piece ? (uint32_t)length : lane->io->shape.piece;
+        segments[count++] = (struct virtio_segment){address, piece};
+        address += piece;
+        length -= piece;
+    }
+    segments[count++] =
+        (struct virtio_segment){slot_address(lane, id, offsetof(struct slot, status)), 1};
+    return count;
+}
+
+/* What a command reads or writes, unless it is a client's: in its slot. */
+static uint64_t slot_data(struct virtio_blk_lane *lane, unsigned id, uint32_t type,
+                          const struct block_request *request)
+{
+    if (type == VIRTIO_BLK_T_GET_ID)
+        return slot_address(lane, id, offsetof(struct slot, answer));
+    if (type != VIRTIO_BLK_T_DISCARD && type != VIRTIO_BLK_T_WRITE_ZEROES)
+        return request ? request->address : 0;
+    slot_of(lane, id)->range = (struct virtio_blk_range){
+        .sector = request->block * lane->io->shape.sectors_per_block,
+        .count = request->count * lane->io->shape.sectors_per_block,
+    };
+    return slot_address(lane, id, offsetof(struct slot, range));
+}
+
+bool virtio_blk_lane_start(struct virtio_blk_lane *lane, const struct virtio_blk_header *header,
+                           uint64_t length, struct block_request *request)
+{
+    struct virtio_segment segments[VIRTIO_BLK_PIECES_MAX + 2];
+    bool is_read = header->type == VIRTIO_BLK_T_IN || header->type == VIRTIO_BLK_T_GET_ID;
+
+    if (lane->free_count == 0)
+        return false;
+    unsigned id = lane->free_id[lane->free_count - 1];
+    struct virtio_blk_command *command = &lane->command[id];
+    struct slot *slot = slot_of(lane, id);
+    uint64_t address = slot_data(lane, id, header->type, request);
+
+    unsigned count = segments_fill(lane, id, address, length, segments);
+    unsigned out = is_read ? 1 : count - 1;
+    slot->header = *header;
+    slot->status = STATUS_NONE;
+    if (!virtio_queue_add(&lane->queue, segments, out, count - out, command))
+        return false;
+    lane->free_count--;
+    *command = (struct virtio_blk_command){
+        .in_flight = true,
+        .silent = !request || request->silent,
+        .request = request,
+        .expected = is_read ? (uint32_t)length + 1 : 1,
+        .round = lane->io->round,
+    };
+    lane->loud += !command->silent;
+    virtio_blk_io_watch(lane->io);
+    return true;
+}
+
+void virtio_blk_lane_abandon(struct virtio_blk_lane *lane, enum block_status status)
+{
+    for (unsigned id = 0; id < lane->commands; id++) {
+        if (lane->command[id].in_flight)
+            command_finish(lane, &lane->command[id], status);
+    }
+}
+
+bool virtio_blk_lane_is_late(const struct virtio_blk_lane *lane, unsigned rounds)
+{
+    for (unsigned id = 0; id < lane->commands; id++) {
+        const struct virtio_blk_command *command = &lane->command[id];
+        if (command->in_flight && lane->io->round - command->round >= rounds)
+            return true;
+    }
+    return false;
+}
+
+int virtio_blk_lane_open(struct virtio_blk_io *io, unsigned index, irq_handler handler,
+                         struct virtio_blk_lane *lane)
+{
+    struct virtio_queue_plan plan = {
+        .entries = VIRTIO_ENTRIES_MAX,
+        .segments = io->shape.pieces + 2,
+        .handler = handler,
+        .context = lane,
+    };
+
+    *lane = (struct virtio_blk_lane){.io = io};
+    int error = virtio_queue_create(io->virtio, index, &plan, &lane->queue);
+    if (error != 0)
+        return error;
+    lane->commands = lane->queue.entries;
+    error =
+        dma_buffer_create(io->virtio->device, lane->commands * sizeof(struct slot), &lane->slots);
+    if (error != 0) {
+        log_error("no memory for %u requests: %s", lane->commands, strerror(error));
+        return error;
+    }
+    for (unsigned id = lane->commands; id-- > 0;)
+        lane->free_id[lane->free_count++] = (uint16_t)id;
+    virtio_queue_disarm(&lane->queue);
+    return 0;
+}
+
+unsigned virtio_blk_lane_next(const struct virtio_blk_lane *lane)
+{
+    return lane->free_id[lane->free_count - 1];
+}
+
+void virtio_blk_lane_answer(const struct virtio_blk_lane *lane, unsigned id, char *answer)
+{
+    memcpy(answer, slot_of(lane, id)->answer, VIRTIO_BLK_ID_SIZE);
+}
