@@ -41,6 +41,8 @@ enum io_resource_kind {
     IO_RESOURCE_INTERRUPT = 3, /* base: the kernel's line; size: 1 */
     IO_RESOURCE_DMA = 4,   /* memory the device may reach: base: device address, size in bytes */
     IO_RESOURCE_GUARD = 5, /* inside a window, never shown to the driver (the MSI-X table) */
+    IO_RESOURCE_REQUESTER = 6, /* base: who its bus transactions say they are from; without this
+                                  the device masters no bus */
 };
 
 enum io_resource_flags {
@@ -68,6 +70,21 @@ enum io_line_trouble {
     IO_LINE_IS_SAT_ON = 2,    /* shared, and this driver holds the others up again and again */
     IO_LINE_STORMS = 3,       /* interrupts without end that nobody takes */
 };
+
+/* In the place of a requester: a device that masters no bus. */
+#define IO_REQUESTER_NONE UINT32_MAX
+
+/* A fixed device, at the ports and lines where it always is. */
+#define ISA_RANGES 3
+#define ISA_LINES  2
+struct isa_resources {
+    struct {
+        uint16_t first, last; /* both 0: no more */
+    } ports[ISA_RANGES];
+    uint16_t probe;          /* reads as all ones where there is no device, and disturbs nothing */
+    uint8_t line[ISA_LINES]; /* 0: no more */
+};
+static_assert(sizeof(struct isa_resources) == 16, "wire layout");
 
 /* A PCI function as the bus server found it. */
 struct pci_function_info {

@@ -9,12 +9,14 @@
 #include <interface/io_device_user.h>
 #include <interface/pci_function_user.h>
 #include <interface/types.h>
+#include <kernel/mach_i386_user.h>
 
 #include <host/mach/device.h>
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
+#include <host/mach/trap.h>
 #include <kit/dma.h>
 #include <kit/irq.h>
 #include <kit/log.h>
@@ -55,18 +57,31 @@ struct device {
 /* A driver has one device. */
 static struct device only_device;
 
-int device_get(const char *name, const char *settings, struct device **result)
+/* The first (`index` UINT32_MAX: any) of a kind that the authority has for this device; null: none.
+ */
+static const struct io_resource *resource_find(const struct device *device,
+                                               enum io_resource_kind kind, unsigned index)
 {
-    struct device *device = &only_device;
-    mach_msg_type_number_t size = sizeof(device->info);
+    static struct io_resource resources[IO_RESOURCES_MAX];
+    mach_msg_type_number_t size = sizeof(resources);
+
+    if (io_device_describe(device->io, (char *)resources, &size) != KERN_SUCCESS ||
+        size > sizeof(resources))
+        return NULL;
+    for (size_t i = 0; i < size / sizeof(resources[0]); i++) {
+        if (resources[i].kind == kind && (index == UINT32_MAX || resources[i].index == index))
+            return &resources[i];
+    }
+    return NULL;
+}
+
+static int function_get(struct device *device)
+{
+    mach_msg_type_number_t size;
     char record[2048];
     unsigned vectors = 0;
+    int error = startup_capability("function", &device->function);
 
-    snprintf(device->name, sizeof(device->name), "%s", name);
-    device->settings = settings;
-    int error = startup_capability("device", &device->io);
-    if (error == 0)
-        error = startup_capability("function", &device->function);
     if (error == 0) {
         size = sizeof(record);
         error = error_from_kernel(pci_function_describe(device->function, record, &size, &vectors));
@@ -89,7 +104,24 @@ int device_get(const char *name, const char *settings, struct device **result)
         .revision = info->revision,
         .vectors = vectors < DEVICE_INTERRUPTS_MAX ? vectors : DEVICE_INTERRUPTS_MAX,
     };
+    return 0;
+}
+
+int device_get(const char *name, const char *settings, struct device **result)
+{
+    struct device *device = &only_device;
+    int error = startup_capability("device", &device->io);
+
+    snprintf(device->name, sizeof(device->name), "%s", name);
+    device->settings = settings;
+    if (error != 0)
+        return error;
     *result = device;
+    if (resource_find(device, IO_RESOURCE_REQUESTER, UINT32_MAX))
+        return function_get(device);
+    /* A fixed one. */
+    while (resource_find(device, IO_RESOURCE_INTERRUPT, device->identity.vectors))
+        device->identity.vectors++;
     return 0;
 }
 
@@ -138,6 +170,22 @@ int device_window_open(struct device *device, unsigned index, size_t size, struc
     if (error == 0) {
         regs->base = address;
         regs->size = size;
+    }
+    return error;
+}
+
+int device_ports_open(struct device *device, unsigned index, size_t size, struct ports *ports)
+{
+    const struct io_resource *range = resource_find(device, IO_RESOURCE_PORTS, index);
+    mach_port_t permission;
+
+    if (!range || size == 0 || size > range->size)
+        return range ? EINVAL : ENXIO;
+    ports->base = (uint16_t)range->base;
+    int error = error_from_kernel(io_device_ports(device->io, index, &permission));
+    if (error == 0) {
+        error = error_from_kernel(i386_io_perm_modify(mach_task_self(), permission, TRUE));
+        port_release(permission);
     }
     return error;
 }
@@ -239,17 +287,10 @@ int dma_buffer_create(struct device *device, size_t size, struct dma_buffer *buf
 
 bool dma_is_translated(const struct device *device)
 {
-    static struct io_resource resources[IO_RESOURCES_MAX];
-    mach_msg_type_number_t size = sizeof(resources);
+    const struct io_resource *requester = resource_find(device, IO_RESOURCE_REQUESTER, UINT32_MAX);
 
-    if (io_device_describe(device->io, (char *)resources, &size) != KERN_SUCCESS ||
-        size > sizeof(resources))
-        return true; /* the safe answer: the device is held to the IOMMU */
-    for (size_t i = 0; i < size / sizeof(resources[0]); i++) {
-        if (resources[i].kind == IO_RESOURCE_DMA && (resources[i].flags & IO_RESOURCE_TRANSLATED))
-            return true;
-    }
-    return false;
+    /* Without an answer the safe one: the device is held to the IOMMU. */
+    return !requester || (requester->flags & IO_RESOURCE_TRANSLATED);
 }
 
 void dma_buffer_destroy(struct device *device, struct dma_buffer *buffer)

@@ -96,6 +96,11 @@ int device_window_open(struct device *device, unsigned index, size_t size, struc
     return 0;
 }
 
+int device_ports_open(struct device *device, unsigned index, size_t size, struct ports *ports)
+{
+    return device_window_open(device, index, size, &ports->regs);
+}
+
 int device_enable(struct device *device)
 {
     device->enabled = true;

@@ -20,25 +20,28 @@
 
 static const struct port_type bus_type = {.name = "bus", .serve = io_bus_server};
 
-/* The owner of what the bus server holds for itself, and its port's context: there is one at a
- * time. */
-static int bus_server;
+/* The owners of what bus servers hold for themselves. */
+static struct bus_server {
+    char name[16];
+    mach_port_t port;
+} servers[2];
 
 /* Asked for again, it is for a server that takes the place of one that died. */
-int io_bus_port(mach_port_t *result)
+int io_bus_port(const char *name, mach_port_t *result)
 {
-    static mach_port_t port;
+    struct bus_server *server = servers, *end = servers + sizeof(servers) / sizeof(servers[0]);
 
-    resource_map_release(&io_memory_map, &bus_server);
-    resource_map_release(&io_port_map, &bus_server);
-
-    if (port == MACH_PORT_NULL) {
-        int error = port_create(&bus_type, &bus_server, &port);
-        if (error != 0)
-            return error;
-    }
-    *result = port_make_send(port);
-    return 0;
+    while (server < end && server->name[0] != '\0' && strcmp(server->name, name) != 0)
+        server++;
+    if (server == end || strlen(name) >= sizeof(server->name))
+        return ENOSPC;
+    strcpy(server->name, name);
+    resource_map_release(&io_memory_map, server);
+    resource_map_release(&io_port_map, server);
+    int error = server->port == MACH_PORT_NULL ? port_create(&bus_type, server, &server->port) : 0;
+    if (error == 0)
+        *result = port_make_send(server->port);
+    return error;
 }
 
 static bool bus_is(mach_port_t port)
@@ -102,7 +105,7 @@ kern_return_t serve_io_bus_window(mach_port_t bus, const_name_t name, uint64_t b
         return outboard_error_make(EOPNOTSUPP);
     if (base % IO_PAGE || size % IO_PAGE)
         return outboard_error_make(EINVAL);
-    int error = range_claim(&io_memory_map, base, size, &bus_server, name);
+    int error = range_claim(&io_memory_map, base, size, port_context(bus, &bus_type), name);
     if (error == 0)
         error = io_physical_object(base, size, &whole);
     if (error == 0) {
@@ -119,7 +122,8 @@ kern_return_t serve_io_bus_ports(mach_port_t bus, const_name_t name, unsigned fi
         return outboard_error_make(EOPNOTSUPP);
     if (first > last || last > 0xffff)
         return outboard_error_make(EINVAL);
-    int error = range_claim(&io_port_map, first, last - first + 1, &bus_server, name);
+    int error =
+        range_claim(&io_port_map, first, last - first + 1, port_context(bus, &bus_type), name);
     if (error != 0)
         return outboard_error_make(error);
     return i386_io_perm_create(io_privilege.device_master, (io_port_t)first, (io_port_t)last,
@@ -216,6 +220,19 @@ kern_return_t serve_io_bus_device_add_line(mach_port_t bus, mach_port_t port, un
     if (device->line[0])
         return outboard_error_make(EEXIST);
     int error = io_line_take_shared(number, &device->line[0]);
+    return device_answer(error, port);
+}
+
+kern_return_t serve_io_bus_device_add_fixed_line(mach_port_t bus, mach_port_t port, unsigned number)
+{
+    struct io_device *device = device_get(bus, port);
+    unsigned vector = 0;
+
+    if (!device)
+        return outboard_error_make(EOPNOTSUPP);
+    while (vector < IO_VECTORS && device->line[vector])
+        vector++;
+    int error = vector == IO_VECTORS ? ENOSPC : io_line_take_fixed(number, &device->line[vector]);
     return device_answer(error, port);
 }
 

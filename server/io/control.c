@@ -34,9 +34,9 @@ kern_return_t serve_io_control_pool_create(mach_port_t control, const_name_t nam
     return outboard_error_make(error);
 }
 
-kern_return_t serve_io_control_bus(mach_port_t control, mach_port_t *bus)
+kern_return_t serve_io_control_bus(mach_port_t control, const_name_t name, mach_port_t *bus)
 {
-    return outboard_error_make(control_is(control) ? io_bus_port(bus) : EOPNOTSUPP);
+    return outboard_error_make(control_is(control) ? io_bus_port(name, bus) : EOPNOTSUPP);
 }
 
 kern_return_t serve_io_control_kernel_device(mach_port_t control, const_name_t name,

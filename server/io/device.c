@@ -31,7 +31,9 @@ int io_device_create(const char *name, io_requester requester, io_requester ance
         old = old->next;
     if (old)
         io_device_destroy(old);
-    int error = device ? io_domain_create(requester, ancestor, name, &device->domain) : ENOMEM;
+    int error = device ? ENOTSUP : ENOMEM;
+    if (device && requester != IO_REQUESTER_NONE)
+        error = io_domain_create(requester, ancestor, name, &device->domain);
 
     if (error == ENOTSUP)
         error = 0; /* no IOMMU in this machine: unconfined, and the log said so */
@@ -198,6 +200,8 @@ kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint6
     }
     if (!mapping)
         return outboard_error_make(device ? ENOSPC : EOPNOTSUPP);
+    if (device->requester == IO_REQUESTER_NONE)
+        return outboard_error_make(EPERM);
     struct io_memory *memory = io_memory_from_lease(lease, address, size);
     if (!memory)
         return outboard_error_make(EINVAL);
@@ -282,10 +286,11 @@ static void interrupts_describe(const struct io_device *device, struct resource_
         const struct io_line *line = device->line[i];
         if (!line)
             continue;
-        unsigned flags = line->message ? IO_RESOURCE_MESSAGE : IO_RESOURCE_SHARED;
+        unsigned flags = line->pin ? 0 : line->message ? IO_RESOURCE_MESSAGE : IO_RESOURCE_SHARED;
         if (line->lent)
             flags |= IO_RESOURCE_IN_USE;
-        resource_add(writer, IO_RESOURCE_INTERRUPT, i, line->number, 1, flags, line->acknowledged);
+        resource_add(writer, IO_RESOURCE_INTERRUPT, i, line->pin ? line->pin : line->number, 1,
+                     flags, line->acknowledged);
     }
 }
 
@@ -298,6 +303,9 @@ kern_return_t serve_io_device_describe(mach_port_t port, record_t record,
     if (!device)
         return outboard_error_make(EOPNOTSUPP);
     writer.count = 0;
+    if (device->requester != IO_REQUESTER_NONE)
+        resource_add(&writer, IO_RESOURCE_REQUESTER, 0, device->requester, 1,
+                     device->domain ? IO_RESOURCE_TRANSLATED : 0, 0);
     for (unsigned i = 0; i < IO_WINDOWS; i++) {
         const struct io_device_window *window = &device->window[i];
         if (window->size)

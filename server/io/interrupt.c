@@ -138,11 +138,11 @@ static int line_register(unsigned number, bool message, struct io_line **result)
     return 0;
 }
 
-/* A registered line that nobody has taken, of that number, or any message line. */
-static struct io_line *line_lookup_free(bool message, unsigned number)
+/* A registered line that nobody has taken, of that number, or any message line for that pin. */
+static struct io_line *line_lookup_free(bool message, unsigned number, unsigned pin)
 {
     for (struct io_line *line = io_lines; line; line = line->next) {
-        if (line->message == message && !line->taken && !line->lent &&
+        if (line->message == message && !line->taken && !line->lent && line->pin == pin &&
             (message || line->number == number))
             return line;
     }
@@ -170,7 +170,7 @@ int io_line_take_message(struct io_line **result)
     if (!messages)
         return ENOTSUP;
 
-    struct io_line *line = line_lookup_free(true, 0);
+    struct io_line *line = line_lookup_free(true, 0, 0);
     for (unsigned number = IO_LINE_COUNT; !line && number-- > IO_LINE_FIRST_MESSAGE;) {
         if (!line_is_registered(number) && line_register(number, true, &line) != 0)
             line = NULL;
@@ -181,6 +181,24 @@ int io_line_take_message(struct io_line **result)
     return 0;
 }
 
+int io_line_take_fixed(unsigned pin, struct io_line **result)
+{
+    struct io_line *line = io_lines;
+
+    if (!messages)
+        return io_line_take_shared(pin, result);
+    while (line && (line->pin != pin || pin == 0))
+        line = line->next;
+    if (!line)
+        return EINVAL;
+    if (line->taken || line->lent)
+        return EBUSY;
+    line->taken = true;
+    line->acknowledged = 0;
+    *result = line;
+    return 0;
+}
+
 int io_line_take_shared(unsigned number, struct io_line **result)
 {
     /* 0, 1 and 13 are the kernel's clock, keyboard and coprocessor; 2 is the cascade of the 8259s.
@@ -188,7 +206,7 @@ int io_line_take_shared(unsigned number, struct io_line **result)
     if (number <= 2 || number == 13 || number >= IO_LINE_FIRST_MESSAGE)
         return EINVAL;
 
-    struct io_line *line = line_lookup_free(false, number);
+    struct io_line *line = line_lookup_free(false, number, 0);
     if (!line) {
         int error = line_register(number, false, &line);
         if (error != 0)

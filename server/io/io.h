@@ -10,6 +10,7 @@
  *   interrupt.c  the kernel's interrupt lines: registered once, lent, taken back
  *   sharing.c    drivers that share a line and do not trust each other
  *   storm.c      interrupts without end
+ *   fixed.c      the lines of fixed devices, which share with nobody
  *   pool.c       memory that devices may reach, in purses with a quota
  *   acpi.c       where the firmware's tables are
  *   power.c      stopping the machine
@@ -72,6 +73,12 @@ bool io_interrupt_messages(void);
  * ENOTSUP, ENOSPC, or another errno value. */
 int io_line_take_message(struct io_line **line);
 int io_line_take_shared(unsigned number, struct io_line **line);
+
+/* fixed.c: route the lines of fixed devices. Before io_iommu_start. */
+void io_fixed_start(void);
+
+/* The line of a fixed device, on that pin of the IO-APIC. EINVAL, EBUSY, or another errno value. */
+int io_line_take_fixed(unsigned pin, struct io_line **line);
 
 /* The holder is gone: nothing more comes from its device, and the line is free again as soon as its
  * receive right is home. */
@@ -152,7 +159,7 @@ void io_device_message(struct io_device *device, struct io_line *line, uint64_t 
                        uint32_t *data);
 
 /* bus.c and control.c: ports to hand out. */
-int io_bus_port(mach_port_t *port);
+int io_bus_port(const char *name, mach_port_t *port);
 int io_control_start(mach_port_t receive_right);
 
 /* acpi.c */

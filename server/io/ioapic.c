@@ -70,3 +70,17 @@ int ioapic_remap(uint32_t registers, uint16_t source, struct vtd_unit *unit)
     io_physical_unmap(window, 0x20);
     return error;
 }
+
+int ioapic_route(uint32_t registers, unsigned pin, uint8_t vector)
+{
+    unsigned low_register = REGISTER_ENTRY + 2 * pin;
+    void *window;
+    int error = io_physical_map(registers, 0x20, true, &window);
+
+    if (error != 0)
+        return error;
+    uint32_t low = register_read(window, low_register) & ~(ENTRY_KEPT | ENTRY_MASKED);
+    register_write(window, low_register, low | vector);
+    io_physical_unmap(window, 0x20);
+    return 0;
+}

@@ -14,4 +14,7 @@
  * errno value. */
 int ioapic_remap(uint32_t registers, uint16_t source, struct vtd_unit *unit);
 
+/* Have a pin raise that vector, unmasked, with each edge upwards. Before ioapic_remap. */
+int ioapic_route(uint32_t registers, unsigned pin, uint8_t vector);
+
 #endif

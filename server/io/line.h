@@ -13,8 +13,9 @@
 struct io_line {
     unsigned number;
     bool message;
-    bool taken; /* by a device */
-    bool lent;  /* the receive right is with a driver, or on its way home */
+    unsigned pin; /* of the IO-APIC, that raises this message; 0: none */
+    bool taken;   /* by a device */
+    bool lent;    /* the receive right is with a driver, or on its way home */
     mach_port_t port;
     const char *holder;       /* the device's name; null: the authority itself answers */
     volatile uint32_t *entry; /* of a device's MSI-X table, mapped here; null: none */

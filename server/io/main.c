@@ -73,8 +73,10 @@ int main(int argc, char **argv)
         error = fixed_ranges_claim();
     if (error == 0)
         error = io_interrupt_start();
-    if (error == 0)
+    if (error == 0) {
+        io_fixed_start();
         io_iommu_start();
+    }
     if (error == 0)
         error = io_control_start((mach_port_t)strtoul(argv[3], NULL, 10));
     if (error != 0) {

@@ -40,7 +40,7 @@ struct io_memory {
 
 struct io_lease {
     struct io_memory *memory; /* null: revoked */
-    unsigned access; /* enum memory_access */
+    unsigned access;          /* enum memory_access */
     mach_port_t port;
     struct io_lease *next;
 };

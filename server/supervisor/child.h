@@ -55,7 +55,8 @@ struct child {
     struct restart restart;             /* a driver's */
     struct clock_timer revive;          /* when it is started again */
     void (*begin)(struct child *child); /* how a service is; null: it is not */
-    unsigned address;                   /* a driver's PCI function */
+    unsigned address;                   /* a driver's PCI function, if not `fixed` */
+    const struct isa_resources *fixed;  /* its fixed device; null: it is PCI's */
     const struct manifest *manifest;    /* likewise */
     mach_port_t answers;  /* a receive right for a driver's; null: it was not asked yet */
     unsigned unanswered;  /* how often it was asked since it answered */

@@ -55,6 +55,10 @@ static void resource_print(struct text *text, const struct io_resource *resource
                    resource->flags & IO_RESOURCE_MESSAGE ? "message" : "line", base,
                    used ? ", attached" : "", resource->count);
         break;
+    case IO_RESOURCE_REQUESTER:
+        text_print(text, "bus master   %02llx:%02llx.%llx%s\n", base >> 8 & 0xff, base >> 3 & 0x1f,
+                   base & 7, resource->flags & IO_RESOURCE_TRANSLATED ? ", confined" : "");
+        break;
     case IO_RESOURCE_DMA:
         text_print(text, "memory       %08llx-%08llx (", base, last);
         size_print(text, resource->size);
@@ -126,6 +130,15 @@ static void bars_print(struct text *text, const struct pci_function_info *functi
     }
 }
 
+static void driver_print(struct text *text, const struct child *driver, unsigned depth)
+{
+    detail_indent(text, depth);
+    text_print(text, "driver %s (%s)", driver->name,
+               driver->state == CHILD_RUNNING ? "running" : driver->cause);
+    offers_visit(driver, name_print, text, depth);
+    text_print(text, "\n");
+}
+
 static void function_print(struct text *text, const struct pci_function_info *function,
                            bool verbose, unsigned depth)
 {
@@ -137,13 +150,8 @@ static void function_print(struct text *text, const struct pci_function_info *fu
         snprintf(name, sizeof(name), "unknown");
     text_print(text, "%*s%02x:%02x.%x  %04x:%04x  %s\n", (int)(2 + 2 * depth), "", function->bus,
                function->device, function->function, function->vendor, function->device_id, name);
-    if (driver) {
-        detail_indent(text, depth);
-        text_print(text, "driver %s (%s)", driver->name,
-                   driver->state == CHILD_RUNNING ? "running" : driver->cause);
-        offers_visit(driver, name_print, text, depth);
-        text_print(text, "\n");
-    }
+    if (driver)
+        driver_print(text, driver, depth);
     if (verbose && driver && driver->state == CHILD_RUNNING)
         authority_print(text, driver, depth);
     else if (verbose)
@@ -166,7 +174,26 @@ static void bus_print(struct text *text, const struct pci_function_info *functio
     }
 }
 
-void devices_report(struct text *text, bool verbose)
+static void fixed_print(struct text *text, bool verbose)
+{
+    bool first = true;
+
+    for (const struct child *driver = child_first(); driver; driver = driver->next) {
+        if (!driver->fixed)
+            continue;
+        text_print(text, first ? "ISA bus\n  ports" : "  ports");
+        first = false;
+        for (unsigned i = 0; i < ISA_RANGES && driver->fixed->ports[i].last != 0; i++)
+            text_print(text, " %03x-%03x", driver->fixed->ports[i].first,
+                       driver->fixed->ports[i].last);
+        text_print(text, "\n");
+        driver_print(text, driver, 0);
+        if (verbose && driver->state == CHILD_RUNNING)
+            authority_print(text, driver, 0);
+    }
+}
+
+static void functions_print(struct text *text, bool verbose)
 {
     struct pci_function_info *functions;
     size_t count;
@@ -189,6 +216,12 @@ void devices_report(struct text *text, bool verbose)
         bus_print(text, functions, count, functions[i].segment, functions[i].bus, verbose, 0);
     }
     memory_pages_free(functions, count * sizeof(*functions));
+}
+
+void devices_report(struct text *text, bool verbose)
+{
+    functions_print(text, verbose);
+    fixed_print(text, verbose);
 }
 
 void devices_names(struct text *text, const char *class)

@@ -59,9 +59,9 @@ int drivers_functions(struct pci_function_info **functions, size_t *count)
     records_t records;
     mach_msg_type_number_t size;
 
-    if (supervisor_bus() == MACH_PORT_NULL)
+    if (bus_pci() == MACH_PORT_NULL)
         return ENODEV;
-    int error = error_from_kernel(pci_bus_list(supervisor_bus(), &records, &size));
+    int error = error_from_kernel(pci_bus_list(bus_pci(), &records, &size));
     if (error == 0) {
         *functions = (struct pci_function_info *)records;
         *count = size / sizeof(**functions);
@@ -72,7 +72,7 @@ int drivers_functions(struct pci_function_info **functions, size_t *count)
 const struct child *drivers_find(unsigned address)
 {
     for (const struct child *child = child_first(); child; child = child->next) {
-        if (child->kind == CHILD_DRIVER && child->address == address)
+        if (child->kind == CHILD_DRIVER && !child->fixed && child->address == address)
             return child;
     }
     return NULL;
@@ -94,8 +94,7 @@ static bool stopping; /* nothing is started any more */
  * driver does not. */
 static void device_release(const struct child *child, bool reset)
 {
-    int error =
-        error_from_kernel(pci_bus_release(supervisor_bus(), child->address, reset ? TRUE : FALSE));
+    int error = bus_release(child, reset);
 
     /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. */
     if (error != 0 && error != ENODEV)
@@ -110,18 +109,10 @@ static void driver_begin_again(void *context)
     driver_begin(context);
 }
 
-static void driver_begin(struct child *child)
+/* With its device, unless there was an error in getting that. */
+static void driver_run(struct child *child, int error)
 {
-    mach_port_t device, handle;
     char cause[sizeof(child->cause)];
-
-    if (supervisor_bus_returns()) {
-        child->state = CHILD_RESTARTING;
-        clock_timer_start(&child->revive, BUS_PERIOD, driver_begin_again, child);
-        return;
-    }
-    int error = error_from_kernel(pci_bus_claim(supervisor_bus(), child->address, child->name,
-                                                child->manifest->vectors, &device, &handle));
 
     if (error != 0) {
         snprintf(cause, sizeof(cause), "no device: %s", strerror(error));
@@ -129,15 +120,21 @@ static void driver_begin(struct child *child)
         child_end(child, CHILD_FAILED, cause);
         return;
     }
-    error = child_grant(child, "device", device);
-    if (error == 0)
-        error = child_grant(child, "function", handle);
-    if (error == 0)
-        error = supervisor_grant_pool(child, DRIVER_QUOTA);
+    error = supervisor_grant_pool(child, DRIVER_QUOTA);
     if (error != 0)
         child_end(child, CHILD_FAILED, strerror(error));
     else
         child_start(child, policy_settings(&supervisor_policy, child->program));
+}
+
+static void driver_begin(struct child *child)
+{
+    if (bus_returns(child)) {
+        child->state = CHILD_RESTARTING;
+        clock_timer_start(&child->revive, BUS_PERIOD, driver_begin_again, child);
+        return;
+    }
+    driver_run(child, bus_claim(child));
 }
 
 static void driver_revive(void *context)
@@ -219,17 +216,43 @@ static void driver_ready(struct child *child)
                      child->restarts);
 }
 
-static void driver_start(const struct pci_function_info *function, const struct manifest *manifest)
+static struct child *driver_create(const struct manifest *manifest)
 {
     char name[OUTBOARD_NAME_SIZE];
 
     snprintf(name, sizeof(name), "%s%u", manifest->program, instance_number(manifest->program));
     struct child *child = child_create(name, manifest->program, CHILD_DRIVER);
+    if (child)
+        child->manifest = manifest;
+    return child;
+}
+
+static void driver_start(const struct pci_function_info *function, const struct manifest *manifest)
+{
+    struct child *child = driver_create(manifest);
+
     if (!child)
         return;
     child->address = drivers_address(function);
-    child->manifest = manifest;
     driver_begin(child);
+}
+
+/* Nobody lists fixed devices: one that is not there, or is the kernel's, is found out by asking. */
+static void fixed_start(const struct isa_resources *fixed, const struct manifest *manifest)
+{
+    struct child *child = driver_create(manifest);
+
+    if (!child)
+        return;
+    child->fixed = fixed;
+    int error = bus_claim(child);
+    if (error == EBUSY)
+        journal_note(LOG_INFO, "%s: the device at ports %03x-%03x is not ours to drive",
+                     manifest->program, fixed->ports[0].first, fixed->ports[0].last);
+    if (error == ENODEV || error == EBUSY)
+        child_remove(child);
+    else
+        driver_run(child, error);
 }
 
 struct child *drivers_lookup(const char *name)
@@ -295,17 +318,12 @@ static void disk_withdrawn(struct child *child, const struct child_offer *disk)
         partitions_tidy(child);
 }
 
-void drivers_start(void)
+static void functions_start(void)
 {
     struct pci_function_info *functions;
     size_t count;
-
-    archive_each(&supervisor_archive, manifest_visit, NULL);
-    child_on_end(driver_ended);
-    child_on_offer(device_offered);
-    child_on_withdraw(disk_withdrawn);
-    child_on_ready(driver_ready);
     int error = drivers_functions(&functions, &count);
+
     if (error != 0) {
         journal_note(LOG_ERROR, "no devices: the PCI server does not list them: %s",
                      strerror(error));
@@ -317,6 +335,20 @@ void drivers_start(void)
             driver_start(&functions[i], &manifests[which]);
     }
     memory_pages_free(functions, count * sizeof(*functions));
+}
+
+void drivers_start(void)
+{
+    archive_each(&supervisor_archive, manifest_visit, NULL);
+    child_on_end(driver_ended);
+    child_on_offer(device_offered);
+    child_on_withdraw(disk_withdrawn);
+    child_on_ready(driver_ready);
+    functions_start();
+    for (unsigned i = 0; i < manifest_count; i++) {
+        for (unsigned j = 0; j < manifests[i].fixed_count; j++)
+            fixed_start(&manifests[i].fixed[j], &manifests[i]);
+    }
 }
 
 /* Last started, first stopped. */

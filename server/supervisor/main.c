@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The supervisor starts: the log, the PCI server, the drivers, a shell; then it watches.
+ * The supervisor starts: the log, the bus servers, the drivers, a shell; then it watches.
  * argv: io's control port, the archive module's task; with a Hurd on top also its first task, the
  * privileged host port, the kernel's device master port, and words for server/hurd.
  */
@@ -22,11 +22,9 @@ struct archive supervisor_archive;
 mach_port_t supervisor_io;
 struct policy supervisor_policy;
 
-#define SERVER_QUOTA    (UINT64_C(4) << 20)
 #define SHELL_QUOTA     (UINT64_C(32) << 20)
 #define DEVICE_QUOTA    (UINT64_C(160) << 20) /* 8 MiB and some for each disk that is open */
 #define NETDEVICE_QUOTA (UINT64_C(32) << 20)  /* 4 MiB for each card */
-#define PCI_START_LIMIT (10 * CLOCK_SECOND)
 #define DRIVERS_WAIT    (CLOCK_SECOND * 3 / 2)
 
 int supervisor_grant_pool(struct child *child, uint64_t quota)
@@ -46,47 +44,6 @@ static void policy_read(void)
     if (archive_find(&supervisor_archive, "supervisor.conf", &text, &size) == 0 &&
         policy_parse(text, size, &supervisor_policy, problem, sizeof(problem)) != 0)
         journal_note(LOG_ERROR, "supervisor.conf: %s: not used", problem);
-}
-
-static struct child *pci;
-
-/* Drivers go on without the bus, as the authority knows what they hold; only starting one needs it.
- */
-static void pci_begin(struct child *child)
-{
-    mach_port_t bus;
-    int error = error_from_kernel(io_control_bus(supervisor_io, &bus));
-
-    if (error == 0)
-        error = child_grant(child, "bus", bus);
-    if (error == 0)
-        error = supervisor_grant_pool(child, SERVER_QUOTA);
-    if (error == 0)
-        error = child_start(child, NULL);
-    if (error != 0)
-        journal_note(LOG_ERROR, "no bus: %s", strerror(error));
-}
-
-mach_port_t supervisor_bus(void)
-{
-    const struct child_offer *offer = pci ? child_offer_of(pci, "pci_bus") : NULL;
-
-    return offer ? offer->right : MACH_PORT_NULL;
-}
-
-bool supervisor_bus_returns(void)
-{
-    return pci && (pci->state == CHILD_RESTARTING || pci->state == CHILD_STARTING);
-}
-
-static void pci_start(void)
-{
-    pci = child_create("pci", "pci", CHILD_SERVER);
-    if (!pci)
-        return;
-    pci->begin = pci_begin;
-    pci_begin(pci);
-    child_wait(pci, PCI_START_LIMIT);
 }
 
 /* It serves every block device by its name, when somebody opens it. */
@@ -199,7 +156,7 @@ int main(int argc, char **argv)
         child_wire_all((mach_port_t)strtoul(argv[4], NULL, 10));
     policy_read();
     faults_start();
-    pci_start();
+    bus_start();
     device_start();
     drivers_start();
     drivers_wait();

@@ -110,8 +110,81 @@ static bool resets_parse(struct manifest *manifest, const char *text)
 
 static bool bus_parse(struct manifest *manifest, const char *text)
 {
-    manifest->has_bus = strcmp(text, "pci") == 0;
-    return manifest->has_bus;
+    if (strcmp(text, "pci") == 0)
+        manifest->bus = MANIFEST_PCI;
+    else if (strcmp(text, "isa") == 0)
+        manifest->bus = MANIFEST_ISA;
+    return manifest->bus != MANIFEST_NO_BUS;
+}
+
+/* The next word of a text whose words are parted by blanks; false: there is none, or it is too
+ * long. */
+static bool word_next(const char **text, char *word, size_t size)
+{
+    *text += strspn(*text, " ");
+    size_t length = strcspn(*text, " ");
+
+    if (length == 0 || length >= size)
+        return false;
+    memcpy(word, *text, length);
+    word[length] = '\0';
+    *text += length;
+    return true;
+}
+
+/* All of a word is a number up to `most`, in that base. */
+static bool number_parse(const char *text, int base, unsigned most, unsigned *value)
+{
+    char *end;
+
+    if (!isxdigit((unsigned char)*text) || strlen(text) > 4)
+        return false;
+    *value = (unsigned)strtoul(text, &end, base);
+    return *end == '\0' && *value <= most;
+}
+
+static bool range_parse(struct isa_resources *fixed, unsigned index, char *word)
+{
+    char *dash = strchr(word, '-');
+    unsigned first, last;
+
+    if (index == ISA_RANGES || !dash)
+        return false;
+    *dash = '\0';
+    if (!number_parse(word, 16, UINT16_MAX, &first) ||
+        !number_parse(dash + 1, 16, UINT16_MAX, &last) || first > last || last == 0)
+        return false;
+    fixed->ports[index].first = (uint16_t)first;
+    fixed->ports[index].last = (uint16_t)last;
+    return true;
+}
+
+static bool fixed_parse(struct manifest *manifest, const char *text)
+{
+    struct isa_resources fixed = {.probe = 0};
+    unsigned ranges = 0, lines = 0, value;
+    char word[16];
+
+    if (manifest->fixed_count == MANIFEST_FIXED_MAX || !word_next(&text, word, sizeof(word)) ||
+        strcmp(word, "ports") != 0)
+        return false;
+    while (word_next(&text, word, sizeof(word)) && strcmp(word, "probe") != 0) {
+        if (!range_parse(&fixed, ranges++, word))
+            return false;
+    }
+    if (ranges == 0 || !word_next(&text, word, sizeof(word)) ||
+        !number_parse(word, 16, UINT16_MAX, &value))
+        return false;
+    fixed.probe = (uint16_t)value;
+    if (word_next(&text, word, sizeof(word)) && strcmp(word, "lines") != 0)
+        return false;
+    while (word_next(&text, word, sizeof(word))) {
+        if (lines == ISA_LINES || !number_parse(word, 10, 15, &value) || value == 0)
+            return false;
+        fixed.line[lines++] = (uint8_t)value;
+    }
+    manifest->fixed[manifest->fixed_count++] = fixed;
+    return *text == '\0';
 }
 
 static const struct key {
@@ -122,7 +195,7 @@ static const struct key {
     {"driver", "program", program_parse, false}, {"driver", "class", serves_parse, false},
     {"driver", "vectors", vectors_parse, false}, {"driver", "resets", resets_parse, false},
     {"match", "bus", bus_parse, false},          {"match", "ids", ids_parse, true},
-    {"match", "class", class_parse, false},
+    {"match", "class", class_parse, false},      {"match", "device", fixed_parse, true},
 };
 
 struct parser {
@@ -184,13 +257,17 @@ int manifest_parse(const char *text, size_t size, struct manifest *manifest, cha
                  detail[0] ? detail : "neither section nor key");
     else if (!manifest->program[0] || !manifest->class[0])
         snprintf(problem, problem_size, "[driver] needs program and class");
-    else if (!manifest->has_bus || (manifest->id_count == 0 && !manifest->has_class))
-        snprintf(problem, problem_size, "[match] needs bus, and ids or class");
+    else if (manifest->bus == MANIFEST_ISA ? manifest->fixed_count == 0
+                                           : manifest->bus == MANIFEST_NO_BUS ||
+                                                 (manifest->id_count == 0 && !manifest->has_class))
+        snprintf(problem, problem_size, "[match] needs bus, and ids or class; or for isa device");
     return problem[0] ? EBADMSG : 0;
 }
 
 int manifest_match(const struct manifest *manifest, const struct pci_function_info *function)
 {
+    if (manifest->bus != MANIFEST_PCI)
+        return 0;
     for (unsigned i = 0; i < manifest->id_count; i++) {
         if (manifest->id[i].vendor == function->vendor &&
             manifest->id[i].device == function->device_id)

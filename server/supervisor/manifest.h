@@ -9,11 +9,17 @@
  *     resets = yes                attach resets the device by its own registers before it calls
  *                                 device_enable: a restart needs no reset by the bus, which is slow
  *     [match]
- *     bus = pci
+ *     bus = pci                   or isa
  *     ids = 8086:5845 1b36:0010   vendor and device, hexadecimal, any number of them
  *     class = 01:08:02            class, subclass and interface; "*" for any of the last two
  *
- * A device matches if one of the ids or the class does. Portable.
+ * A PCI function matches if one of the ids or the class does. For the ISA bus there is instead a
+ * line for each place where a device can be:
+ *
+ *     device = ports 60-60 64-64 probe 64 lines 1 12
+ *
+ * Ports are hexadecimal; reading the port behind `probe` does no harm, and gives ff if nothing is
+ * there; `lines` are its interrupts, in the order of the driver's vectors. Portable.
  */
 #ifndef SERVER_SUPERVISOR_MANIFEST_H
 #define SERVER_SUPERVISOR_MANIFEST_H
@@ -24,20 +30,24 @@
 
 #include <interface/types.h>
 
-enum { MANIFEST_IDS_MAX = 32 };
+enum { MANIFEST_IDS_MAX = 32, MANIFEST_FIXED_MAX = 8 };
+
+enum manifest_bus { MANIFEST_NO_BUS, MANIFEST_PCI, MANIFEST_ISA };
 
 struct manifest {
     char program[32];
     char class[32];
     unsigned vectors;
     bool resets;
-    bool has_bus;
+    enum manifest_bus bus;
     unsigned id_count;
     struct {
         uint16_t vendor, device;
     } id[MANIFEST_IDS_MAX];
     bool has_class, any_subclass, any_interface;
     uint8_t class_code, subclass, interface;
+    unsigned fixed_count;
+    struct isa_resources fixed[MANIFEST_FIXED_MAX];
 };
 
 /* 0, or an errno value with one line in `problem` that names what is wrong, and where: EBADMSG,

@@ -51,6 +51,10 @@ static const char *grant_device(const struct child *child, const char *name)
     return is_seen ? name : "";
 }
 
+/* Of what is offered under a name of its own. */
+static const char *const device_classes[] = {"block", "net", "serial", "parallel", "input"};
+enum { DEVICE_CLASSES = sizeof(device_classes) / sizeof(device_classes[0]) };
+
 /* 0 with a right; ENOENT; EAGAIN: it is being restarted. */
 static int right_find(const struct child *child, const char *name, mach_port_t *right)
 {
@@ -61,9 +65,9 @@ static int right_find(const struct child *child, const char *name, mach_port_t *
         }
     }
     const char *device = grant_device(child, name);
-    const struct child_offer *offer = child_offer_find(device, "block");
-    if (!offer)
-        offer = child_offer_find(device, "net");
+    const struct child_offer *offer = NULL;
+    for (unsigned i = 0; i < DEVICE_CLASSES && !offer; i++)
+        offer = child_offer_find(device, device_classes[i]);
     if (!offer)
         offer = child_offer_find(device, name); /* a service of that class */
     if (!offer)
@@ -162,11 +166,14 @@ static struct child *driver_of(const struct child *child, const char *name,
                                const struct child_offer **offer)
 {
     const char *device = grant_device(child, name);
-    struct child *driver = child_first();
+    struct child *driver = NULL;
 
-    while (driver && !(*offer = child_offer_in(driver, device, "block")) &&
-           !(*offer = child_offer_in(driver, device, "net")))
-        driver = driver->next;
+    *offer = NULL;
+    for (struct child *at = child_first(); at && !*offer; at = at->next) {
+        for (unsigned i = 0; i < DEVICE_CLASSES && !*offer; i++)
+            *offer = child_offer_in(at, device, device_classes[i]);
+        driver = *offer ? at : NULL;
+    }
     /* A partition: who serves it is the disk's driver. */
     return driver && driver->source ? driver->source : driver;
 }

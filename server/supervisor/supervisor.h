@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The supervisor's parts: main.c starts what is always there; child.c keeps the tasks and stop.c
- * stops them; drivers.c matches manifests (manifest.c) and starts drivers; partitions.c has their
- * disks divided and integrity.c has them checked; netmux.c has network cards shared; mount.c runs file systems; operator.c serves an
- * operator, with reports from devices.c, drivers.c and journal.c.
+ * stops them; bus.c has the bus servers; drivers.c matches manifests (manifest.c) and starts
+ * drivers; partitions.c has their disks divided and integrity.c has them checked; netmux.c has
+ * network cards shared; mount.c runs file systems; operator.c serves an operator, with reports from
+ * devices.c, drivers.c and journal.c.
  */
 #ifndef SERVER_SUPERVISOR_SUPERVISOR_H
 #define SERVER_SUPERVISOR_SUPERVISOR_H
@@ -18,12 +19,21 @@
 extern struct archive supervisor_archive;
 extern mach_port_t supervisor_io; /* interface/io_control.defs */
 extern struct policy supervisor_policy;
-/* The PCI server's port (interface/pci_bus.defs); null: there is none, which may change. */
-mach_port_t supervisor_bus(void);
-bool supervisor_bus_returns(void); /* interface/pci_bus.defs; null while there is no PCI */
 
 /* Every child may allocate memory that devices reach, up to a quota. */
 int supervisor_grant_pool(struct child *child, uint64_t quota);
+
+/* bus.c: start the bus servers and wait for them; the PCI server's port (null: there is none, which
+ * may change). */
+void bus_start(void);
+mach_port_t bus_pci(void);
+
+/* Whether the server of the driver's bus is being started (again); have it lend the driver its
+ * device, which is granted, and take it back. 0 or an errno value: ENODEV: there is no such device
+ * or bus, or nothing was lent; EBUSY: it is another's. */
+bool bus_returns(const struct child *driver);
+int bus_claim(struct child *driver);
+int bus_release(const struct child *driver, bool reset);
 
 /* drivers.c */
 void drivers_start(void);

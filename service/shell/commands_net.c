@@ -6,10 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <interface/supervisor_user.h>
-
-#include <host/mach/error.h>
-#include <host/mach/memory.h>
 #include <host/mach/port.h>
 #include <kit/clock.h>
 
@@ -51,29 +47,9 @@ static int device_print(const char *name)
 
 static int net_run(unsigned count, char **words)
 {
-    records_t text = NULL;
-    mach_msg_type_number_t size = 0;
-    int status = 0;
-
     if (count > 2)
         return SHELL_USAGE;
-    if (count == 2)
-        return device_print(words[1]);
-    int error = error_from_kernel(supervisor_report(shell_supervisor, "net", &text, &size));
-    if (error != 0)
-        return shell_complain("net", "supervisor", error);
-    for (const char *at = text, *end = text + size; at < end;) {
-        const char *blank = memchr(at, ' ', (size_t)(end - at));
-        char name[64];
-        if (!blank || (size_t)(blank - at) >= sizeof(name))
-            break;
-        memcpy(name, at, (size_t)(blank - at));
-        name[blank - at] = '\0';
-        status |= device_print(name);
-        at = blank + 1;
-    }
-    memory_pages_free(text, size);
-    return status;
+    return count == 2 ? device_print(words[1]) : shell_each_device("net", device_print);
 }
 
 static int open_and_wait(const char *command, const char *name,

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <interface/supervisor_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/memory.h>
 #include <host/mach/startup.h>
 #include <kit/clock.h>
 #include <kit/log.h>
@@ -22,9 +26,9 @@ mach_port_t shell_supervisor;
 
 static const struct command commands_shell[];
 static const struct command *const tables[] = {
-    commands_shell,     commands_system,   commands_files,     commands_device,
-    commands_master,    commands_bench,    commands_churn,     commands_net,
-    commands_net_bench, commands_net_load, commands_net_share, commands_net_device,
+    commands_shell,     commands_system,     commands_files,  commands_device,    commands_master,
+    commands_bench,     commands_churn,      commands_net,    commands_net_bench, commands_net_load,
+    commands_net_share, commands_net_device, commands_serial,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -46,6 +50,29 @@ bool shell_number(const char *word, uint64_t *value)
     errno = 0;
     *value = strtoull(word, &end, 0);
     return errno == 0 && *end == '\0';
+}
+
+int shell_each_device(const char *class, int (*visit)(const char *name))
+{
+    mach_msg_type_number_t size = 0;
+    records_t text = NULL;
+    int status = 0;
+
+    int error = error_from_kernel(supervisor_report(shell_supervisor, (char *)class, &text, &size));
+    if (error != 0)
+        return shell_complain(class, "supervisor", error);
+    for (const char *at = text, *end = text + size; at < end;) {
+        const char *blank = memchr(at, ' ', (size_t)(end - at));
+        char name[64];
+        if (!blank || (size_t)(blank - at) >= sizeof(name))
+            break;
+        memcpy(name, at, (size_t)(blank - at));
+        name[blank - at] = '\0';
+        status |= visit(name);
+        at = blank + 1;
+    }
+    memory_pages_free(text, size);
+    return status;
 }
 
 static int help_run(unsigned count, char **words)

@@ -20,10 +20,11 @@ struct command {
 
 /* Tables, each ended by a null name: commands_files.c, commands_device.c, commands_master.c,
  * commands_system.c, commands_bench.c, commands_churn.c, commands_net.c,
- * commands_net_bench.c, commands_net_device.c, commands_net_load.c, commands_net_share.c. */
+ * commands_net_bench.c, commands_net_device.c, commands_net_load.c, commands_net_share.c,
+ * commands_serial.c. */
 extern const struct command commands_files[], commands_device[], commands_master[],
     commands_system[], commands_bench[], commands_churn[], commands_net[], commands_net_bench[],
-    commands_net_load[], commands_net_share[], commands_net_device[];
+    commands_net_load[], commands_net_share[], commands_net_device[], commands_serial[];
 
 /* What bench/count.c counts between. */
 void bench_mark_begin(void);
@@ -36,6 +37,9 @@ int shell_complain(const char *command, const char *what, int error);
 
 /* A number in decimal, or hexadecimal after 0x; false if it is none. */
 bool shell_number(const char *word, uint64_t *value);
+
+/* Call `visit` with the name of each device of that class; whether one of them returned not 0. */
+int shell_each_device(const char *class, int (*visit)(const char *name));
 
 /* Run a line of commands; the status of the first that failed. */
 int shell_run(char *line);

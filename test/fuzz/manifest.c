@@ -46,7 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     name_check(manifest.class, sizeof(manifest.class));
     fuzz_require(manifest.vectors > 0 && manifest.vectors < 10000);
     fuzz_require(manifest.id_count <= MANIFEST_IDS_MAX);
-    fuzz_require(manifest.has_bus && (manifest.id_count > 0 || manifest.has_class));
+    fuzz_require(manifest.bus == MANIFEST_ISA || manifest.bus == MANIFEST_PCI);
+    fuzz_require(manifest.bus == MANIFEST_ISA ? manifest.fixed_count > 0
+                                              : manifest.id_count > 0 || manifest.has_class);
     match_check(&manifest, (unsigned)size);
     return 0;
 }

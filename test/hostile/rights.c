@@ -98,7 +98,7 @@ static enum outcome other_interfaces(void)
         mach_port_t to = i < 3 ? right_of(names[i]) : bootstrap, out = MACH_PORT_NULL;
         records_t table;
         mach_msg_type_number_t size;
-        any |= io_control_bus(to, &out) == KERN_SUCCESS;
+        any |= io_control_bus(to, "mine", &out) == KERN_SUCCESS;
         any |= io_control_kernel_device(to, "console", &out) == KERN_SUCCESS;
         any |= io_control_pool_create(to, "mine", UINT64_MAX, &out) == KERN_SUCCESS;
         any |= io_bus_window(to, "mine", 0, 4096, &out) == KERN_SUCCESS;
