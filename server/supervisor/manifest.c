@@ -257,10 +257,11 @@ int manifest_parse(const char *text, size_t size, struct manifest *manifest, cha
                  detail[0] ? detail : "neither section nor key");
     else if (!manifest->program[0] || !manifest->class[0])
         snprintf(problem, problem_size, "[driver] needs program and class");
-    else if (manifest->bus == MANIFEST_ISA ? manifest->fixed_count == 0
-                                           : manifest->bus == MANIFEST_NO_BUS ||
-                                                 (manifest->id_count == 0 && !manifest->has_class))
-        snprintf(problem, problem_size, "[match] needs bus, and ids or class; or for isa device");
+    else if (manifest->bus == MANIFEST_ISA && manifest->fixed_count == 0)
+        snprintf(problem, problem_size, "[match] needs device, where the bus is isa");
+    else if (manifest->bus != MANIFEST_ISA && (manifest->bus == MANIFEST_NO_BUS ||
+                                               (manifest->id_count == 0 && !manifest->has_class)))
+        snprintf(problem, problem_size, "[match] needs bus, and ids or class");
     return problem[0] ? EBADMSG : 0;
 }
 

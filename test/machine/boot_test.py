@@ -25,7 +25,8 @@ class Authority(MachineTest):
         for iommu in ("vtd", "none"):
             with self.subTest(iommu=iommu):
                 lines, ran = self.lines_of_driver("--iommu", iommu)
-                kinds = {"window": r"window 0     [0-9a-f]{8}-[0-9a-f]{8}, mapped",
+                kinds = {"bus master": rf"bus master   00:\d\d\.0{', confined' if iommu == 'vtd' else ''}",
+                         "window": r"window 0     [0-9a-f]{8}-[0-9a-f]{8}, mapped",
                          "guard": r"but not    [0-9a-f]{8}-[0-9a-f]{8} \(interrupt table\)",
                          "interrupt": r"interrupt 0  message \d+, attached, \d+ taken",
                          "memory": r"memory       [0-9a-f]{8}-[0-9a-f]{8} \(\d+ [KM]iB\)",
@@ -37,7 +38,7 @@ class Authority(MachineTest):
                 # A page for identify data, the administration queue's two, and for
                 # the first lane twice a pair: PRP lists and a queue's two.
                 self.assertEqual(memory, 9, str(ran))
-                self.assertEqual(counted, {"window": 1, "guard": 1, "interrupt": 1, "port": 1},
+                self.assertEqual(counted, {"bus master": 1, "window": 1, "guard": 1, "interrupt": 1, "port": 1},
                                  str(ran))
 
     def test_confined_addresses_are_not_physical(self):

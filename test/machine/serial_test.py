@@ -74,7 +74,7 @@ class Serial(MachineTest):
         self.assert_says(ran, "^ +ports 0 +02e8-02ef, granted\n +port +uart1")
 
     def test_bytes_in(self):
-        data = lines(200)
+        data = lines(100)
         # The prompt of the peer is what we send first.
         ran, _ = self.run_ports("".join(
             f"serial-send {name} go; serial-receive {name} {len(data)} 3000; serial {name};" for name in PORTS), data)
@@ -85,6 +85,6 @@ class Serial(MachineTest):
     def test_the_kernels_ports_are_refused(self):
         ran = self.run_machine("devices; serial")
         self.assert_status(ran)
-        self.assertNotIn("3f8", ran.output)
+        self.assertNotIn("3f8-", ran.output)
         self.assert_says(ran, "the device at ports 3f8-3ff is not ours to drive", "log")
         self.assert_says(ran, "the device at ports 2f8-2ff is not ours to drive", "log")

@@ -204,6 +204,52 @@ static void malformed_names_and_numbers_are_refused(void **state)
     }
 }
 
+static void fixed_devices_are_understood(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(DRIVER "[match]\nbus = isa\n"
+                                  "device = ports 60-60 64-64 probe 64 lines 1 12\n"
+                                  "device =  ports 378-37f probe 37a\n"),
+                     0);
+    assert_int_equal(manifest.fixed_count, 2);
+    assert_int_equal(manifest.fixed[0].ports[1].first, 0x64);
+    assert_int_equal(manifest.fixed[0].ports[1].last, 0x64);
+    assert_int_equal(manifest.fixed[0].ports[2].last, 0);
+    assert_int_equal(manifest.fixed[0].probe, 0x64);
+    assert_int_equal(manifest.fixed[0].line[0], 1);
+    assert_int_equal(manifest.fixed[0].line[1], 12);
+    assert_int_equal(manifest.fixed[1].ports[0].first, 0x378);
+    assert_int_equal(manifest.fixed[1].line[0], 0);
+    assert_int_equal(match(0x8086, 0x5845, 0x010802), 0);
+}
+
+static void fixed_devices_that_cannot_be_are_refused(void **state)
+{
+    static const char *const devices[] = {
+        "ports probe 64",
+        "60-60 probe 60",
+        "ports 60-60",
+        "ports 61-60 probe 60",
+        "ports 0-0 probe 0",
+        "ports 60 probe 60",
+        "ports 60-10000 probe 60",
+        "ports 60-6g probe 60",
+        "ports 60-60 probe 60 lines 0",
+        "ports 60-60 probe 60 lines 16",
+        "ports 60-60 probe 60 lines 1 2 3",
+        "ports 60-60 probe 60 line 1",
+        "ports 1-1 2-2 3-3 4-4 probe 1",
+        "ports 60-60 probe 60 lines 1 12 and-a-word-that-is-long",
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+        char text[160];
+        snprintf(text, sizeof(text), DRIVER "[match]\nbus = isa\ndevice = %s\n", devices[i]);
+        assert_int_equal(parse(text), EBADMSG);
+    }
+}
+
 static void what_is_missing_is_named(void **state)
 {
     (void)state;
@@ -212,6 +258,7 @@ static void what_is_missing_is_named(void **state)
     refused("[driver]\nclass = block\n" MATCH, "[driver] needs program and class");
     refused(DRIVER, "[match] needs bus, and ids or class");
     refused(DRIVER "[match]\nbus = pci\n", "[match] needs bus, and ids or class");
+    refused(DRIVER "[match]\nbus = isa\n", "[match] needs device, where the bus is isa");
     refused(DRIVER "[match]\nclass = 01:08:02\n", "[match] needs bus, and ids or class");
 }
 
@@ -320,6 +367,8 @@ int main(void)
         cmocka_unit_test(ids_fill_the_table_and_no_more),
         cmocka_unit_test(malformed_values_are_refused),
         cmocka_unit_test(malformed_names_and_numbers_are_refused),
+        cmocka_unit_test(fixed_devices_are_understood),
+        cmocka_unit_test(fixed_devices_that_cannot_be_are_refused),
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(what_is_no_text_is_refused),
         cmocka_unit_test(damaged_anywhere_it_gets_an_answer),
