@@ -226,13 +226,20 @@ static int receive_run(unsigned count, char **words)
     struct stream_client *client;
     uint64_t wanted, milliseconds;
 
+    bool asks = count > 4 && strncmp(words[4], "send=", 5) == 0;
+
     if (count < 4 || !shell_number(words[2], &wanted) || !shell_number(words[3], &milliseconds) ||
         wanted > BYTES_MAX || milliseconds > DRAIN_LIMIT)
         return SHELL_USAGE;
-    int status = open_set(count, words, 4, &client);
+    int status = open_set(count, words, asks ? 5 : 4, &client);
     if (status != 0)
         return status;
-    int error = receive(client, (size_t)wanted, (unsigned)milliseconds, wanted <= 256);
+    size_t written = 0;
+    int error = asks ? stream_client_write(client, words[4] + 5, strlen(words[4] + 5), DRAIN_LIMIT,
+                                           &written)
+                     : 0;
+    if (error == 0)
+        error = receive(client, (size_t)wanted, (unsigned)milliseconds, wanted <= 256);
     stream_client_close(client);
     return error == 0 ? 0 : shell_complain("serial-receive", words[1], error);
 }
@@ -260,7 +267,7 @@ const struct command commands_serial[] = {
     {"serial", "[DEVICE]", "serial ports: chip, signals and counters", serial_run},
     {"serial-send", "DEVICE TEXT|LINES [SETTING...]", "send; speed=9600 format=8N1 flow=rts|xon",
      send_run},
-    {"serial-receive", "DEVICE BYTES MILLISECONDS [SETTING...]",
+    {"serial-receive", "DEVICE BYTES MILLISECONDS [send=TEXT] [SETTING...]",
      "read, until none comes for so long", receive_run},
     {"serial-break", "DEVICE MILLISECONDS", "hold the line", break_run},
     {0},

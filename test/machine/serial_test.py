@@ -75,9 +75,8 @@ class Serial(MachineTest):
 
     def test_bytes_in(self):
         data = lines(100)
-        # The prompt of the peer is what we send first.
         ran, _ = self.run_ports("".join(
-            f"serial-send {name} go; serial-receive {name} {len(data)} 3000; serial {name};" for name in PORTS), data)
+            f"serial-receive {name} {len(data)} 5000 send=go; serial {name};" for name in PORTS), data)
         self.assert_status(ran)
         sums = re.findall(r"^(\d+) bytes, 0 breaks, 0 overruns, 0 drivers died, sha256 (\w+)", ran.output, re.M)
         self.assertEqual(sums, [(str(len(data)), hashlib.sha256(data).hexdigest())] * 2, str(ran))
