@@ -15,6 +15,7 @@
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
+#include <host/mach/trap.h>
 #include <kit/log.h>
 #include <kit/net_core.h>
 #include <kit/setting.h>
@@ -77,6 +78,9 @@ static bool turn_end(void *context)
     (void)context;
     bool again = mux_turn(&mux);
     net_turn();
+    if (mux.is_hungry)
+        swtch(); /* a client that was woken should post buffers before more comes */
+    mux.is_hungry = false;
     return again;
 }
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE = 64, MEMORY_MOST = 2 << 20, SOURCE = NET_ADDRESS_SIZE };
+enum { LINE = 64, MEMORY_MOST = 2 << 20, SOURCE = NET_ADDRESS_SIZE, HUNGRY = 64 };
 
 /* What a frame begins with, copied: whose it is does not change any more. */
 struct header {
@@ -62,21 +62,28 @@ static void frame_copy(unsigned char *to, const struct header *header, const uns
     memcpy(to + sizeof(*header), frame + sizeof(*header), length - sizeof(*header));
 }
 
-static void deliver(struct mux_port *port, const struct header *header, const unsigned char *frame,
-                    uint32_t length, uint8_t flags)
+static void request_fill(struct mux_port *port, struct net_request *request,
+                         const struct header *header, const unsigned char *frame, uint32_t length,
+                         uint8_t flags)
 {
-    struct net_request *request = line_take(&port->receive);
-
-    if (!request) {
-        net_device_lost(port->device, 0, 1);
-        return;
-    }
     if (length > request->length) {
         net_request_done(request, NET_STATUS_DROPPED, 0, 0);
         return;
     }
     frame_copy(request_memory(port, request), header, frame, length);
     net_request_done(request, NET_STATUS_OK, length, flags);
+}
+
+static void deliver(struct mux_port *port, const struct header *header, const unsigned char *frame,
+                    uint32_t length, uint8_t flags)
+{
+    struct net_request *request = line_take(&port->receive);
+
+    port->mux->is_hungry |= port->receive.count < HUNGRY;
+    if (request)
+        request_fill(port, request, header, frame, length, flags);
+    else
+        net_device_lost(port->device, 0, 1);
 }
 
 static struct mux_port *port_find(struct mux *mux, const unsigned char *address)
@@ -115,23 +122,73 @@ static void spread(struct mux *mux, const struct mux_port *from, const struct he
 }
 
 static void frame_received(void *context, enum net_completion_status status, uint32_t length,
-                           uint8_t flags)
+                           uint8_t flags);
+
+/* Give it to the card again. */
+static void frame_post(struct mux_frame *frame)
 {
-    struct mux_frame *frame = context;
+    struct mux *mux = frame->mux;
+
+    mux->submitted |= net_client_receive(mux->card, &frame->place, frame_received, frame) == 0;
+}
+
+/* Until its client has a buffer again: it may be on its way with some. */
+static void frame_keep(struct mux_port *port, struct mux_frame *frame, uint32_t length,
+                       uint8_t flags)
+{
+    frame->length = length;
+    frame->flags = flags;
+    frame->next = NULL;
+    *port->kept_end = frame;
+    port->kept_end = &frame->next;
+    port->kept_count++;
+}
+
+static struct mux_frame *frame_unkeep(struct mux_port *port)
+{
+    struct mux_frame *frame = port->kept;
+
+    if (!frame)
+        return NULL;
+    port->kept = frame->next;
+    port->kept_count--;
+    if (!port->kept)
+        port->kept_end = &port->kept;
+    return frame;
+}
+
+/* Whether the frame is free again. */
+static bool frame_give(struct mux_frame *frame, uint32_t length, uint8_t flags)
+{
     struct mux *mux = frame->mux;
     struct header header;
 
+    memcpy(&header, frame->memory, sizeof(header));
+    if (is_group(header.byte)) {
+        spread(mux, NULL, &header, frame->memory, length, flags);
+        return true;
+    }
+    struct mux_port *port = port_find(mux, header.byte);
+    if (!port || port->buffer_count == 0)
+        return true;
+    if (port->receive.count == 0 && port->kept_count < mux->share / 2) {
+        mux->is_hungry = true;
+        frame_keep(port, frame, length, flags);
+        return false;
+    }
+    deliver(port, &header, frame->memory, length, flags);
+    return true;
+}
+
+static void frame_received(void *context, enum net_completion_status status, uint32_t length,
+                           uint8_t flags)
+{
+    struct mux_frame *frame = context;
+
     if (status == NET_STATUS_GONE)
         return;
-    if (status == NET_STATUS_OK) {
-        memcpy(&header, frame->memory, sizeof(header));
-        struct mux_port *port = port_find(mux, header.byte);
-        if (is_group(header.byte))
-            spread(mux, NULL, &header, frame->memory, length, flags);
-        else if (port && port->buffer_count > 0)
-            deliver(port, &header, frame->memory, length, flags);
-    }
-    mux->submitted |= net_client_receive(mux->card, &frame->place, frame_received, frame) == 0;
+    if (status != NET_STATUS_OK || frame_give(frame, length, flags))
+        frame_post(frame);
 }
 
 static void frame_free(struct mux_frame *frame)
@@ -228,8 +285,16 @@ static bool port_send(void *context, struct net_request *request)
 static bool port_receive(void *context, struct net_request *request)
 {
     struct mux_port *port = context;
+    struct mux_frame *frame = frame_unkeep(port);
+    struct header header;
 
-    line_add(&port->receive, request);
+    if (!frame) {
+        line_add(&port->receive, request);
+        return true;
+    }
+    memcpy(&header, frame->memory, sizeof(header));
+    request_fill(port, request, &header, frame->memory, frame->length, frame->flags);
+    frame_post(frame);
     return true;
 }
 
@@ -291,17 +356,20 @@ static void port_recall(void *context)
 {
     struct mux_port *port = context;
     struct mux *mux = port->mux;
+    struct mux_frame *frame;
 
     line_end(&port->send);
     line_end(&port->receive);
     for (unsigned i = 0; i < mux->frame_count; i++) {
-        struct mux_frame *frame = &mux->send[i];
+        frame = &mux->send[i];
         if (frame->port != port)
             continue;
         frame->port = NULL;
         net_request_done(frame->request, NET_STATUS_DROPPED, 0, 0);
     }
     port->on_the_way = 0;
+    while ((frame = frame_unkeep(port)))
+        frame_post(frame);
     net_device_recalled(port->device);
 }
 
@@ -319,6 +387,7 @@ static void port_init(struct mux *mux, unsigned number, const struct net_info *c
     struct mux_port *port = &mux->port[number];
 
     port->mux = mux;
+    port->kept_end = &port->kept;
     port->info = *card;
     port->info.flags = NET_INFO_COPIES | (card->flags & NET_INFO_CHECKSUM_RECEIVE);
     if (number > 0) {

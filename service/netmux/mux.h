@@ -33,7 +33,9 @@ struct mux_port {
     struct net_info info;
     struct net_filter filter;
     struct mux_line send, receive;
-    unsigned on_the_way; /* frames of its that the card has */
+    unsigned on_the_way;                /* frames of its that the card has */
+    struct mux_frame *kept, **kept_end; /* that came when it had no buffer */
+    unsigned kept_count;
     unsigned buffer_count;
     struct {
         unsigned char *memory;
@@ -48,7 +50,9 @@ struct mux_frame {
     struct net_place place;
     struct mux_port *port;       /* whose frame it is, to be sent; null: its client has gone */
     struct net_request *request; /* likewise */
-    struct mux_frame *next;      /* free */
+    struct mux_frame *next;      /* free, or kept: then with what came */
+    uint32_t length;
+    uint8_t flags;
 };
 
 struct mux {
@@ -56,8 +60,9 @@ struct mux {
     unsigned port_count;
     struct mux_port port[MUX_PORTS_MAX];
     unsigned next;  /* whose turn it is to send */
-    unsigned share; /* of the frames to send, for each port */
+    unsigned share; /* of the frames of each kind, for each port */
     bool submitted; /* something to the card, since mux_turn */
+    bool is_hungry; /* a client is running out of buffers, since it was last looked at */
     unsigned frame_count;
     struct mux_frame *free;
     struct mux_frame send[MUX_FRAMES], receive[MUX_FRAMES];

@@ -374,6 +374,31 @@ static void between_clients(void **state)
     assert_int_equal(mux.port[1].device->state.statistics.missed, 1);
 }
 
+/* What comes faster than it posts buffers waits, some of it, and keeps its order. */
+static void a_client_without_buffers(void **state)
+{
+    enum { KEPT = MUX_FRAMES / PORTS / 2, MORE = 3 };
+
+    for (unsigned i = 0; i < KEPT + MORE; i++)
+        card_receive(i, address_of(1), 60 + i);
+    assert_int_equal(clients[1].count, 0);
+    assert_int_equal(mux.port[1].device->state.statistics.missed, MORE);
+    assert_int_equal(link.count, MUX_FRAMES + MORE); /* the others are not with the card */
+    client_receive(2, 0, 1);
+    turn();
+    card_receive(MUX_FRAMES, address_of(2), 60); /* others are not held up */
+    assert_int_equal(came(2, NET_STATUS_OK), 1);
+    client_receive(1, 0, 2);
+    turn();
+    assert_int_equal(clients[1].count, 2);
+    assert_int_equal(clients[1].completion[0].length, 60);
+    assert_int_equal(clients[1].completion[1].length, 61);
+    assert_int_equal(clients[1].completion[1].flags, NET_CHECKSUM_GOOD);
+    client_close(1);
+    net_client_flush(&card);
+    assert_int_equal(link.count, MUX_FRAMES + MORE + 1 + KEPT); /* all are */
+}
+
 /* One that floods has its share, and no more. */
 static void fair(void **state)
 {
@@ -467,8 +492,8 @@ int main(void)
         TEST(nobody_sends_as_another),  TEST(what_comes_is_for_one),
         TEST(groups_are_for_who_asked), TEST(more_groups_than_the_card_has),
         TEST(between_clients),          TEST(fair),
-        TEST(a_client_goes_away),       TEST(the_card_s_driver_dies),
-        TEST(buffers_are_bounded),
+        TEST(a_client_without_buffers), TEST(a_client_goes_away),
+        TEST(the_card_s_driver_dies),   TEST(buffers_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
