@@ -99,7 +99,7 @@ struct pci_function_info {
     uint8_t interrupt_line;
     uint8_t claimed;       /* lent to a driver */
     uint8_t secondary_bus; /* bridges only */
-    uint8_t reserved;
+    uint8_t leaving;       /* somebody wants to take it out of its slot */
     struct {
         uint64_t base, size; /* size 0: not there */
         uint32_t flags;      /* enum pci_bar_flags */

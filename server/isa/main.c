@@ -23,6 +23,7 @@
 #include <kernel/mach_port_user.h>
 
 #include <host/mach/error.h>
+#include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
@@ -163,15 +164,20 @@ kern_return_t serve_isa_bus_release(mach_port_t bus, const_name_t name)
     return 0;
 }
 
-kern_return_t serve_task_control_stop(mach_port_t control)
+static void leave(void)
 {
-    if (!port_context(control, &control_type))
-        return outboard_error_make(EOPNOTSUPP);
     for (unsigned i = 0; i < CLAIMS_MAX; i++) {
         if (server.claims[i].name[0] != '\0')
             claim_release(&server.claims[i]);
     }
     loop_stop();
+}
+
+kern_return_t serve_task_control_stop(mach_port_t control)
+{
+    if (!port_context(control, &control_type))
+        return outboard_error_make(EOPNOTSUPP);
+    leave();
     return 0;
 }
 
@@ -194,6 +200,7 @@ int main(int argc, char **argv)
         log_error("there are no fixed devices: %s", strerror(error));
         return EXIT_FAILURE;
     }
+    orphan_leaves(leave); /* none of these devices masters the bus: nothing has to be waited for */
     loop_run();
     return EXIT_SUCCESS;
 }

@@ -154,6 +154,7 @@ enum {
     PCI_HEADER_MULTIFUNCTION = 0x80,
     PCI_HEADER_NORMAL = 0,
     PCI_HEADER_BRIDGE = 1,
+    PCI_VENDOR_NONE = 0xffff, /* PCI 6.2.1: nothing answers */
     PCI_CLASS_BRIDGE = 0x06,
     PCI_CLASS_SYSTEM = 0x08,
 };

@@ -28,10 +28,26 @@ static void bus_scan(struct scan *scan, uint8_t bus, uint8_t parent_bus, uint8_t
 struct pci_function *pci_tree_find(struct pci_tree *tree, uint32_t address)
 {
     for (size_t i = 0; i < tree->count; i++) {
-        if (pci_function_address(&tree->functions[i]) == address)
+        if (pci_function_address(&tree->functions[i]) == address &&
+            pci_function_is_present(&tree->functions[i]))
             return &tree->functions[i];
     }
     return NULL;
+}
+
+/* Where a function that was at that address had been, or a new place; null: the tree is full. */
+static struct pci_function *place_get(struct pci_tree *tree, uint32_t address)
+{
+    size_t i = 0;
+
+    while (i < tree->count && (pci_function_address(&tree->functions[i]) != address ||
+                               pci_function_is_present(&tree->functions[i])))
+        i++;
+    if (i == PCI_FUNCTIONS_MAX)
+        return NULL;
+    tree->count += i == tree->count;
+    memset(&tree->functions[i], 0, sizeof(tree->functions[i]));
+    return &tree->functions[i];
 }
 
 struct pci_function *pci_tree_bridge(struct pci_tree *tree, uint16_t segment, uint8_t bus)
@@ -82,7 +98,7 @@ static bool function_exists(const struct pci_config *config, uint32_t address)
 {
     uint16_t vendor = pci_read16(config, address, PCI_VENDOR);
 
-    return vendor != 0xffff && vendor != 0;
+    return vendor != PCI_VENDOR_NONE && vendor != 0;
 }
 
 static void function_describe(const struct pci_config *config, struct pci_function *function,
@@ -138,12 +154,11 @@ static void device_scan(struct scan *scan, uint8_t bus, uint8_t device, uint8_t 
         if (number == 0 &&
             (pci_read8(tree->config, address, PCI_HEADER_TYPE) & PCI_HEADER_MULTIFUNCTION))
             functions = PCI_FUNCTIONS_PER_DEVICE;
-        if (tree->count == PCI_FUNCTIONS_MAX) {
+        struct pci_function *function = place_get(tree, address);
+        if (!function) {
             scan->full = true;
             return;
         }
-        struct pci_function *function = &tree->functions[tree->count++];
-        memset(function, 0, sizeof(*function));
         function_describe(tree->config, function, address, parent_bus);
     }
 }
@@ -268,6 +283,15 @@ static void bus_scan(struct scan *scan, uint8_t bus, uint8_t parent_bus, uint8_t
         if (pci_function_is_bridge(&tree->functions[i]))
             bridge_number(scan, &tree->functions[i], limit, depth);
     }
+}
+
+int pci_tree_scan_device(struct pci_tree *tree, uint16_t segment, uint8_t bus, uint8_t device,
+                         uint8_t parent_bus)
+{
+    struct scan scan = {.tree = tree, .segment = segment};
+
+    device_scan(&scan, bus, device, parent_bus);
+    return scan.full ? ENOSPC : 0;
 }
 
 int pci_tree_scan(struct pci_tree *tree, uint16_t segment, uint8_t first_bus, uint8_t last_bus)

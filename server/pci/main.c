@@ -9,9 +9,11 @@
  *   capability.c  capability lists             command.c  decoding, mastering, silence
  *   message.c     MSI and MSI-X                reset.c    power states and resets
  *   claim.c       a device at the authority    serve.c    the interfaces
+ *   slot.c        slots of hot-plug ports      hotplug.c  what comes and goes there
  *   names.c       what ids are called (for the supervisor's reports)
  *
- * All but access.c, claim.c, serve.c and this file is portable and tested on the build machine.
+ * All but access.c, claim.c, hotplug.c, serve.c and this file is portable and tested on the build
+ * machine.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@
 #include <kit/log.h>
 #include <server/pci/access.h>
 #include <server/pci/assign.h>
+#include <server/pci/hotplug.h>
 #include <server/pci/serve.h>
 #include <server/pci/tree.h>
 
@@ -80,10 +83,15 @@ static void assign(mach_port_t *bus)
     pci_assign(&tree, &(struct pci_assign_limits){reserved, count, room_is_usable, bus});
 }
 
+static mach_port_t bus;
+
+static void assign_again(void)
+{
+    assign(&bus);
+}
+
 int main(int argc, char **argv)
 {
-    mach_port_t bus;
-
     (void)argc, (void)argv;
     int error = startup_capability("bus", &bus);
     if (error == 0)
@@ -100,6 +108,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     log_info("%zu PCI functions", tree.count);
+    hotplug_start(&tree, assign_again);
     orphan_leaves(loop_stop);
     loop_run();
     return EXIT_SUCCESS;

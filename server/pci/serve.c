@@ -19,6 +19,7 @@
 #include <server/pci/claim.h>
 #include <server/pci/command.h>
 #include <server/pci/filter.h>
+#include <server/pci/hotplug.h>
 
 /* What hangs on a function's place in the tree. */
 struct served_function {
@@ -29,6 +30,7 @@ struct served_function {
 static struct {
     struct pci_tree *tree;
     mach_port_t io_bus;
+    mach_port_t watcher; /* a send right; null: nobody */
     struct served_function functions[PCI_FUNCTIONS_MAX];
 } server;
 
@@ -68,18 +70,56 @@ int serve_start(struct pci_tree *tree, mach_port_t io_bus)
     return error;
 }
 
+static struct served_function *served_of(const struct pci_function *function)
+{
+    return &server.functions[function - server.tree->functions];
+}
+
 static struct served_function *served_find(uint32_t address)
 {
     struct pci_function *function = pci_tree_find(server.tree, address);
 
-    return function ? &server.functions[function - server.tree->functions] : NULL;
+    return function ? served_of(function) : NULL;
 }
 
-static void function_release(struct served_function *served, bool reset)
+static void function_take(struct served_function *served, bool reset)
 {
     pci_claim_release(&served->claim, reset);
     port_destroy(served->port);
     served->port = MACH_PORT_NULL;
+}
+
+static void function_release(struct served_function *served, bool reset)
+{
+    const struct pci_function *function = served->claim.function;
+
+    function_take(served, reset && !function->info.leaving);
+    if (function->info.leaving)
+        hotplug_released(function);
+}
+
+bool serve_is_lent(const struct pci_function *function)
+{
+    return served_of(function)->claim.function != NULL;
+}
+
+void serve_withdraw(const struct pci_function *function)
+{
+    if (serve_is_lent(function))
+        function_take(served_of(function), false);
+}
+
+void serve_changed(void)
+{
+    mach_msg_header_t message = {
+        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+        .msgh_size = sizeof(message),
+        .msgh_remote_port = server.watcher,
+    };
+
+    if (server.watcher != MACH_PORT_NULL) /* one that is waiting there says it all */
+        mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(message), 0, MACH_PORT_NULL, 0,
+                 MACH_PORT_NULL);
 }
 
 /* The driver is gone, and whoever started it wants the function no more either. */
@@ -104,10 +144,22 @@ kern_return_t serve_pci_bus_list(mach_port_t bus, records_t *functions,
     struct pci_function_info *copy = memory_pages_allocate(length);
     if (!copy)
         return outboard_error_make(ENOMEM);
-    for (size_t i = 0; i < tree->count; i++)
-        copy[i] = tree->functions[i].info;
+    size_t count = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        if (pci_function_is_present(&tree->functions[i]))
+            copy[count++] = tree->functions[i].info;
+    }
     *functions = (records_t)copy;
-    *size = (mach_msg_type_number_t)length;
+    *size = (mach_msg_type_number_t)(count * sizeof(*copy));
+    return 0;
+}
+
+kern_return_t serve_pci_bus_watch(mach_port_t bus, mach_port_t changed)
+{
+    if (!port_context(bus, &bus_type))
+        return outboard_error_make(EOPNOTSUPP);
+    port_release(server.watcher);
+    server.watcher = changed;
     return 0;
 }
 

@@ -13,4 +13,13 @@
  * caller's and must live on. 0 or an errno value. */
 int serve_start(struct pci_tree *tree, mach_port_t io_bus);
 
+/* Whether a driver has it. */
+bool serve_is_lent(const struct pci_function *function);
+
+/* It is not there any more, and its driver has nothing left. */
+void serve_withdraw(const struct pci_function *function);
+
+/* Tell who watches the bus. */
+void serve_changed(void);
+
 #endif

@@ -55,6 +55,12 @@ static inline bool pci_function_is_bridge(const struct pci_function *function)
     return (function->info.header_type & PCI_HEADER_LAYOUT) == PCI_HEADER_BRIDGE;
 }
 
+/* One that was taken out of its slot keeps its place in the tree until something else is there. */
+static inline bool pci_function_is_present(const struct pci_function *function)
+{
+    return function->info.vendor != PCI_VENDOR_NONE;
+}
+
 /* Host bridges answer for the machine's memory, and interrupt controllers are the kernel's: even a
  * moment without decoding could take the machine down. */
 static inline bool pci_function_is_system(const struct pci_function *function)
@@ -70,6 +76,10 @@ static inline bool pci_function_is_system(const struct pci_function *function)
  * tree. 0, or ENOSPC if there are more functions than PCI_FUNCTIONS_MAX (the tree has the first).
  */
 int pci_tree_scan(struct pci_tree *tree, uint16_t segment, uint8_t first_bus, uint8_t last_bus);
+
+/* The functions of one device, which is not there yet, to the tree. ENOSPC. */
+int pci_tree_scan_device(struct pci_tree *tree, uint16_t segment, uint8_t bus, uint8_t device,
+                         uint8_t parent_bus);
 
 /* Null if there is none. */
 struct pci_function *pci_tree_find(struct pci_tree *tree, uint32_t address);

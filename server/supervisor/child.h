@@ -62,6 +62,7 @@ struct child {
     unsigned unanswered;  /* how often it was asked since it answered */
     bool excepted;        /* `cause` is of its present life */
     bool wanted_again;    /* it is stopped to be started again */
+    bool unplugged;       /* its device is not there */
     bool is_believed;     /* when it complains of a driver */
     bool sees_devices;    /* may look up every published device by its name */
     bool sees_networks;   /* or every network device */

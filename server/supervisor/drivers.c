@@ -25,6 +25,8 @@ enum { MANIFESTS_MAX = 64 };
 #define DRIVER_STOP_LIMIT (10 * CLOCK_SECOND)
 #define BUS_PERIOD        (10 * CLOCK_MILLISECOND)
 #define UPGRADE_PROBATION (2 * CLOCK_SECOND)
+#define UNPLUGGED_LIMIT   (10 * CLOCK_SECOND) /* for its device to be put in again */
+#define ADDRESS_NONE      UINT32_MAX
 
 static struct manifest manifests[MANIFESTS_MAX];
 static unsigned manifest_count;
@@ -163,6 +165,24 @@ static bool upgrade_failed(struct child *child, uint64_t lived)
     return true;
 }
 
+static void driver_given_up(void *context)
+{
+    struct child *child = context;
+
+    journal_note(LOG_WARNING, "%s: its device does not come back", child->name);
+    child_end(child, CHILD_FAILED, "its device is gone");
+}
+
+/* Its clients wait for the same device to be put in again. */
+static bool unplugged_returns(struct child *child)
+{
+    if (stopping || child->state == CHILD_FAILED)
+        return false;
+    child->state = CHILD_RESTARTING;
+    clock_timer_start(&child->revive, UNPLUGGED_LIMIT, driver_given_up, child);
+    return true;
+}
+
 /* Whether it is to be started again, and that is arranged. A driver that never was ready and says
  * itself why will say the same again. */
 static bool driver_returns(struct child *child, uint64_t lived)
@@ -196,15 +216,18 @@ static void driver_ended(struct child *child)
     }
     uint64_t lived = child->ready_at ? clock_now() - child->ready_at : 0;
     clock_timer_cancel(&child->revive);
-    bool returns = driver_returns(child, lived);
+    bool returns = child->unplugged ? unplugged_returns(child) : driver_returns(child, lived);
     partitions_stop(child, returns);
     /* One that resets its device before it lets it master the bus does not need the bus to do it,
      * which takes long; but if it came to grief at once, something else may be wrong. */
-    device_release(child, !returns || !child->manifest->resets || lived < RESTART_PROBATION);
+    device_release(child, !child->unplugged &&
+                              (!returns || !child->manifest->resets || lived < RESTART_PROBATION));
 }
 
 static void driver_ready(struct child *child)
 {
+    if (child_offer_of(child, "pci_bus"))
+        hotplug_watch();
     if (child->kind != CHILD_DRIVER) {
         services_ready(child);
         return;
@@ -253,6 +276,30 @@ static void fixed_start(const struct isa_resources *fixed, const struct manifest
         child_remove(child);
     else
         driver_run(child, error);
+}
+
+void drivers_meet(const struct pci_function_info *function)
+{
+    struct child *child = child_first();
+    int which = manifest_choose(manifests, manifest_count, function);
+
+    while (child && (child->kind != CHILD_DRIVER || child->fixed ||
+                     child->address != drivers_address(function)))
+        child = child->next;
+    if (stopping || which < 0 || (child && !child->unplugged))
+        return;
+    if (child && child->manifest == &manifests[which]) {
+        child->unplugged = false;
+        clock_timer_cancel(&child->revive);
+        driver_revive(child);
+        return;
+    }
+    if (child) { /* another kind of device is in its place */
+        child->address = ADDRESS_NONE;
+        clock_timer_cancel(&child->revive);
+        driver_given_up(child);
+    }
+    driver_start(function, &manifests[which]);
 }
 
 struct child *drivers_lookup(const char *name)
@@ -335,6 +382,7 @@ static void functions_start(void)
             driver_start(&functions[i], &manifests[which]);
     }
     memory_pages_free(functions, count * sizeof(*functions));
+    hotplug_watch();
 }
 
 void drivers_start(void)

@@ -73,7 +73,7 @@ static void halt(void)
     io_control_power(supervisor_io, halt_action);
 }
 
-static bool operation_begin(void)
+bool operation_begin(void)
 {
     if (busy || halt_wanted)
         return false;
@@ -81,7 +81,7 @@ static bool operation_begin(void)
     return true;
 }
 
-static void operation_end(void)
+void operation_end(void)
 {
     busy = false;
     if (halt_wanted)

@@ -50,10 +50,16 @@ int drivers_restart(const char *name);
 void drivers_report(struct text *text);
 void drivers_counts(struct text *text);
 
+/* There is a function that may be new: start the driver for it, if there is one, unless it has it. */
+void drivers_meet(const struct pci_function_info *function);
+
 /* Functions as the PCI server lists them, in pages; free with memory_pages_free. */
 int drivers_functions(struct pci_function_info **functions, size_t *count);
 unsigned drivers_address(const struct pci_function_info *function);
 const struct child *drivers_find(unsigned address);
+
+/* hotplug.c: have the bus, which has just started, tell what comes and goes. */
+void hotplug_watch(void);
 
 /* services.c: one that has `begin` has ended, is ready; none is started again from now on. */
 void services_ended(struct child *child);
@@ -102,6 +108,11 @@ void mount_stop_all(void);
 
 /* hurd.c: the server for a Hurd on top, which starts its first task; takes the rights. */
 void hurd_start(mach_port_t next, mach_port_t host, mach_port_t kernel_master, const char *words);
+
+/* operator.c: what waits for others and serves everybody meanwhile, one at a time, so that none finds
+ * its records changed under it. False: another one is under way. */
+bool operation_begin(void);
+void operation_end(void);
 
 /* operator.c: a send right to the operator's interface (interface/supervisor.defs). */
 int operator_port(mach_port_t *port);

@@ -29,6 +29,11 @@ void clock_sleep(uint64_t nanoseconds)
     slept += nanoseconds;
 }
 
+uint64_t clock_now(void)
+{
+    return slept;
+}
+
 unsigned pci_model_warnings(void)
 {
     return warnings;

@@ -12,6 +12,7 @@
 #include <server/pci/filter.h>
 #include <server/pci/message.h>
 #include <server/pci/reset.h>
+#include <server/pci/slot.h>
 #include <server/pci/tree.h>
 #include <test/unit/cmocka.h>
 #include <test/unit/pci_model.h>
@@ -521,6 +522,66 @@ static void noise(void **state)
     }
 }
 
+enum { SLOT_EXPRESS = 0x40, SLOT_STATUS = SLOT_EXPRESS + 0x1a, SLOT_CONTROL = SLOT_EXPRESS + 0x18 };
+
+static enum pci_slot_change status_look(int port, unsigned status)
+{
+    pci_model_poke(&model, port, SLOT_STATUS, 2, status);
+    return pci_slot_look(&model.config, found(0, 1));
+}
+
+static void slots(void **state)
+{
+    int port = pci_model_bridge(&model, PCI_MODEL_ROOT, 1, 0, 1, 1);
+    int plain = pci_model_bridge(&model, PCI_MODEL_ROOT, 2, 0, 2, 2);
+    int card = pci_model_add(&model, port, 0, 0, 0x1111, 0x010802);
+
+    (void)state, (void)plain;
+    pci_model_capability(&model, port, SLOT_EXPRESS, 0x10, 0);
+    pci_model_poke(&model, port, SLOT_EXPRESS + 2, 2, 0x0142);                /* a slot */
+    pci_model_poke(&model, port, SLOT_EXPRESS + 0x14, 4, 1u << 6 | 1u << 18); /* hot-plug */
+    pci_model_allow(&model, port, SLOT_CONTROL, 2, 0xffff);
+    scan_and_assign();
+    assert_true(pci_slot_exists(&model.config, found(0, 1)));
+    assert_false(pci_slot_exists(&model.config, found(0, 2)));
+    assert_false(pci_slot_exists(&model.config, found(1, 0)));
+
+    assert_int_equal(status_look(port, 0x40), PCI_SLOT_NOTHING);
+    assert_int_equal(status_look(port, 0x41), PCI_SLOT_PRESSED);
+    assert_int_equal(status_look(port, 0x48), PCI_SLOT_OCCUPIED);
+    assert_int_equal(status_look(port, 0x49), PCI_SLOT_OCCUPIED);
+    assert_int_equal(status_look(port, 0x08), PCI_SLOT_EMPTIED);
+    assert_int_equal(status_look(port, 0x01), PCI_SLOT_NOTHING);
+    assert_int_equal(status_look(port, 0xffff), PCI_SLOT_NOTHING); /* the port is gone itself */
+    pci_slot_power(&model.config, found(0, 1), false);
+    assert_int_equal(pci_model_peek(&model, port, SLOT_CONTROL, 2), 0x700);
+    assert_int_equal(status_look(port, 0x41), PCI_SLOT_OCCUPIED); /* it was off */
+
+    /* What is gone has no address; what comes takes its place, and fewer functions may come. */
+    size_t count = tree.count;
+    model.functions[card].parent = 99;
+    pci_slot_forget(&tree, found(0, 1));
+    assert_null(pci_tree_find(&tree, pci_address(0, 1, 0, 0)));
+    assert_int_equal(pci_slot_scan(&tree, found(0, 1)), 0);
+    assert_null(pci_tree_find(&tree, pci_address(0, 1, 0, 0)));
+    int other = pci_model_add(&model, port, 0, 0, 0x2222, 0x010000);
+    pci_model_bar(&model, other, 0, 0xfffff000, 0, 0);
+    uint64_t before = pci_model_slept();
+    pci_slot_power(&model.config, found(0, 1), true);
+    assert_int_equal(pci_model_peek(&model, port, SLOT_CONTROL, 2), 0x100);
+    assert_true(pci_model_slept() - before >= 100 * CLOCK_MILLISECOND);
+    assert_int_equal(pci_slot_scan(&tree, found(0, 1)), 0);
+    assert_int_equal(tree.count, count);
+    assert_int_equal(found(1, 0)->info.vendor, 0x2222);
+    assert_int_equal(found(1, 0)->info.parent_bus, 0);
+
+    /* A port that never says that it is done is waited for no longer than a second. */
+    pci_model_poke(&model, port, SLOT_EXPRESS + 0x14, 4, 1u << 6);
+    before = pci_model_slept();
+    pci_slot_power(&model.config, found(0, 1), false);
+    assert_in_range(pci_model_slept() - before, CLOCK_SECOND, 2 * CLOCK_SECOND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,6 +598,7 @@ int main(void)
         cmocka_unit_test_setup(function_level_reset, setup),
         cmocka_unit_test_setup(other_resets, setup),
         cmocka_unit_test_setup(bus_reset_where_it_is_alone, setup),
+        cmocka_unit_test_setup(slots, setup),
         cmocka_unit_test_setup(what_a_driver_may_write, setup),
         cmocka_unit_test_setup(what_a_virtio_driver_may_write, setup),
         cmocka_unit_test_setup(noise, setup),
