@@ -12,8 +12,51 @@
 #define ADMIN_LIMIT (10 * CLOCK_SECOND)
 #define SPIN_TIME   (2 * CLOCK_MILLISECOND)
 
-/* Wait for the completion of `id`. Nothing else can be in flight, so others are not believed; and
- * as a broken controller may never run out of them, the time limit holds for every turn. */
+/* The one command that is not waited for. */
+enum { EVENT_ID = 0x8000 };
+
+/* A completion that nobody waits for: it tells of an event, or is not believed. */
+static void other_take(struct nvme_controller *controller, const struct nvme_completion *completion)
+{
+    if (completion->id != EVENT_ID || completion->sq_id != controller->admin.id ||
+        !controller->event_asked) {
+        controller->admin_stray++;
+        return;
+    }
+    controller->event_asked = false;
+    controller->event = completion->result;
+    controller->has_event = NVME_STATUS(completion->status) == NVME_STATUS_SUCCESS;
+    if (controller->has_event && controller->event_heard)
+        controller->event_heard(controller->event_context);
+}
+
+bool nvme_admin_look(struct nvme_controller *controller)
+{
+    struct nvme_completion completion;
+    unsigned count = 0;
+
+    while (count < controller->admin.entries &&
+           nvme_queue_complete(&controller->admin, &completion)) {
+        other_take(controller, &completion);
+        count++;
+    }
+    nvme_queue_acknowledge(&controller->admin);
+    return count > 0;
+}
+
+void nvme_admin_event_request(struct nvme_controller *controller)
+{
+    const struct nvme_command command = {.opcode = NVME_ADMIN_EVENT_REQUEST, .id = EVENT_ID};
+
+    if (controller->event_asked || !nvme_queue_submit(&controller->admin, &command))
+        return;
+    controller->event_asked = true;
+    nvme_queue_kick(&controller->admin);
+}
+
+/* Wait for the completion of `id`. Nothing else but the next event can be in flight, so others are
+ * not believed; and as a broken controller may never run out of them, the time limit holds for
+ * every turn. */
 static int completion_wait(struct nvme_controller *controller, uint16_t id,
                            struct nvme_completion *completion)
 {
@@ -24,7 +67,7 @@ static int completion_wait(struct nvme_controller *controller, uint16_t id,
             nvme_queue_acknowledge(&controller->admin);
             if (completion->id == id && completion->sq_id == controller->admin.id)
                 return 0;
-            controller->admin_stray++;
+            other_take(controller, completion);
         } else if (nvme_controller_is_dead(controller)) {
             return ENODEV;
         }
@@ -41,7 +84,8 @@ static int run(struct nvme_controller *controller, struct nvme_command *command,
 {
     struct nvme_completion completion;
 
-    command->id = ++controller->admin_id;
+    controller->admin_id = (controller->admin_id + 1) % EVENT_ID;
+    command->id = controller->admin_id;
     if (!nvme_queue_submit(&controller->admin, command)) {
         log_error("admin command %02x: the controller takes no commands", command->opcode);
         return ETIMEDOUT;
@@ -127,6 +171,17 @@ int nvme_admin_coalesce(struct nvme_controller *controller, unsigned count, unsi
 
     if (count == 0 || count > NVME_COALESCING_MAX || time > NVME_COALESCING_TIME_MAX)
         return EINVAL;
+    return run(controller, &command, NULL);
+}
+
+int nvme_admin_events_choose(struct nvme_controller *controller, uint32_t events)
+{
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_SET_FEATURES,
+        .cdw10 = NVME_FEATURE_EVENTS,
+        .cdw11 = events,
+    };
+
     return run(controller, &command, NULL);
 }
 

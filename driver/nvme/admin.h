@@ -27,6 +27,15 @@ int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wante
  * so many microseconds. Queues without an interrupt are not concerned. */
 int nvme_admin_coalesce(struct nvme_controller *controller, unsigned count, unsigned microseconds);
 
+/* 5.21.1.11. Which events it shall tell of. */
+int nvme_admin_events_choose(struct nvme_controller *controller, uint32_t events);
+
+/* 5.2. Ask it to tell of the next event. */
+void nvme_admin_event_request(struct nvme_controller *controller);
+
+/* Its interrupt came: take what nobody waits for. Whether there was any. */
+bool nvme_admin_look(struct nvme_controller *controller);
+
 /* 5.3, 5.4. Make an I/O queue pair whose completions raise `vector`, or NVME_SILENT: nothing. */
 enum { NVME_SILENT = 0xffff };
 int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,

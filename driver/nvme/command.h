@@ -53,6 +53,7 @@ enum {
     NVME_ADMIN_CREATE_CQ = 0x05,
     NVME_ADMIN_IDENTIFY = 0x06,
     NVME_ADMIN_SET_FEATURES = 0x09,
+    NVME_ADMIN_EVENT_REQUEST = 0x0c,
 };
 
 /* 6: NVM opcodes */
@@ -96,8 +97,13 @@ struct nvme_health_log {
 static_assert(sizeof(struct nvme_health_log) == 512, "5.14.1.2");
 
 /* 5.21.1.7 and 5.21.1.8 */
-enum { NVME_FEATURE_QUEUES = 0x07, NVME_FEATURE_COALESCING = 0x08 };
+enum { NVME_FEATURE_QUEUES = 0x07, NVME_FEATURE_COALESCING = 0x08, NVME_FEATURE_EVENTS = 0x0b };
 enum { NVME_COALESCING_UNIT_US = 100, NVME_COALESCING_MAX = 256, NVME_COALESCING_TIME_MAX = 255 };
+
+/* 5.2.1: what an event is about; 5.21.1.11: which ones are wanted */
+enum { NVME_EVENT_HEALTH = 1, NVME_EVENT_NOTICE = 2, NVME_NOTICE_NAMESPACES = 0 };
+#define NVME_EVENTS_HEALTH     0x1fu
+#define NVME_EVENTS_NAMESPACES (1u << 8)
 
 /* 5.3 and 5.4 */
 #define NVME_QUEUE_CONTIGUOUS (1u << 0)
@@ -117,7 +123,8 @@ struct nvme_identify_controller {
     uint32_t version;
     uint32_t rtd3r;
     uint32_t rtd3e; /* longest shutdown, in microseconds; 0: not told */
-    uint8_t reserved0[512 - 92];
+    uint32_t oaes;  /* events that it can tell of: NVME_EVENTS_NAMESPACES ... */
+    uint8_t reserved0[512 - 96];
     uint8_t sqes, cqes;
     uint16_t maxcmd;
     uint32_t namespaces; /* NN: the largest namespace id */

@@ -197,6 +197,7 @@ static int identify(struct nvme_controller *controller)
     string_copy(controller->model, identity.model, sizeof(identity.model));
     controller->namespaces = identity.namespaces;
     controller->optional = identity.oncs;
+    controller->events = identity.oaes;
     controller->volatile_cache = identity.vwc & 1;
     controller->shutdown_limit = shutdown_limit(identity.rtd3e);
     controller->max_transfer = transfer_limit(identity.mdts);

@@ -35,12 +35,19 @@ struct nvme_controller {
     uint16_t admin_id;
     unsigned admin_stray; /* completions for no admin command of ours */
 
+    bool event_asked; /* it is asked to tell of the next event (5.2) */
+    bool has_event;
+    uint32_t event;                     /* that it told of */
+    void (*event_heard)(void *context); /* or null */
+    void *event_context;
+
     /* From identify controller. */
     char serial[32], model[48];
     uint32_t max_transfer;   /* bytes */
     uint64_t shutdown_limit; /* nanoseconds */
     uint32_t namespaces;     /* the largest namespace id */
     uint16_t optional;       /* ONCS: commands that it knows */
+    uint32_t events;         /* OAES: that it can tell of, beyond those that all can */
     bool volatile_cache;
     bool read_only; /* all its media are */
 };

@@ -106,16 +106,21 @@ static bool completions_take(struct nvme_io *io)
     return count > 0;
 }
 
+/* The admin queue shares the first vector. */
 static bool interrupt(void *context)
 {
     struct nvme_io *io = context;
 
-    return io->state == NVME_IO_OPEN && completions_take(io);
+    if (io->state != NVME_IO_OPEN)
+        return false;
+    bool any = nvme_admin_look(io->controller);
+    return completions_take(io) || any;
 }
 
 void nvme_io_poll(struct nvme_io *io)
 {
-    interrupt(io);
+    if (io->state == NVME_IO_OPEN)
+        completions_take(io);
 }
 
 bool nvme_io_is_ready(const struct nvme_io *io)

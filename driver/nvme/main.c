@@ -9,11 +9,12 @@
  *   io.c                     block requests as commands
  *   lane.c                   queue pairs for each client
  *   namespace.c              what is offered to clients
+ *   events.c                 what the controller tells by itself
  */
 #include <kit/driver.h>
 #include <kit/log.h>
 
-#include "admin.h"
+#include "events.h"
 #include "namespace.h"
 
 #define STOP_LIMIT (5 * CLOCK_SECOND)
@@ -21,6 +22,7 @@
 static struct nvme_controller controller;
 static struct nvme_lanes lanes;
 static struct nvme_namespaces namespaces;
+static struct nvme_events events;
 
 static int attach(struct device *device)
 {
@@ -30,12 +32,15 @@ static int attach(struct device *device)
         error = nvme_lanes_open(&controller, &lanes);
     if (error == 0)
         error = nvme_namespaces_offer(&controller, &lanes, &namespaces);
+    if (error == 0)
+        nvme_events_begin(&controller, &namespaces, &events);
     return error;
 }
 
 /* 7.6.2: let what is in flight end, delete the I/O queues, then notify. */
 static void detach(void)
 {
+    nvme_events_end(&events);
     bool open = nvme_lanes_are_open(&lanes); /* it was not given up before */
     int error = open ? nvme_lanes_drain(&lanes, STOP_LIMIT) : 0;
 

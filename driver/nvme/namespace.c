@@ -111,13 +111,11 @@ static const char *namespace_problem(const struct nvme_identify_namespace *ident
     return NULL;
 }
 
-static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
-                             const struct nvme_identify_namespace *identity)
+static void limits_get(const struct nvme_controller *controller,
+                       const struct nvme_identify_namespace *identity,
+                       struct block_device_limits *limits)
 {
-    const struct nvme_controller *controller = namespaces->controller;
-    const char *name = device_name(controller->device);
-    char suffix[16];
-    struct block_device_limits limits = {
+    *limits = (struct block_device_limits){
         .blocks = identity->size,
         .block_size = 1u << identity->lba_format[format_index(identity)].data_shift,
         .max_transfer = controller->max_transfer,
@@ -128,23 +126,54 @@ static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
         .max_blocks = NVME_BLOCKS_MAX,
     };
 
-    static_assert(sizeof(limits.serial) == sizeof(controller->serial), "copied whole");
-    static_assert(sizeof(limits.model) == sizeof(controller->model), "copied whole");
-    memcpy(limits.serial, controller->serial, sizeof(limits.serial));
-    memcpy(limits.model, controller->model, sizeof(limits.model));
-    snprintf(suffix, sizeof(suffix), "n%u", id);
+    static_assert(sizeof(limits->serial) == sizeof(controller->serial), "copied whole");
+    static_assert(sizeof(limits->model) == sizeof(controller->model), "copied whole");
+    memcpy(limits->serial, controller->serial, sizeof(limits->serial));
+    memcpy(limits->model, controller->model, sizeof(limits->model));
+}
 
-    struct nvme_namespace *namespace = &namespaces->list[namespaces->count];
-    namespace->id = id;
-    namespace->lanes = namespaces->lanes;
+/* The place of the namespace with that id, or null: it has none. */
+static struct nvme_namespace *namespace_find(struct nvme_namespaces *namespaces, uint32_t id)
+{
+    for (unsigned i = 0; i < namespaces->count; i++) {
+        if (namespaces->list[i].id == id)
+            return &namespaces->list[i];
+    }
+    return NULL;
+}
+
+static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
+                             const struct nvme_identify_namespace *identity)
+{
+    const struct nvme_controller *controller = namespaces->controller;
+    const char *name = device_name(controller->device);
+    struct nvme_namespace *namespace = namespace_find(namespaces, id);
+    struct block_device_limits limits;
+    char suffix[16];
+
+    limits_get(controller, identity, &limits);
+    snprintf(suffix, sizeof(suffix), "n%u", id);
+    bool is_new = !namespace;
+    if (is_new && namespaces->count == NVME_NAMESPACES_MAX)
+        return 0;
+    if (is_new)
+    namespace = &namespaces->list[namespaces->count];
+    *namespace = (struct nvme_namespace){
+        .id = id,
+        .lanes = namespaces->lanes,
+        .blocks = limits.blocks,
+        .block_size = limits.block_size,
+        .flags = limits.flags,
+    };
     int error = block_device_publish(controller->device, suffix, &limits,
                                      namespace->lanes->polled ? &silent_ops : &interrupt_ops,
                                      namespace, &namespace->block);
     if (error != 0) {
+        namespace->block = NULL;
         log_error("%s%s is not offered: %s", name, suffix, strerror(error));
         return error;
     }
-    namespaces->count++;
+    namespaces->count += is_new;
     namespace_moderate(namespace, controller->device);
     log_info("%s%s: %llu blocks of %u bytes%s, \"%s\", serial %s", name, suffix,
              (unsigned long long)limits.blocks, limits.block_size,
@@ -156,9 +185,12 @@ static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
  * with it. */
 static int namespace_offer(struct nvme_namespaces *namespaces, uint32_t id)
 {
+    const struct nvme_namespace *known = namespace_find(namespaces, id);
     struct nvme_identify_namespace identity;
-    int error = nvme_admin_identify(namespaces->controller, NVME_IDENTIFY_NAMESPACE, id, &identity);
 
+    if (known && known->block)
+        return 0;
+    int error = nvme_admin_identify(namespaces->controller, NVME_IDENTIFY_NAMESPACE, id, &identity);
     if (error == EIO) {
         log_warning("namespace %u is not offered: it cannot be identified", id);
         return 0;
@@ -225,14 +257,62 @@ static int active_offer(struct nvme_namespaces *namespaces)
     }
 }
 
+/* One that is offered: whether it still is there, and what it was. */
+static int namespace_look(struct nvme_namespaces *namespaces, struct nvme_namespace *namespace)
+{
+    struct nvme_identify_namespace identity;
+    struct block_device_limits limits;
+    int error = nvme_admin_identify(namespaces->controller, NVME_IDENTIFY_NAMESPACE, namespace->id,
+                                    &identity);
+
+    if (error != 0 && error != EIO)
+        return error;
+    bool is_there = error == 0 && identity.size > 0 && !namespace_problem(&identity);
+    if (is_there) {
+        limits_get(namespaces->controller, &identity, &limits);
+        is_there = limits.block_size == namespace->block_size && limits.flags == namespace->flags;
+    }
+    if (!is_there) {
+        log_info("namespace %u is gone, or another one now", namespace->id);
+        block_device_withdraw(namespace->block);
+        namespace->block = NULL;
+    } else if (limits.blocks != namespace->blocks) {
+        log_info(
+            "namespace %u has now %llu blocks, %llu before: who opens it from now on sees them",
+            namespace->id, (unsigned long long)limits.blocks,
+            (unsigned long long)namespace->blocks);
+        namespace->blocks = limits.blocks;
+        block_device_resize(namespace->block, limits.blocks);
+    }
+    return 0;
+}
+
+static int offer_new(struct nvme_namespaces *namespaces)
+{
+    namespaces->looked_at = 0;
+    return namespaces->controller->version < NVME_VS_1_1 ? every_id_offer(namespaces)
+                                                         : active_offer(namespaces);
+}
+
+void nvme_namespaces_look(struct nvme_namespaces *namespaces)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < namespaces->count && error == 0; i++) {
+        if (namespaces->list[i].block)
+            error = namespace_look(namespaces, &namespaces->list[i]);
+    }
+    if (error == 0)
+        offer_new(namespaces);
+}
+
 int nvme_namespaces_offer(struct nvme_controller *controller, struct nvme_lanes *lanes,
                           struct nvme_namespaces *namespaces)
 {
     namespaces->controller = controller;
     namespaces->lanes = lanes;
-    namespaces->looked_at = namespaces->count = 0;
-    int error =
-        controller->version < NVME_VS_1_1 ? every_id_offer(namespaces) : active_offer(namespaces);
+    namespaces->count = 0;
+    int error = offer_new(namespaces);
     if (error == 0 && namespaces->count == 0)
         log_warning("%s has no namespace that can be used", device_name(controller->device));
     return error;
@@ -245,6 +325,8 @@ int nvme_namespaces_flush(struct nvme_namespaces *namespaces, uint64_t limit)
 
     for (unsigned i = 0; i < namespaces->count; i++) {
         uint64_t spent = clock_now() - start;
+        if (!namespaces->list[i].block)
+            continue;
         int error = spent < limit ? nvme_io_flush(&namespaces->lanes->lane[0].io,
                                                   namespaces->list[i].id, limit - spent)
                                   : ETIMEDOUT;

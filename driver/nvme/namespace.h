@@ -13,7 +13,9 @@ enum { NVME_NAMESPACES_MAX = 2048 };
 struct nvme_namespace {
     uint32_t id;
     struct nvme_lanes *lanes;
-    struct block_device *block;
+    struct block_device *block; /* null: it is not there any more */
+    uint64_t blocks;
+    uint32_t block_size, flags;
 };
 
 struct nvme_namespaces {
@@ -28,6 +30,9 @@ struct nvme_namespaces {
  * an errno value if the controller does not answer. */
 int nvme_namespaces_offer(struct nvme_controller *controller, struct nvme_lanes *lanes,
                           struct nvme_namespaces *namespaces);
+
+/* Some of them came, went or changed. */
+void nvme_namespaces_look(struct nvme_namespaces *namespaces);
 
 /* Flush them all, in `limit` together. 0 or an errno value with a line in the log. */
 int nvme_namespaces_flush(struct nvme_namespaces *namespaces, uint64_t limit);

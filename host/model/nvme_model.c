@@ -299,6 +299,25 @@ static void fetch(struct nvme_model *model, unsigned id)
     }
 }
 
+/* 5.2: it is not completed before there is an event. */
+static bool is_event_request(const struct nvme_model_command *command)
+{
+    return command->used && command->queue == 0 && (command->dword[0] & 0xff) == 0x0c;
+}
+
+void nvme_model_event(struct nvme_model *model, unsigned type, unsigned what, unsigned log)
+{
+    for (unsigned i = 0; i < NVME_MODEL_COMMANDS; i++) {
+        struct nvme_model_command *command = &model->command[i];
+        if (!is_event_request(command))
+            continue;
+        command->used = false;
+        post(model, 0, type | what << 8 | log << 16, command->dword[0] >> 16, 0, 0,
+             model->submission[0].head);
+        return;
+    }
+}
+
 static void complete(struct nvme_model *model)
 {
     unsigned in_flight = 0;
@@ -310,7 +329,7 @@ static void complete(struct nvme_model *model)
     for (unsigned i = 0; i < NVME_MODEL_COMMANDS; i++) {
         struct nvme_model_command *command =
             &model->command[model->reversed ? NVME_MODEL_COMMANDS - 1 - i : i];
-        if (!command->used || command->due > model_time())
+        if (!command->used || command->due > model_time() || is_event_request(command))
             continue;
         struct nvme_model_command copy = *command;
         command->used = false;

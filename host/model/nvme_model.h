@@ -62,6 +62,7 @@ struct nvme_model {
     bool volatile_cache;
     bool media_read_only;
     bool can_gather;
+    bool tells_of_namespaces;
     uint32_t rtd3e;
     void (*identify)(struct nvme_model *model, unsigned cns, uint32_t namespace, uint8_t *page);
     uint64_t enable_time, shutdown_time, command_time, stop_time;
@@ -83,6 +84,8 @@ struct nvme_model {
     unsigned commands;         /* I/O commands fetched */
     unsigned queue_commands[NVME_MODEL_QUEUES];
     unsigned most_in_flight;
+    uint32_t events;         /* that it shall tell of */
+    unsigned logs;           /* log pages that were read, but for the first */
     unsigned gathering;      /* the interrupt coalescing feature, if it was set */
     bool shut_down_in_order; /* notified with no I/O queue left and nothing unflushed */
 
@@ -106,6 +109,8 @@ void nvme_model_init(struct nvme_model *model, uint64_t blocks, unsigned shift);
 /* Replace the namespaces: `count` active ones without a disk. */
 void nvme_model_namespaces(struct nvme_model *model, uint32_t count, uint64_t blocks,
                            unsigned shift);
+/* Tell of an event (5.2.1); it is lost if the driver did not ask. */
+void nvme_model_event(struct nvme_model *model, unsigned type, unsigned what, unsigned log);
 void nvme_model_destroy(struct nvme_model *model);
 
 /* Between the model's files. Executes a command; the status it completes with. */

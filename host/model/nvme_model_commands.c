@@ -101,6 +101,7 @@ static void identify_controller(const struct nvme_model *model, uint8_t *page)
     page[77] = model->mdts;
     put(page, 80, model->version, 4);
     put(page, 88, model->rtd3e, 4);
+    put(page, 92, model->tells_of_namespaces ? 1u << 8 : 0, 4);
     page[512] = 0x66;
     page[513] = 0x44;
     put(page, 516, model->namespace_count, 4);
@@ -159,12 +160,13 @@ static unsigned identify(struct nvme_model *model, const uint32_t *dword)
     return nvme_model_move(model, dword, page, sizeof(page), true) ? SUCCESS : TRANSFER_ERROR;
 }
 
-static unsigned log_page(const struct nvme_model *model, const uint32_t *dword)
+static unsigned log_page(struct nvme_model *model, const uint32_t *dword)
 {
     uint8_t page[512] = {0};
     size_t size = ((size_t)(dword[10] >> 16 & 0xfff) + 1) * 4;
 
-    if ((dword[10] & 0xff) != 2 || size > sizeof(page))
+    model->logs++;
+    if (((dword[10] & 0xff) != 2 && (dword[10] & 0xff) != 4) || size > sizeof(page))
         return INVALID_FIELD;
     page[0] = model->media_read_only ? 1 << 3 : 0;
     return nvme_model_move(model, dword, page, size, true) ? SUCCESS : TRANSFER_ERROR;
@@ -233,6 +235,12 @@ unsigned nvme_model_admin(struct nvme_model *model, const uint32_t *dword, uint3
     case 0x09:
         if ((dword[10] & 0xff) == 8 && model->can_gather) {
             model->gathering = dword[11] & 0xffff;
+            return SUCCESS;
+        }
+        if ((dword[10] & 0xff) == 11) {
+            if (dword[11] & ~(0x1fu | (model->tells_of_namespaces ? 1u << 8 : 0)))
+                model_violation("events %x are asked for", dword[11]);
+            model->events = dword[11];
             return SUCCESS;
         }
         if ((dword[10] & 0xff) != 7)

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """AHCI: patterns, file systems, partitions, restarts, errors, the board's own controller and its CD."""
-import json
 import os
 import re
-import socket
 import subprocess
 
-from machine.vm import BUILD, MachineTest, OBVM, SBIN
+from machine.vm import BUILD, MachineTest, OBVM, SBIN, qmp
 
 MIB = 1 << 20
 NAME = "ahci0p0"
@@ -14,19 +12,6 @@ NAME = "ahci0p0"
 
 def pattern(start, count, seed, disk=NAME):
     return f"write-pattern {disk} {start} {count} {seed}; verify-pattern {disk} {start} {count} {seed}"
-
-
-def qmp(path, command):
-    """One command for QEMU; its errors are the test's."""
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.connect(path)
-        lines = stream.makefile("rw")
-        for words in ({"execute": "qmp_capabilities"}, command):
-            lines.write(json.dumps(words) + "\n")
-            lines.flush()
-            while "return" not in (answer := json.loads(lines.readline())):
-                if "error" in answer:
-                    raise OSError(str(answer))
 
 
 class Ahci(MachineTest):

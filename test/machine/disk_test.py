@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Block devices: patterns across boots, limits, read-only disks, several disks."""
-from machine.vm import MachineTest
+import os
+import subprocess
+import time
+
+from machine.vm import LIMIT, MachineTest, OBVM, qmp
 
 MIB = 1 << 20
 
@@ -90,6 +94,31 @@ class Disk(MachineTest):
                                "--disk", f"nvme:{image}")
         self.assert_status(ran, 1)
         self.assert_says(ran, "^00400000  00 ")
+
+
+    def test_what_the_controller_warns_of(self):
+        """An asynchronous event of QEMU's controller, once the driver runs, and the log page that is read for it."""
+        image, monitor, log = self.blank_image("a.img", 4 * MIB), self.path("qmp"), self.path("machine.log")
+        wanted = [("nvme0n1: ", {"execute": "qom-set", "arguments": {
+                      "path": "/machine/peripheral/nvme0", "property": "smart_critical_warning", "value": 1}}),
+                  ("the controller warns: its spare space is low", {"execute": "qom-set", "arguments": {
+                      "path": "/machine/peripheral/nvme0", "property": "smart_critical_warning", "value": 8}}),
+                  ("the controller warns: its media are read-only", None)]
+        with subprocess.Popen([OBVM, "--timeout", str(LIMIT), "--log", log, "--disk", f"nvme:{image}",
+                               "--qemu-arg=-qmp", f"--qemu-arg=unix:{monitor},server=on,wait=off",
+                               "-c", "sleep 120000"], stdin=subprocess.DEVNULL) as machine:
+            while wanted and machine.poll() is None:
+                time.sleep(0.1)
+                if not os.path.exists(log):
+                    continue
+                with open(log, encoding="utf-8", errors="replace") as file:
+                    text = file.read()
+                if wanted[0][0] in text:
+                    _, command = wanted.pop(0)
+                    if command:
+                        qmp(monitor, command)
+            machine.terminate()
+        self.assertEqual(wanted, [], text)
 
 
 class Count(MachineTest):

@@ -525,6 +525,85 @@ static void all_queues_are_given_up_together(void **state)
         nvme_close(&client[i]);
 }
 
+/* 5.2: namespaces that go, come, grow, and change their blocks while the driver runs. */
+static void namespaces_that_change(void **state)
+{
+    struct nvme_client client, others[2];
+    struct block_client *none;
+
+    (void)state;
+    nvme_model_namespaces(&model, 3, 1000, 9);
+    model.namespaces[2].active = false;
+    model.tells_of_namespaces = true;
+    nvme_attach();
+    assert_int_equal(model.events, 0x11f);
+    model_run(10 * CLOCK_MILLISECOND);
+    nvme_open(&client, "nvme0n1", true, 65536);
+    nvme_open(&others[0], "nvme0n2", true, 65536);
+    assert_int_equal(block_client_open("nvme0n3", false, &none), ENOENT);
+
+    model.namespaces[0].blocks = 2000;
+    model.namespaces[1].active = false;
+    model.namespaces[2].active = true;
+    nvme_model_event(&model, 2, 0, 4);
+    model_run(CLOCK_SECOND);
+    assert_true(model_log_has("namespace 1 has now 2000 blocks, 1000 before"));
+    assert_int_equal(block_client_open("nvme0n2", false, &none), ENOENT);
+    nvme_open(&others[1], "nvme0n3", true, 65536);
+    assert_int_equal(nvme_request(&others[1], BLOCK_READ, 999, 1, 0), BLOCK_STATUS_OK);
+    assert_int_equal(nvme_request(&client, BLOCK_READ, 999, 1, 0), BLOCK_STATUS_OK);
+    assert_int_equal(block_client_info(client.client)->blocks, 1000);
+    assert_int_equal(nvme_request(&others[0], BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
+    nvme_close(&others[0]);
+    nvme_open(&others[0], "nvme0n1", true, 65536);
+    assert_int_equal(nvme_request(&others[0], BLOCK_READ, 1999, 1, 0), BLOCK_STATUS_OK);
+
+    model.namespaces[1].active = true;
+    model.namespaces[2].shift = 12;
+    nvme_model_event(&model, 2, 0, 4);
+    model_run(CLOCK_SECOND);
+    assert_int_equal(block_client_open("nvme0n2", false, &none), 0);
+    block_client_close(none);
+    assert_int_equal(block_client_open("nvme0n3", false, &none), 0);
+    assert_int_equal(block_client_info(none)->block_size, 4096);
+    block_client_close(none);
+    assert_int_equal(nvme_request(&others[1], BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
+    assert_int_equal(model.logs, 3); /* the first is for its health at the start */
+    driver.detach();
+    assert_true(model.shut_down_in_order);
+    nvme_close(&client);
+    nvme_close(&others[0]);
+    nvme_close(&others[1]);
+}
+
+/* Those of health, of nothing that is known, and more of them than anybody wants to read. */
+static void events_without_end(void **state)
+{
+    struct nvme_client client;
+
+    (void)state;
+    nvme_attach();
+    assert_int_equal(model.events, 0x1f);
+    model_run(10 * CLOCK_MILLISECOND);
+    model.media_read_only = true;
+    nvme_model_event(&model, 1, 0, 2);
+    model_run(CLOCK_SECOND);
+    assert_true(model_log_has("the controller warns: its media are read-only from now on"));
+    nvme_model_event(&model, 6, 9, 2);
+    model_run(CLOCK_SECOND);
+    assert_true(model_log_has("an event of type 6, 9"));
+    unsigned before = model.logs;
+    for (unsigned i = 0; i < 1000; i++) {
+        nvme_model_event(&model, 1, 1, 2);
+        model_run(10 * CLOCK_MILLISECOND);
+    }
+    assert_in_range(model.logs - before, 50, 100);
+    assert_in_range(model_log_count("the controller warns"), 40, 64);
+    nvme_open(&client, "nvme0n1", false, 4096);
+    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+    nvme_close(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -552,6 +631,8 @@ int main(void)
         NVME_TEST(an_idle_driver_sets_no_timer),
         NVME_TEST(blocks_are_zeroed_and_discarded),
         NVME_TEST(interrupts_are_moderated_as_the_operator_says),
+        NVME_TEST(namespaces_that_change),
+        NVME_TEST(events_without_end),
     };
 
     return cmocka_run_group_tests_name("nvme", tests, NULL, NULL);
