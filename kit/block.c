@@ -52,15 +52,15 @@ int block_device_create(const struct block_device_limits *limits,
     device->limits.model[sizeof(limits->model) - 1] = '\0';
     device->ops = ops;
     device->context = context;
-    device->poll_from = BLOCK_MODERATION_DEFAULT.poll_from;
-    device->gather = BLOCK_MODERATION_DEFAULT.gather;
+    device->poll_from = MODERATION_DEFAULT.poll_from;
+    device->gather = MODERATION_DEFAULT.gather;
     device->next = devices;
     devices = device;
     *result = device;
     return 0;
 }
 
-int block_device_moderate(struct block_device *device, const struct block_moderation *moderation)
+int block_device_moderate(struct block_device *device, const struct moderation *moderation)
 {
     device->poll_from = moderation->poll_from;
     if (moderation->gather == device->gather && moderation->gather_us == device->gather_us)

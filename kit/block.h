@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <interface/block.h>
+#include <kit/moderation.h>
 
 struct device;
 struct block_device;
@@ -53,19 +54,12 @@ struct block_device_ops {
     bool (*ready)(void *context);
 
     /* For a device that can gather completions into one interrupt; null: it cannot. As in struct
-     * block_moderation. 0 or an errno value. */
+     * moderation. 0 or an errno value. */
     int (*gather)(void *context, unsigned count, unsigned microseconds);
 
     /* There is a session whose requests will have this number: for a device with queues to give to
      * each. Numbers are used again when sessions have ended. May be null. */
     void (*client_added)(void *context, unsigned client);
-};
-
-/* How the kit learns that requests are done. */
-struct block_moderation {
-    unsigned poll_from; /* with so many requests or more it polls the device; 0: it never does */
-    unsigned gather;    /* below that, the device interrupts once for so many completions ... */
-    unsigned gather_us; /* ... or when the first of them has waited so long; 1 and 0: for each */
 };
 
 /* What the driver knows of its device; copied. See interface/block.h for the fields. */
@@ -96,11 +90,9 @@ void block_device_withdraw(struct block_device *device);
  * there are go on with what they saw. */
 void block_device_resize(struct block_device *device, uint64_t blocks);
 
-/* How it is from the start. */
-#define BLOCK_MODERATION_DEFAULT ((struct block_moderation){.poll_from = 4, .gather = 1})
-
-/* Change that. 0; ENOTSUP: the device cannot gather, the rest holds; or what the driver said. */
-int block_device_moderate(struct block_device *device, const struct block_moderation *moderation);
+/* How completions are noticed, MODERATION_DEFAULT until then. 0; ENOTSUP: the device cannot gather,
+ * the rest holds; or what the driver said. */
+int block_device_moderate(struct block_device *device, const struct moderation *moderation);
 
 /* The request is over and goes back to the kit. Call once for each request that was started. */
 void block_request_done(struct block_request *request, enum block_status status);

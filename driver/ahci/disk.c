@@ -118,11 +118,7 @@ static void disk_describe(struct ahci_disk *disk, struct ahci_shape *shape)
  * for all ports together, and seldom there. */
 static void disk_moderate(struct ahci_disk *disk, const struct device *device)
 {
-    struct block_moderation moderation = BLOCK_MODERATION_DEFAULT;
-
-    moderation.poll_from = device_setting(device, "poll-from", moderation.poll_from);
-    moderation.gather = device_setting(device, "gather", moderation.gather);
-    moderation.gather_us = device_setting(device, "gather-us", moderation.gather_us);
+    struct moderation moderation = moderation_setting(device, MODERATION_DEFAULT);
     int error = block_device_moderate(disk->block, &moderation);
     if (error != 0)
         log_warning("interrupts are not gathered: %s", strerror(error));

@@ -97,6 +97,15 @@ static uint32_t receive_control(const struct e1000e_mac *mac)
     return control | mac->filter;
 }
 
+int e1000e_mac_gather(struct e1000e_mac *mac, unsigned microseconds)
+{
+    if (microseconds > UINT16_MAX * 256 / 1000)
+        return EINVAL;
+    mac->gather = microseconds * 1000 / 256;
+    e1000e_write(mac, mac->messages ? E1000E_EITR : E1000E_ITR, mac->gather);
+    return 0;
+}
+
 static void interrupts_set(const struct e1000e_mac *mac)
 {
     uint32_t frames = E1000E_IVAR_VALID, rest = E1000E_IVAR_VALID | (mac->vectors - 1);

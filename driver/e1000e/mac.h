@@ -20,7 +20,7 @@ struct e1000e_mac {
     bool messages;    /* MSI-X: causes have vectors */
     unsigned vectors; /* that are used: 1, or 2: one for frames, one for the rest */
     bool is_long;     /* frames of more than 1522 bytes */
-    uint32_t gather;  /* between two interrupts, in units of 256 ns */
+    uint32_t gather;  /* between two interrupts, in units of 256 ns (10.2.4.2) */
     uint32_t filter;  /* of RCTL */
     bool resetting;   /* the reset itself, after DMA has ended */
     uint64_t since;   /* when the present step of it was begun */
@@ -46,6 +46,9 @@ int e1000e_mac_reset_step(struct e1000e_mac *mac);
 
 /* After a reset, and with the rings in place: let frames flow, and interrupts come. */
 void e1000e_mac_run(struct e1000e_mac *mac);
+
+/* At least so long between two interrupts. EINVAL: longer than the device can. */
+int e1000e_mac_gather(struct e1000e_mac *mac, unsigned microseconds);
 
 /* Which causes there are, by the vector that came; clears them. UINT32_MAX: nothing is there. */
 uint32_t e1000e_mac_causes(const struct e1000e_mac *mac, unsigned vector);

@@ -178,10 +178,17 @@ static void nic_recall(void *context)
     recall_step(NULL);
 }
 
+static int nic_gather(void *context, unsigned count, unsigned microseconds)
+{
+    (void)context;
+    return count == 1 ? e1000e_mac_gather(&nic.mac, microseconds) : ENOTSUP; /* by time only */
+}
+
 static const struct net_device_ops nic_ops = {
     .send = nic_send,
     .receive = nic_receive,
     .kick = nic_kick,
+    .gather = nic_gather,
     .filter = nic_filter,
     .recall = nic_recall,
 };
@@ -207,7 +214,6 @@ static int info_get(struct device *device)
         mtu = MTU;
     }
     nic.mac.is_long = mtu > MTU;
-    nic.mac.gather = device_setting(device, "gather-us", GATHER_US) % 10000 * 1000 / 256;
     nic.info.max_frame = mtu + NET_HEADER_SIZE;
     nic.info.receive_size = nic.mac.is_long ? E1000E_BUFFER_LONG : E1000E_BUFFER;
     snprintf(nic.info.model, sizeof(nic.info.model), "Intel 82574L");
@@ -237,6 +243,11 @@ static int publish(struct device *device)
         log_error("the device cannot be offered: %s", strerror(error));
         return error;
     }
+    struct moderation moderation =
+        moderation_setting(device, (struct moderation){.gather = 1, .gather_us = GATHER_US});
+    error = net_device_moderate(nic.net, &moderation);
+    if (error != 0)
+        log_warning("interrupts are not gathered: %s", strerror(error));
     nic_run();
     log_info("%02x:%02x:%02x:%02x:%02x:%02x, frames of up to %u bytes", address[0], address[1],
              address[2], address[3], address[4], address[5], nic.info.max_frame);

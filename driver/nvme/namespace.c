@@ -71,11 +71,7 @@ static const struct block_device_ops silent_ops = {
 /* As the operator set it. A controller that cannot gather works all the same. */
 static void namespace_moderate(struct nvme_namespace *namespace, const struct device *device)
 {
-    struct block_moderation moderation = BLOCK_MODERATION_DEFAULT;
-
-    moderation.poll_from = device_setting(device, "poll-from", moderation.poll_from);
-    moderation.gather = device_setting(device, "gather", moderation.gather);
-    moderation.gather_us = device_setting(device, "gather-us", moderation.gather_us);
+    struct moderation moderation = moderation_setting(device, MODERATION_DEFAULT);
     int error = block_device_moderate(namespace->block, &moderation);
     if (error != 0)
         log_warning("namespace %u: interrupts are not gathered: %s", namespace->id,

@@ -326,7 +326,7 @@ static struct block_device *offered_choose(unsigned choice)
     return NULL;
 }
 
-int block_device_moderate(struct block_device *self, const struct block_moderation *moderation)
+int block_device_moderate(struct block_device *self, const struct moderation *moderation)
 {
     (void)self, (void)moderation;
     return 0;

@@ -189,7 +189,30 @@ static void settings_that_cannot_be(void **state)
     begin();
     assert_int_equal(net_client_info(test.client)->max_frame, 1514);
     assert_int_equal(model_log_count("mtu=9001 cannot be"), 1);
+    assert_int_equal(model_log_count("interrupts are not gathered"), 0);
     net_test_close(&test);
+}
+
+/* In units of 256 ns (10.2.4.2); by time only, and not for longer than 16 bits of that. */
+static void interrupts_are_gathered(void **state)
+{
+    static const struct {
+        const char *settings;
+        unsigned microseconds;
+    } cases[] = {{"", 32}, {"gather-us=64", 64}, {"gather=4", 0}, {"gather-us=17000", 0}};
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (i > 0) {
+            teardown(state);
+            setup(state);
+        }
+        model_settings(cases[i].settings);
+        begin();
+        assert_int_equal(model.reg[0xe8 / 4], cases[i].microseconds * 1000 / 256);
+        assert_int_equal(model_log_count("interrupts are not gathered"),
+                         cases[i].microseconds == 0);
+        net_test_close(&test);
+    }
 }
 
 static void filters(void **state)
@@ -406,6 +429,7 @@ int main(void)
         TEST(bad_frames_are_dropped),
         TEST(long_frames),
         TEST(settings_that_cannot_be),
+        TEST(interrupts_are_gathered),
         TEST(filters),
         TEST(the_link),
         TEST(a_session_after_another),
