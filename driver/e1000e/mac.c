@@ -134,6 +134,7 @@ void e1000e_mac_run(struct e1000e_mac *mac)
     e1000e_write(mac, E1000E_TXDCTL, E1000E_TXDCTL_VALUE);
     e1000e_write(mac, E1000E_TIPG, E1000E_TIPG_VALUE);
     e1000e_write(mac, E1000E_TCTL, E1000E_TCTL_ENABLE | E1000E_TCTL_PAD | E1000E_TCTL_COLLISION);
+    e1000e_write(mac, E1000E_RXCSUM, E1000E_RXCSUM_VALUE);
     e1000e_write(mac, E1000E_RCTL, receive_control(mac));
     interrupts_set(mac);
 }

@@ -216,6 +216,7 @@ static int info_get(struct device *device)
     nic.mac.is_long = mtu > MTU;
     nic.info.max_frame = mtu + NET_HEADER_SIZE;
     nic.info.receive_size = nic.mac.is_long ? E1000E_BUFFER_LONG : E1000E_BUFFER;
+    nic.info.flags = NET_INFO_CHECKSUM_RECEIVE;
     snprintf(nic.info.model, sizeof(nic.info.model), "Intel 82574L");
     if (e1000e_mac_address(&nic.mac, nic.info.address))
         return 0;

@@ -33,6 +33,7 @@ enum e1000e_register {
     E1000E_CRCERRS = 0x4000, /* statistics: cleared when read */
     E1000E_RXERRC = 0x400c,
     E1000E_MPC = 0x4010,
+    E1000E_RXCSUM = 0x5000,
     E1000E_MTA = 0x5200, /* 128 words: the multicast table */
     E1000E_RAL0 = 0x5400,
     E1000E_RAH0 = 0x5404, /* 10.2.5.21, 10.2.5.22: 16 pairs */
@@ -100,6 +101,9 @@ enum {
 };
 enum { E1000E_BUFFER = 2048, E1000E_BUFFER_LONG = 16384 };
 
+/* 10.2.5.15: look at the sums of IP headers, and of TCP and UDP. */
+enum { E1000E_RXCSUM_VALUE = 1u << 8 | 1u << 9 };
+
 /* 10.2.6.1: pad short frames; collision threshold and distance as it says for full duplex. */
 enum {
     E1000E_TCTL_ENABLE = 1u << 1,
@@ -121,9 +125,15 @@ struct e1000e_receive_descriptor {
     uint16_t tag;
 };
 static_assert(sizeof(struct e1000e_receive_descriptor) == 16, "7.1.4");
-enum { E1000E_RECEIVE_DONE = 1u << 0, E1000E_RECEIVE_END = 1u << 1 };
+enum {
+    E1000E_RECEIVE_DONE = 1u << 0,
+    E1000E_RECEIVE_END = 1u << 1,
+    E1000E_RECEIVE_SUMMED = 1u << 5, /* TCP's or UDP's sum was looked at */
+};
 /* CRC or alignment, symbol, sequence, carrier extension, data; not the sums of higher protocols. */
 enum { E1000E_RECEIVE_ERRORS = 0x97 };
+/* IP's header, and TCP or UDP: a frame is not damaged for that, as the sender may be at fault. */
+enum { E1000E_RECEIVE_SUMS = 1u << 5 | 1u << 6 };
 
 /* 7.2.10.1: legacy transmit descriptor */
 struct e1000e_send_descriptor {

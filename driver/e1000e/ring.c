@@ -158,8 +158,11 @@ bool e1000e_ring_received(struct e1000e_ring *ring)
         const volatile struct e1000e_receive_descriptor *descriptor =
             descriptor_at(ring, ring->taken);
         uint16_t length = descriptor->length;
-        bool good = frame_is_good(ring, status, descriptor->errors, length);
-        net_request_done(request_take(ring), good ? NET_STATUS_OK : NET_STATUS_DROPPED, length, 0);
+        uint8_t errors = descriptor->errors;
+        bool good = frame_is_good(ring, status, errors, length);
+        bool summed = (status & E1000E_RECEIVE_SUMMED) && !(errors & E1000E_RECEIVE_SUMS);
+        net_request_done(request_take(ring), good ? NET_STATUS_OK : NET_STATUS_DROPPED, length,
+                         good && summed ? NET_CHECKSUM_GOOD : 0);
         any = true;
     }
     return any;

@@ -73,14 +73,12 @@ static void frame_take(struct virtio_net_io *io, struct virtio_net_slot *slot, u
     struct virtio_net_ring *ring = &io->receive;
     const volatile struct virtio_net_header *header =
         &header_of(ring, (unsigned)(slot - ring->slot))->virtio;
-    uint8_t flags = header->flags, type = header->gso_type;
+    uint8_t type = header->gso_type;
     uint32_t length = written - sizeof(*header);
     struct net_request *request = slot_free(ring, slot);
 
     if (written >= sizeof(*header) + NET_FRAME_LEAST && type == VIRTIO_NET_HDR_GSO_NONE) {
-        /* 5.1.6.4.1: a sum that is still to be completed is one of this machine's own. */
-        net_request_done(request, NET_STATUS_OK, length,
-                         flags & VIRTIO_NET_HDR_F_DATA_VALID ? NET_CHECKSUM_GOOD : 0);
+        net_request_done(request, NET_STATUS_OK, length, 0);
         return;
     }
     ring->errors++;

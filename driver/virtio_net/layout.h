@@ -16,7 +16,6 @@ enum { VIRTIO_NET_RECEIVE_QUEUE = 0, VIRTIO_NET_SEND_QUEUE = 1, VIRTIO_NET_CONTR
 /* 5.1.3 */
 enum virtio_net_feature {
     VIRTIO_NET_F_CSUM = 0,
-    VIRTIO_NET_F_GUEST_CSUM = 1,
     VIRTIO_NET_F_MTU = 3,
     VIRTIO_NET_F_MAC = 5,
     VIRTIO_NET_F_STATUS = 16,
@@ -52,10 +51,7 @@ struct virtio_net_header {
 };
 static_assert(sizeof(struct virtio_net_header) == 12, "5.1.6");
 
-enum virtio_net_header_flags {
-    VIRTIO_NET_HDR_F_NEEDS_CSUM = 1,
-    VIRTIO_NET_HDR_F_DATA_VALID = 2,
-};
+enum virtio_net_header_flags { VIRTIO_NET_HDR_F_NEEDS_CSUM = 1 };
 enum { VIRTIO_NET_HDR_GSO_NONE = 0 };
 
 /* 5.1.6.3.1: room for a frame, header not counted, where the device may not merge buffers. */

@@ -11,7 +11,9 @@
 
 /* VIRTIO_NET_F_MRG_RXBUF is not among them: the second buffer of a frame begins where the first has
  * its header, and headers lie in memory of the driver while frames lie in the client's. As no
- * segmentation is agreed upon either, every frame fits into one buffer (5.1.6.3.1). */
+ * segmentation is agreed upon either, every frame fits into one buffer (5.1.6.3.1).
+ * VIRTIO_NET_F_GUEST_CSUM is not either: with it come frames whose sums are still to be completed
+ * (5.1.6.4), where the client has them and the driver does not see them. */
 #define FEATURES                                                                                   \
     (VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU) |                        \
      VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) |                      \

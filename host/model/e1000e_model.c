@@ -138,10 +138,10 @@ static void frame_receive(struct e1000e_model *model)
     uint16_t claimed = model->claimed_length ? model->claimed_length : (uint16_t)length;
     memset(descriptor + 8, 0, 8);
     memcpy(descriptor + 8, &claimed, sizeof(claimed));
-    descriptor[12] = model->without_end ? DONE : DONE | EOP;
+    descriptor[12] = (model->without_end ? DONE : DONE | EOP) | model->status;
     descriptor[13] = model->errors;
     model->without_end = false;
-    model->errors = 0;
+    model->errors = model->status = 0;
     model->claimed_length = 0;
     model_memory_write(address, descriptor, sizeof(descriptor));
     model->waiting--;

@@ -18,7 +18,7 @@ struct e1000e_model {
     unsigned waiting;
     uint32_t length;
     unsigned arrived;
-    uint8_t errors;          /* of the next descriptor */
+    uint8_t errors, status;  /* of the next descriptor, besides what is so */
     bool without_end;        /* the next descriptor does not end a frame */
     uint16_t claimed_length; /* what the next descriptor says; 0: the truth */
     unsigned missed;         /* as its counter has it */

@@ -282,9 +282,11 @@ static int listen_run(unsigned count, char **words)
     station_close(&station);
     if (error != 0)
         return shell_complain("net-listen", words[1], error);
-    console_print("%s: %llu to it, %llu to all, %llu to groups, %llu to others\n", words[1],
+    console_print("%s: %llu to it, %llu to all, %llu to groups, %llu to others", words[1],
                   (unsigned long long)seen.own, (unsigned long long)seen.all,
                   (unsigned long long)seen.group, (unsigned long long)seen.other);
+    console_print(station.summed > 0 ? "; sums of %llu are right\n" : "\n",
+                  (unsigned long long)station.summed);
     return 0;
 }
 

@@ -14,10 +14,10 @@ static void receive_done(void *context, enum net_completion_status status, uint3
     struct station_slot *slot = context;
     struct station *station = slot->station;
 
-    (void)flags;
     slot->busy = false;
     if (status == NET_STATUS_GONE)
         return;
+    station->summed += status == NET_STATUS_OK && (flags & NET_CHECKSUM_GOOD);
     if (status == NET_STATUS_OK && station->received)
         station->received(station->context, station->receive_memory + slot->place.offset, length);
     slot->busy = net_client_receive(station->client, &slot->place, receive_done, slot) == 0;

@@ -29,6 +29,7 @@ struct station {
     struct station_slot receive[STATION_FRAMES], send[STATION_FRAMES];
     unsigned next; /* where to look for a free place */
     uint64_t sent, dropped;
+    uint64_t summed; /* frames that came whose sums the device found right */
 
     /* A frame came; it is there until this returns, and the sender may change nothing of it. */
     void (*received)(void *context, const unsigned char *frame, uint32_t length);

@@ -154,6 +154,25 @@ class Net(NicTest):
                 for row in (one, restarted):
                     self.assertTrue(0 < row[2] <= row[1] + 2 and row[3] == 0, str(ran))
 
+    def test_sums_of_what_comes(self):
+        """Those that are right are told, and a frame whose are not comes all the same."""
+        def datagram(text, wrong):
+            source, target = bytes((10, 1, 0, 9)), bytes((10, 1, 0, 7))
+            udp = struct.pack("!HHHH", 5, 6, 8 + len(text), 0) + text
+            total = checksum(source + target + struct.pack("!HH", 17, len(udp)) + udp)
+            udp = udp[:6] + struct.pack("!H", total ^ wrong) + udp[8:]
+            header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + source + target
+            return OWN + PEER + b"\x08\x00" + header[:10] + struct.pack("!H", checksum(header)) + header[12:] + udp
+
+        for wrong in (0, 0x100):
+            with self.subTest(wrong=wrong):
+                wire = self.wire()
+                self.in_background(wire, lambda w=wire, x=wrong: w.send(datagram(bytes(range(200)), x)))
+                ran = self.run_on(wire, "e1000e", "net-listen NIC 500")
+                wire.close()
+                self.assert_says(ran, "^e1000e0: [1-9]\\d* to it, 0 to all, 0 to groups, 0 to others"
+                                 + ("$" if wrong else "; sums of [1-9]\\d* are right$"))
+
     def test_traffic_goes_on_under_kills(self):
         for kind in NAMES:
             with self.subTest(kind=kind):

@@ -55,7 +55,7 @@ static void attach_describes_the_device(void **state)
     assert_memory_equal(info->address, address, sizeof(address));
     assert_int_equal(info->max_frame, 1514);
     assert_int_equal(info->receive_size, 2048);
-    assert_int_equal(info->flags, 0);
+    assert_int_equal(info->flags, NET_INFO_CHECKSUM_RECEIVE);
     net_test_run(&test, MS);
     net_client_state(test.client, &net);
     assert_int_equal(net.link, 1);
@@ -160,6 +160,35 @@ static void bad_frames_are_dropped(void **state)
     model.waiting = 1;
     net_test_run(&test, MS);
     assert_int_equal(test.received[NET_STATUS_OK], 1);
+    assert_int_equal(test.flags, 0);
+    net_test_close(&test);
+}
+
+static void sums_are_told(void **state)
+{
+    enum { SUMMED = 0x20, TCP_WRONG = 0x20, IP_WRONG = 0x40 };
+    static const struct {
+        uint8_t status, errors, flags;
+    } cases[] = {{SUMMED, 0, NET_CHECKSUM_GOOD},
+                 {SUMMED, TCP_WRONG, 0},
+                 {SUMMED, IP_WRONG, 0},
+                 {0, 0, 0},
+                 {0x40, 0, 0} /* IP's only */};
+
+    (void)state;
+    begin();
+    assert_int_equal(model.reg[0x5000 / 4] & 0x300, 0x300);
+    assert_int_equal(net_client_info(test.client)->flags, NET_INFO_CHECKSUM_RECEIVE);
+    net_test_receive(&test, ROOM, 5);
+    net_test_run(&test, MS);
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        model.status = cases[i].status;
+        model.errors = cases[i].errors;
+        model.waiting = 1;
+        net_test_run(&test, MS);
+        assert_int_equal(test.received[NET_STATUS_OK], i + 1);
+        assert_int_equal(test.flags, cases[i].flags);
+    }
     net_test_close(&test);
 }
 
@@ -427,6 +456,7 @@ int main(void)
         TEST(frames_come_in),
         TEST(what_finds_no_buffer_is_counted),
         TEST(bad_frames_are_dropped),
+        TEST(sums_are_told),
         TEST(long_frames),
         TEST(settings_that_cannot_be),
         TEST(interrupts_are_gathered),
