@@ -77,6 +77,24 @@ static int death_request(struct block_client_link *link)
     return error;
 }
 
+static void driver_complain(struct block_client_link *link, const char *reason)
+{
+    unsigned done = link->client ? link->client->finished : 0;
+
+    link->violations = done == link->done_then ? link->violations + 1 : 1;
+    link->done_then = done;
+    startup_complain(startup_bootstrap_port(), link->name, link->class, reason);
+}
+
+/* What a call of the driver came to; one that gets no answer is as good as dead. */
+static int answer_of(struct block_client_link *link, kern_return_t code)
+{
+    if (code != MACH_RCV_TIMED_OUT)
+        return error_from_kernel(code);
+    driver_complain(link, "it does not answer a call");
+    return ENODEV;
+}
+
 #define SUBMISSIONS_SIZE                                                                           \
     ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
 #define COMPLETIONS_SIZE queue_memory_size(BLOCK_SLOTS, sizeof(struct block_completion))
@@ -97,7 +115,7 @@ static int queue_open(struct block_client_link *link)
     if (error != 0)
         return error;
     link->epoch = ++epochs;
-    error = error_from_kernel(block_link_queue(link->session, own, link->epoch, &others));
+    error = answer_of(link, block_link_queue(link->session, own, link->epoch, &others));
     port_release(own);
     if (error != 0)
         return error;
@@ -112,8 +130,8 @@ static int session_open(struct block_client_link *link, struct block_info *info)
 {
     char record[2048];
     mach_msg_type_number_t size = sizeof(record);
-    int error = error_from_kernel(
-        block_class_open(link->class, link->write, link->wakeups, &link->session, record, &size));
+    int error = answer_of(link, block_class_open(link->class, link->write, link->wakeups,
+                                                 &link->session, record, &size));
 
     if (error == 0)
         error = death_request(link);
@@ -124,15 +142,6 @@ static int session_open(struct block_client_link *link, struct block_info *info)
     memcpy(info, record, sizeof(*info));
     link->seen = info->flags & BLOCK_INFO_SEES_DATA;
     return block_info_is_possible(info) ? queue_open(link) : EPROTO;
-}
-
-static void driver_complain(struct block_client_link *link, const char *reason)
-{
-    unsigned done = link->client ? link->client->finished : 0;
-
-    link->violations = done == link->done_then ? link->violations + 1 : 1;
-    link->done_then = done;
-    startup_complain(startup_bootstrap_port(), link->name, link->class, reason);
 }
 
 /* Who offers the name now. EAGAIN: nobody, or it is who has just ended our session. */
@@ -300,7 +309,7 @@ static int buffer_attach(struct block_client_link *link, unsigned number, uint32
 
     if (error != 0)
         return error;
-    error = error_from_kernel(block_link_attach(link->session, lease, buffer, &attached));
+    error = answer_of(link, block_link_attach(link->session, lease, buffer, &attached));
     if (link->lent[number] == MACH_PORT_NULL)
         port_release(lease);
     return error == 0 && attached < shared->size ? EPROTO : error;

@@ -50,8 +50,8 @@ static int session_open(struct session_link *session, struct net_info *info)
 {
     char record[2048];
     mach_msg_type_number_t size = sizeof(record);
-    int error = error_from_kernel(
-        net_class_open(session->offered, session->wakeups, &session->session, record, &size));
+    int error = session_link_answer(session, net_class_open(session->offered, session->wakeups,
+                                                            &session->session, record, &size));
 
     if (error != 0)
         return error;

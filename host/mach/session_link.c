@@ -72,7 +72,7 @@ static int queue_open(struct session_link *link)
     if (error != 0)
         return error;
     link->epoch = ++epochs;
-    error = error_from_kernel(class->queue(link->session, own, link->epoch, &others));
+    error = session_link_answer(link, class->queue(link->session, own, link->epoch, &others));
     port_release(own);
     if (error != 0)
         return error;
@@ -93,7 +93,7 @@ static int buffer_attach(struct session_link *link, unsigned number)
 
     if (error != 0)
         return error;
-    error = error_from_kernel(link->class->attach(link->session, lease, &given, &attached));
+    error = session_link_answer(link, link->class->attach(link->session, lease, &given, &attached));
     port_release(lease);
     return error == 0 && (attached < shared->size || given != number) ? EPROTO : error;
 }
@@ -143,6 +143,14 @@ void session_link_complain(struct session_link *link, unsigned done, const char 
     link->violations = done == link->done_then ? link->violations + 1 : 1;
     link->done_then = done;
     startup_complain(startup_bootstrap_port(), link->name, link->offered, reason);
+}
+
+int session_link_answer(struct session_link *link, kern_return_t code)
+{
+    if (code != MACH_RCV_TIMED_OUT)
+        return error_from_kernel(code);
+    session_link_complain(link, link->done_then, "it does not answer a call");
+    return ENODEV;
 }
 
 int session_link_find(struct session_link *link, unsigned done)

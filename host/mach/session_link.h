@@ -47,7 +47,7 @@ struct session_link {
     struct shared_memory buffer[SESSION_BUFFERS_MAX];
     unsigned buffer_count;
     enum memory_access access; /* of who serves the session to the buffers */
-    bool wake_driver; /* it slept when there was something for it */
+    bool wake_driver;          /* it slept when there was something for it */
 };
 
 /* A link to who offers `name`, not open yet. 0; ENOENT: the name cannot be; or why there is no
@@ -83,6 +83,10 @@ void session_link_buffer_drop(struct session_link *link);
 
 /* Say what a driver did that it must not. */
 void session_link_complain(struct session_link *link, unsigned done, const char *reason);
+
+/* What a call of the driver came to, as an errno value; one that gets no answer is complained of
+ * and as good as dead: ENODEV. */
+int session_link_answer(struct session_link *link, kern_return_t code);
 
 /* Make what was put into the queue visible. */
 void session_link_publish(struct session_link *link);

@@ -103,7 +103,10 @@ static int table_offer(const char *disk, const struct partition_table *table)
     for (unsigned i = 0; i < table->count && error != ENODEV; i++) {
         const struct partition *partition = &table->partition[i];
         error = partition_offer(class, partition);
-        if (error == 0)
+        if (error == ETIMEDOUT) { /* and another one will have to be asked for all of them */
+            startup_complain(startup_bootstrap_port(), "block", class, "it does not answer a call");
+            error = ENODEV;
+        } else if (error == 0)
             log_info("%sp%u: %llu blocks from %llu%s%s", disk, partition->number,
                      (unsigned long long)partition->count, (unsigned long long)partition->first,
                      partition->name[0] ? ", " : "", partition->name);

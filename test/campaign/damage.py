@@ -32,7 +32,7 @@ def boot(stand, image, chosen, seed):
     for i, (_, address, code) in enumerate(chosen):
         commands += [f"fault {stand.driver} {address:#x} {code.hex()}", f"{churn} 150 16 {seed + i}", "stats",
                      f"kill {stand.driver}", "sleep 100", f"{churn} 0 1"]
-    out, _ = stand.boot([*commands, f"{churn} 100 8"], 1800, image)
+    out, _ = stand.boot([*commands, f"{churn} 100 8"], 600, image)
     found = stand.churn_judge(out, 2 * len(chosen) + 2)
     if stand.problems:
         return [], 0
