@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keyboard and mouse: what QEMU's monitor does to them comes as events, also while the driver dies."""
+import re
+
+from machine.monitored import MonitoredTest
+
+KEYBOARD, MOUSE = "ps20kbd", "ps20mouse"
+A, LEFTSHIFT, F12, UP, KPENTER, RIGHTALT, DELETE, BTN_LEFT = 30, 42, 88, 103, 96, 100, 111, 272
+
+
+def keys(ran):
+    return [(int(key), what) for key, what in re.findall(r"key (\d+) (pressed|released)", ran.output)]
+
+
+def typed(*codes):
+    return [(code, what) for code in codes for what in ("pressed", "released")]
+
+
+class Input(MonitoredTest):
+    def test_keys(self):
+        names = {"a": A, "f12": F12, "up": UP, "kp_enter": KPENTER, "alt_r": RIGHTALT, "delete": DELETE}
+        machine = self.start(f"input; input-watch {KEYBOARD} 20000 {2 * len(names) + 4}; devices -v")
+        self.assertTrue(machine.wait_for("watching"))
+        for name in names:
+            machine.tell(f"sendkey {name} 1")
+            self.assertTrue(machine.wait_for("released"), machine.output)
+        machine.tell("sendkey shift-a 1")
+        ran = machine.end()
+        self.assert_status(ran)
+        expected = typed(*names.values()) + [(LEFTSHIFT, "pressed"), (A, "pressed")]
+        self.assertEqual(keys(ran)[:len(expected)], expected, str(ran))
+        self.assertEqual(sorted(keys(ran)[len(expected):]), [(A, "released"), (LEFTSHIFT, "released")])
+        self.assert_says(ran, f"^{KEYBOARD}: PS/2 keyboard\n^{MOUSE}: PS/2 mouse with a wheel")
+        # By its interrupt, though the kernel has a handler of its own for that line.
+        self.assert_says(ran, r"interrupt 0 +line 1, attached, [1-9]\d* taken")
+
+    def test_a_held_key_repeats(self):
+        machine = self.start(f"input-watch {KEYBOARD} 20000 6")
+        self.assertTrue(machine.wait_for("watching"))
+        machine.tell("sendkey a 5000")
+        ran = machine.end()
+        self.assert_status(ran)
+        self.assertEqual(re.findall(r"key 30 (\w+)", ran.output), ["pressed"] + ["repeated"] * 5, str(ran))
+
+    def test_mouse(self):
+        machine = self.start(f"input-watch {MOUSE} 20000 8; devices -v")
+        self.assertTrue(machine.wait_for("watching"))
+        machine.tell("mouse_move 30 -20")
+        self.assertTrue(machine.wait_for("y -20"), machine.output)
+        machine.tell("mouse_move 0 0 1")
+        self.assertTrue(machine.wait_for("wheel"), machine.output)
+        machine.tell("mouse_button 1")
+        self.assertTrue(machine.wait_for("pressed"), machine.output)
+        machine.tell("mouse_button 0")
+        self.assertTrue(machine.wait_for("released"), machine.output)
+        machine.tell("mouse_move -100 50", "mouse_move 1 0")
+        ran = machine.end()
+        self.assert_status(ran)
+        self.assertEqual(keys(ran), typed(BTN_LEFT), str(ran))
+        self.assertEqual(sum(map(int, re.findall(r" x (-?\d+)", ran.output))), -69, str(ran))
+        self.assertEqual(sum(map(int, re.findall(r" y (-?\d+)", ran.output))), 30, str(ran))
+        self.assert_says(ran, r"interrupt 1 +line 12, attached, [1-9]\d* taken")
+
+    def test_a_key_is_released_when_the_driver_dies(self):
+        machine = self.start(f"kill ps20 3 1200 7; input-watch {KEYBOARD} 6000")
+        self.assertTrue(machine.wait_for("watching"))
+        machine.tell("sendkey f12 100000")
+        self.assertTrue(machine.wait_for("key 88 pressed"), machine.output)
+        self.assertTrue(machine.wait_for("key 88 released"), machine.output)
+        ran = machine.end()
+        self.assert_says(ran, r"\d+ events, [1-3] drivers died")
+
+    def test_leds(self):
+        ran = self.run_machine(f"input-leds {KEYBOARD} caps num; input-leds {KEYBOARD}; input-leds {MOUSE} num")
+        self.assert_status(ran, 1)
+        self.assert_says(ran, f"input-leds: {MOUSE}: ")
+        self.assertNotIn(f"input-leds: {KEYBOARD}", ran.output)
+
+    def test_without_a_controller(self):
+        """QEMU's microvm has none; here its ports are another's, and it is no error that it is not there."""
+        ran = self.run_machine("input; devices", "--qemu-arg=-machine", "--qemu-arg=i8042=off", "--iommu", "none")
+        self.assert_status(ran)
+        self.assertNotIn("ps2", ran.output)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A machine that runs while its test does something to it, through QEMU's monitor."""
+import re
+import selectors
+import socket
+import subprocess
+import time
+
+from machine.vm import LIMIT, MachineTest, OBVM, Ran
+
+
+class Monitored:
+    """obvm with commands, in the background: what it says so far, and QEMU's monitor."""
+
+    def __init__(self, test, commands, *arguments):
+        self.log, path = test.path("machine.log"), test.path("monitor")
+        self.output = b""
+        self.process = subprocess.Popen(
+            [OBVM, "--timeout", str(LIMIT), "--log", self.log, "--monitor", path, *arguments, "-c", commands],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        test.addCleanup(self.kill)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.process.stdout, selectors.EVENT_READ)
+        self.monitor, self.path = socket.socket(socket.AF_UNIX), path
+        test.addCleanup(self.monitor.close)
+        self.is_connected = False
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def wait_for(self, pattern):
+        """Until its output, from where the last wait ended, has that; whether it did."""
+        deadline = time.monotonic() + LIMIT
+        start = getattr(self, "seen", 0)
+        while time.monotonic() < deadline:
+            found = re.search(pattern.encode(), self.output[start:], re.M)
+            if found:
+                self.seen = start + found.end()
+                return True
+            if not self.selector.select(1):
+                continue
+            data = self.process.stdout.read1(65536)
+            if not data:
+                return False
+            self.output += data
+        return False
+
+    def tell(self, *commands):
+        """Monitor commands; each has been carried out when this returns."""
+        if not self.is_connected:
+            self.monitor.connect(self.path)
+            self.is_connected = True
+            self.answer()
+        for command in commands:
+            self.monitor.sendall(command.encode() + b"\n")
+            self.answer()
+
+    def answer(self):
+        data = b""
+        while not data.endswith(b"(qemu) "):
+            more = self.monitor.recv(4096)
+            if not more:
+                return
+            data += more
+
+    def end(self):
+        rest, complaint = self.process.communicate(timeout=LIMIT + 90)
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        return Ran(self.process.returncode, (self.output + rest).decode(errors="replace"), text,
+                   complaint.decode(errors="replace"))
+
+
+class MonitoredTest(MachineTest):
+    def start(self, commands, *arguments):
+        return Monitored(self, commands, *arguments)
