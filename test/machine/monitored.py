@@ -2,10 +2,10 @@
 """A machine that runs while its test does something to it, through QEMU's monitor."""
 import re
 import selectors
-import socket
 import subprocess
 import time
 
+from machine.monitor import Monitor
 from machine.vm import LIMIT, MachineTest, OBVM, Ran
 
 
@@ -21,9 +21,7 @@ class Monitored:
         test.addCleanup(self.kill)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
-        self.monitor, self.path = socket.socket(socket.AF_UNIX), path
-        test.addCleanup(self.monitor.close)
-        self.is_connected = False
+        self.monitor, self.path = None, path
 
     def kill(self):
         if self.process.poll() is None:
@@ -31,6 +29,8 @@ class Monitored:
             self.process.wait()
         self.process.stdout.close()
         self.process.stderr.close()
+        if self.monitor:
+            self.monitor.socket.close()
 
     def wait_for(self, pattern):
         """Until its output, from where the last wait ended, has that; whether it did."""
@@ -50,22 +50,11 @@ class Monitored:
         return False
 
     def tell(self, *commands):
-        """Monitor commands; each has been carried out when this returns."""
-        if not self.is_connected:
-            self.monitor.connect(self.path)
-            self.is_connected = True
-            self.answer()
+        """Commands for people (sendkey, mouse_move); each has been carried out when this returns."""
+        if not self.monitor:
+            self.monitor = Monitor(self.path)
         for command in commands:
-            self.monitor.sendall(command.encode() + b"\n")
-            self.answer()
-
-    def answer(self):
-        data = b""
-        while not data.endswith(b"(qemu) "):
-            more = self.monitor.recv(4096)
-            if not more:
-                return
-            data += more
+            self.monitor.do("human-monitor-command", **{"command-line": command})
 
     def end(self):
         rest, complaint = self.process.communicate(timeout=LIMIT + 90)
