@@ -22,6 +22,10 @@ struct task {
 int task_load(const char *name, const struct task_image *image, const char *const *argv,
               mach_port_t bootstrap, struct task *task);
 int task_begin(const struct task *task);
+
+/* The same, and its thread may use memory that the kernel keeps back for paging. `host` is the
+ * privileged host port, which the task's program does not get to see. */
+int task_begin_with_reserve(const struct task *task, mach_port_t host);
 void task_kill(struct task *task);
 
 #endif

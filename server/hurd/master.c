@@ -135,7 +135,9 @@ static void open_pass(mach_msg_header_t *message)
         relay_answer(message, D_NO_SUCH_DEVICE);
         return;
     }
-    if (startup_capability("device-master", &master) != 0) {
+    /* Who is paged to is served apart: the other service may have to wait for the pager. */
+    bool paging = names_is_paged_to(&hurd.names, device);
+    if (startup_capability(paging ? "paging-master" : "device-master", &master) != 0) {
         relay_answer(message, D_DEVICE_DOWN);
         return;
     }

@@ -15,24 +15,39 @@ static bool name_copy(char to[OUTBOARD_NAME_SIZE], const char *from, size_t leng
     return true;
 }
 
+/* "NAME=DEVICE", where NAME may be "paging". */
+static int word_parse(const char *word, size_t length, struct names *names)
+{
+    const char *equals = memchr(word, '=', length);
+    char name[OUTBOARD_NAME_SIZE], device[OUTBOARD_NAME_SIZE];
+
+    if (!equals || !name_copy(name, word, (size_t)(equals - word)) ||
+        !name_copy(device, equals + 1, length - (size_t)(equals + 1 - word)))
+        return EINVAL;
+    if (strcmp(name, "paging") == 0) {
+        if (names->paging_count == NAMES_PAGING_MAX)
+            return ENOSPC;
+        strcpy(names->paging[names->paging_count++], device);
+        return 0;
+    }
+    if (names->count == NAMES_MAX)
+        return ENOSPC;
+    strcpy(names->list[names->count].alias, name);
+    strcpy(names->list[names->count++].device, device);
+    return 0;
+}
+
 int names_parse(const char *text, struct names *names)
 {
-    names->count = 0;
-    for (;;) {
-        text += strspn(text, " ");
+    int error = 0;
+
+    names->count = names->paging_count = 0;
+    for (text += strspn(text, " "); *text != '\0' && error == 0; text += strspn(text, " ")) {
         size_t length = strcspn(text, " ");
-        const char *equals = memchr(text, '=', length);
-        if (length == 0)
-            return 0;
-        if (names->count == NAMES_MAX)
-            return ENOSPC;
-        if (!equals || !name_copy(names->list[names->count].alias, text, (size_t)(equals - text)) ||
-            !name_copy(names->list[names->count].device, equals + 1,
-                       length - (size_t)(equals + 1 - text)))
-            return EINVAL;
-        names->count++;
+        error = word_parse(text, length, names);
         text += length;
     }
+    return error;
 }
 
 /* What follows an alias: nothing, or a slice in BSD's way, whose number is the partition's. */
@@ -57,6 +72,16 @@ int names_resolve(const struct names *names, const char *name, char device[OUTBO
     if (length < 0)
         length = snprintf(device, OUTBOARD_NAME_SIZE, "%s", name);
     return length < OUTBOARD_NAME_SIZE ? 0 : ENAMETOOLONG;
+}
+
+bool names_is_paged_to(const struct names *names, const char *device)
+{
+    for (unsigned i = 0; i < names->paging_count; i++) {
+        char paging[OUTBOARD_NAME_SIZE];
+        if (names_resolve(names, names->paging[i], paging) == 0 && strcmp(paging, device) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool names_is_kernels(const char *name)

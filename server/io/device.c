@@ -202,10 +202,12 @@ kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint6
         return outboard_error_make(device ? ENOSPC : EOPNOTSUPP);
     if (device->requester == IO_REQUESTER_NONE)
         return outboard_error_make(EPERM);
-    struct io_memory *memory = io_memory_from_lease(lease, address, size);
+    struct io_memory *memory = io_memory_from_lease(lease);
     if (!memory)
         return outboard_error_make(EINVAL);
-    int error = device->domain ? io_domain_map(device->domain, *address, *size, address) : 0;
+    *address = memory->physical;
+    *size = memory->size;
+    int error = device->domain ? io_domain_map(device->domain, memory, address) : 0;
     if (error != 0) {
         io_memory_release(memory);
         return outboard_error_make(error);

@@ -101,13 +101,24 @@ void io_line_message(const struct io_line *line, uint64_t *address, uint32_t *da
 
 /* pool.c */
 
-struct io_memory;
+struct io_memory {
+    struct io_pool *pool;
+    void *address;
+    uint64_t physical, size;
+    rpc_phys_addr_t *pages; /* each page's instead, if they are not next to each other; else null */
+    mach_port_t port;
+    unsigned references; /* the owner's right, each lease, each mapping for a device */
+    struct io_lease *leases;
+};
+
+/* From now on use the kernel's last memory if there is no other: a disk that is paged to may need
+ * it. `scatter`: an IOMMU puts single pages next to each other. */
+void io_memory_keep(bool scatter);
 
 int io_pool_create(const char *name, uint64_t quota, mach_port_t *pool);
 
-/* The memory that a lease stands for, with a reference taken, where it is and how long; null if it
- * is no lease. */
-struct io_memory *io_memory_from_lease(mach_port_t lease, uint64_t *physical, uint64_t *size);
+/* The memory that a lease stands for, with a reference taken; null if it is no lease. */
+struct io_memory *io_memory_from_lease(mach_port_t lease);
 void io_memory_release(struct io_memory *memory);
 
 /* device.c */

@@ -185,7 +185,7 @@ static int units_start(bool remap)
     return result;
 }
 
-void io_iommu_start(void)
+bool io_iommu_start(void)
 {
     void *table;
     size_t size;
@@ -201,7 +201,7 @@ void io_iommu_start(void)
         error = units_start(dmar.interrupt_remapping && io_interrupt_messages());
     if (error != 0) {
         log_warning("no IOMMU in use: DMA is not confined");
-        return;
+        return false;
     }
     on = true;
 
@@ -216,6 +216,7 @@ void io_iommu_start(void)
         if (units[i])
             fault_interrupt_start(units[i]);
     }
+    return true;
 }
 
 void io_iommu_report_to(mach_port_t faults)
@@ -324,24 +325,25 @@ static uint64_t address_find(const struct io_domain *domain, uint64_t size)
     return address < ADDRESS_END && size <= ADDRESS_END - address ? address : 0;
 }
 
-int io_domain_map(struct io_domain *domain, uint64_t physical, uint64_t size, uint64_t *result)
+int io_domain_map(struct io_domain *domain, const struct io_memory *memory, uint64_t *result)
 {
+    uint64_t size = memory->size, run = memory->pages ? IO_PAGE : size;
     uint64_t address = address_find(domain, size);
+    int error = 0;
 
     if (address == 0)
         return ENOSPC;
-    int error = translation_map(domain->translation, address, physical, size);
+    for (uint64_t done = 0; done < size && error == 0; done += run)
+        error =
+            translation_map(domain->translation, address + done,
+                            memory->pages ? memory->pages[done / IO_PAGE] : memory->physical, run);
+    if (error == 0)
+        error = resource_map_claim(&domain->addresses, address, size, domain, domain->name, NULL);
     if (error != 0)
-        return error;
-    error = resource_map_claim(&domain->addresses, address, size, domain, domain->name, NULL);
-    if (error != 0) {
         translation_unmap(domain->translation, address, size);
-        vtd_unit_invalidate(domain->unit, domain->id, false);
-        return error;
-    }
-    vtd_unit_invalidate(domain->unit, domain->id, true);
     *result = address;
-    return 0;
+    vtd_unit_invalidate(domain->unit, domain->id, error == 0);
+    return error;
 }
 
 void io_domain_revoke(struct io_domain *domain, uint64_t address, uint64_t size)

@@ -17,10 +17,11 @@
 typedef uint32_t io_requester;
 
 struct io_domain;
+struct io_memory;
 
 /* Find the units and turn them on with everything blocked. Without any (or with one that cannot be
- * used) the machine runs unconfined; the log says which. */
-void io_iommu_start(void);
+ * used) the machine runs unconfined; the log says which. Whether there is one. */
+bool io_iommu_start(void);
 
 /* Send reports of faults there (interface/io_faults.defs); the right is ours from now on. */
 void io_iommu_report_to(mach_port_t faults);
@@ -36,8 +37,9 @@ int io_domain_create(io_requester requester, io_requester ancestor, const char *
 /* The device reaches nothing any more; returns when nothing of its is under way. */
 void io_domain_destroy(struct io_domain *domain);
 
-/* Let the device reach memory, at the address returned. ENOSPC: no device addresses left. */
-int io_domain_map(struct io_domain *domain, uint64_t physical, uint64_t size, uint64_t *address);
+/* Let the device reach memory, at the address returned, where it is all in one piece. ENOSPC: no
+ * device addresses left. */
+int io_domain_map(struct io_domain *domain, const struct io_memory *memory, uint64_t *address);
 void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size);
 
 /* Unmap, and give the address to nothing else until io_domain_unmap. Faults there are not the

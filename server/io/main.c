@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 {
     mach_port_t console = MACH_PORT_NULL;
 
-    if (argc != 4)
+    if (argc != 4 && argc != 5)
         return EXIT_FAILURE;
     io_privilege.host = (mach_port_t)strtoul(argv[1], NULL, 10);
     io_privilege.device_master = (mach_port_t)strtoul(argv[2], NULL, 10);
@@ -73,10 +73,11 @@ int main(int argc, char **argv)
         error = fixed_ranges_claim();
     if (error == 0)
         error = io_interrupt_start();
-    if (error == 0) {
+    if (error == 0)
         io_fixed_start();
-        io_iommu_start();
-    }
+    bool confined = error == 0 && io_iommu_start();
+    if (argc == 5) /* "paging" */
+        io_memory_keep(confined);
     if (error == 0)
         error = io_control_start((mach_port_t)strtoul(argv[3], NULL, 10));
     if (error != 0) {

@@ -12,6 +12,7 @@
 #include <interface/memory_server.h>
 #include <kernel/gnumach_user.h>
 #include <kernel/mach4_user.h>
+#include <kernel/mach_host_user.h>
 #include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
 #include <kernel/memory_object_default_server.h>
@@ -25,17 +26,9 @@
 
 struct io_pool {
     char name[48];
+    mach_port_t port;
     uint64_t quota, used;
     unsigned references; /* the right, and each memory from it */
-};
-
-struct io_memory {
-    struct io_pool *pool;
-    void *address;
-    uint64_t physical, size;
-    mach_port_t port;
-    unsigned references; /* the owner's right, each lease, each mapping for a device */
-    struct io_lease *leases;
 };
 
 struct io_lease {
@@ -45,52 +38,35 @@ struct io_lease {
     struct io_lease *next;
 };
 
-static void pool_no_senders(void *context);
-static void memory_no_senders(void *context);
-static void lease_no_senders(void *context);
-
-static const struct port_type pool_type = {"pool", memory_server, NULL, pool_no_senders};
-static const struct port_type memory_type = {"memory", memory_server, NULL, memory_no_senders};
-static const struct port_type lease_type = {"lease", memory_server, NULL, lease_no_senders};
-
 static void pool_release(struct io_pool *pool)
 {
     if (--pool->references == 0)
         free(pool);
 }
 
-struct pool_right {
-    struct io_pool *pool;
-    mach_port_t port;
-};
-
 static void pool_no_senders(void *context)
 {
-    struct pool_right *right = context;
+    struct io_pool *pool = context;
 
-    port_destroy(right->port);
-    pool_release(right->pool);
-    free(right);
+    port_destroy(pool->port);
+    pool_release(pool);
 }
+
+static const struct port_type pool_type = {"pool", memory_server, NULL, pool_no_senders};
 
 int io_pool_create(const char *name, uint64_t quota, mach_port_t *result)
 {
     struct io_pool *pool = calloc(1, sizeof(*pool));
-    struct pool_right *right = calloc(1, sizeof(*right));
-    int error = pool && right ? 0 : ENOMEM;
+    int error = pool ? port_create(&pool_type, pool, &pool->port) : ENOMEM;
 
-    if (error == 0)
-        error = port_create(&pool_type, right, &right->port);
     if (error != 0) {
         free(pool);
-        free(right);
         return error;
     }
     snprintf(pool->name, sizeof(pool->name), "%s", name);
     pool->quota = quota;
     pool->references = 1;
-    right->pool = pool;
-    *result = port_make_send(right->port);
+    *result = port_make_send(pool->port);
     return 0;
 }
 
@@ -179,6 +155,8 @@ static void memory_free(struct io_memory *memory)
     memory->pool->used -= memory->size;
     pool_release(memory->pool);
     memory_pages_free(memory->address, memory->size);
+    if (memory->pages)
+        memory_pages_free(memory->pages, memory->size / IO_PAGE * sizeof(memory->pages[0]));
     free(memory);
 }
 
@@ -195,6 +173,8 @@ static void memory_no_senders(void *context)
     port_destroy(memory->port);
     io_memory_release(memory);
 }
+
+static const struct port_type memory_type = {"memory", memory_server, NULL, memory_no_senders};
 
 /* The lease stands for nothing any more; its holder may not know it yet. */
 static void lease_void(struct io_lease *lease)
@@ -220,6 +200,8 @@ static void lease_no_senders(void *context)
     free(lease);
 }
 
+static const struct port_type lease_type = {"lease", memory_server, NULL, lease_no_senders};
+
 kern_return_t serve_memory_revoke(mach_port_t port)
 {
     struct io_memory *memory = port_context(port, &memory_type);
@@ -232,6 +214,17 @@ kern_return_t serve_memory_revoke(mach_port_t port)
     return 0;
 }
 
+/* Whether memory is to be had when it is short, too; and whether in single pages, which is all
+ * there is then. */
+static mach_port_t keeper; /* this thread; null: it is not */
+static bool scattered;
+
+void io_memory_keep(bool scatter)
+{
+    keeper = mach_thread_self();
+    scattered = thread_wire(io_privilege.host, keeper, TRUE) == KERN_SUCCESS && scatter;
+}
+
 /* Highest physical address that the kernel's allocator takes as "anywhere". */
 #define PHYSICAL_ANYWHERE (UINT64_C(1) << 52)
 
@@ -241,45 +234,54 @@ static int memory_create(struct io_pool *pool, uint64_t size, struct io_memory *
     vm_address_t address = 0;
     rpc_phys_addr_t physical = 0;
     mach_port_t object = MACH_PORT_NULL;
+    mach_msg_type_number_t count = 0; /* the stub may use memory of ours, if there is any */
 
     if (!memory)
         return ENOMEM;
-    int error =
-        error_from_kernel(vm_allocate_contiguous(io_privilege.host, mach_task_self(), &address,
-                                                 &physical, size, 0, PHYSICAL_ANYWHERE, IO_PAGE));
-    if (error != 0) {
+    /* The kernel panics if it has not as many pages next to each other as one whom it gives its
+     * last ones asks for. */
+    thread_wire(io_privilege.host, keeper, scattered);
+    kern_return_t code =
+        scattered ? vm_allocate(mach_task_self(), &address, size, TRUE)
+                  : vm_allocate_contiguous(io_privilege.host, mach_task_self(), &address, &physical,
+                                           size, 0, PHYSICAL_ANYWHERE, IO_PAGE);
+    thread_wire(io_privilege.host, keeper, TRUE);
+    if (code != KERN_SUCCESS) {
         free(memory);
         return ENOMEM;
     }
-    memory->address = (void *)address;
-    memory->physical = physical;
-    memory->size = size;
-    memory->references = 1;
+    *memory = (struct io_memory){.pool = pool,
+                                 .address = (void *)address,
+                                 .physical = physical,
+                                 .size = size,
+                                 .references = 1};
+    pool->references++;
+    pool->used += size;
     memset(memory->address, 0, size);
-    error = object_from_region(memory->address, size, &object);
+    if (scattered) /* where they are they stay: with a Hurd on top all of this task is wired */
+        code = vm_pages_phys(io_privilege.host, mach_task_self(), address, size, &memory->pages,
+                             &count);
+    int error = error_from_kernel(code);
+    if (error == 0)
+        error = object_from_region(memory->address, size, &object);
     port_release(object);
     if (error == 0)
         error = port_create(&memory_type, memory, &memory->port);
     if (error != 0) {
-        memory_pages_free(memory->address, size);
-        free(memory);
+        memory_free(memory);
         return error;
     }
-    memory->pool = pool;
-    pool->references++;
-    pool->used += size;
     *result = memory;
     return 0;
 }
 
 kern_return_t serve_memory_allocate(mach_port_t port, uint64_t size, mach_port_t *result)
 {
-    struct pool_right *right = port_context(port, &pool_type);
+    struct io_pool *pool = port_context(port, &pool_type);
     struct io_memory *memory;
 
-    if (!right)
+    if (!pool)
         return outboard_error_make(EOPNOTSUPP);
-    struct io_pool *pool = right->pool;
     if (size == 0 || size > pool->quota)
         return outboard_error_make(size == 0 ? EINVAL : ENOMEM);
     size = (size + IO_PAGE - 1) & ~(uint64_t)(IO_PAGE - 1);
@@ -350,14 +352,12 @@ kern_return_t serve_memory_lease(mach_port_t port, unsigned access, mach_port_t 
     return 0;
 }
 
-struct io_memory *io_memory_from_lease(mach_port_t port, uint64_t *physical, uint64_t *size)
+struct io_memory *io_memory_from_lease(mach_port_t port)
 {
     struct io_lease *lease = port_context(port, &lease_type);
 
     if (!lease || !lease->memory)
         return NULL;
     lease->memory->references++;
-    *physical = lease->memory->physical;
-    *size = lease->memory->size;
     return lease->memory;
 }

@@ -13,6 +13,7 @@
  *   --root=NAME                     names it, too
  *   --name=ALIAS=DEVICE             a name that stands for a device: --name=wd0=nvme0n1
  *   --wait=SECONDS                  how long it may take to appear
+ *   --paging=NAME                   a disk that the Hurd pages to; may be repeated
  *   --host=real                     the Hurd gets the kernel's own privileged host port
  */
 #include <errno.h>
@@ -156,9 +157,8 @@ static void options_parse(struct options *options, int argc, char **argv)
             hurd_add(options, argv[i] + 2);
         else if ((value = value_of(argv[i], "--name=")) != NULL && strchr(value, '='))
             hurd_add(options, value);
-        else if (value_of(argv[i], "--wait="))
-            hurd_add(options, argv[i] + 2);
-        else if (value_of(argv[i], "--host="))
+        else if (value_of(argv[i], "--wait=") || value_of(argv[i], "--host=") ||
+                 value_of(argv[i], "--paging="))
             hurd_add(options, argv[i] + 2);
         else
             log_warning("%s: not known, ignored", argv[i]);
@@ -258,7 +258,7 @@ int main(int argc, char **argv)
                       (struct grant[]){{options.host, MACH_MSG_TYPE_COPY_SEND},
                                        {options.device_master, MACH_MSG_TYPE_COPY_SEND},
                                        {control, MACH_MSG_TYPE_MOVE_RECEIVE}},
-                      3, NULL, io_died);
+                      3, strstr(options.hurd, "paging=") ? "paging" : NULL, io_died);
     if (error != 0) {
         log_error("the machine cannot start: %s", strerror(error));
         host_reboot(options.host, REBOOT_HALT);

@@ -44,6 +44,7 @@ static void server_start(struct bus *bus)
     bus->server = child_create(bus->name, bus->name, CHILD_SERVER);
     if (!bus->server)
         return;
+    bus->server->paging_needs_it = true;
     bus->server->begin = server_begin;
     server_begin(bus->server);
 }

@@ -204,6 +204,25 @@ static int task_bound(const struct child *child)
         vm_set_size_limit(mach_host_self(), child->task.task, DRIVER_ADDRESSES, DRIVER_ADDRESSES));
 }
 
+static bool is_paged_to;
+
+void child_paging_start(void)
+{
+    is_paged_to = true;
+}
+
+bool child_is_paged_to(void)
+{
+    return is_paged_to;
+}
+
+static int task_run(const struct child *child)
+{
+    return is_paged_to && child->paging_needs_it
+               ? task_begin_with_reserve(&child->task, wiring_host)
+               : task_begin(&child->task);
+}
+
 static int task_prepare(struct child *child, const struct task_image *image, const char *argument)
 {
     const char *argv[] = {child->program, child->name, argument, NULL};
@@ -257,7 +276,7 @@ int child_start(struct child *child, const char *argument)
     if (error == 0)
         error = task_wire(child);
     if (error == 0)
-        error = task_begin(&child->task);
+        error = task_run(child);
     if (error != 0) {
         if (error != ENOEXEC) /* the loader has said what is wrong with the program */
             journal_note(LOG_ERROR, "%s: cannot be started: %s", child->name, strerror(error));

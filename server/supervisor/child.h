@@ -64,6 +64,7 @@ struct child {
     bool wanted_again;    /* it is stopped to be started again */
     bool unplugged;       /* its device is not there */
     bool is_believed;     /* when it complains of a driver */
+    bool paging_needs_it; /* to reach a disk that is paged to, or to have its driver again */
     bool sees_devices;    /* may look up every published device by its name */
     bool sees_networks;   /* or every network device */
     struct child *source; /* whose device it divides; null: of none */
@@ -88,6 +89,11 @@ struct child {
 
 /* From now on the memory of each task that is started is wired. The right is ours. */
 void child_wire_all(mach_port_t host);
+
+/* There are disks that are paged to: who is needed for that may use memory that the kernel keeps
+ * back. After child_wire_all. */
+void child_paging_start(void);
+bool child_is_paged_to(void);
 
 /* Who wants to know when a child is no longer there; it may have it restarted. */
 typedef void (*child_ended)(struct child *child);

@@ -256,6 +256,7 @@ static void driver_start(const struct pci_function_info *function, const struct 
 
     if (!child)
         return;
+    child->paging_needs_it = true;
     child->address = drivers_address(function);
     driver_begin(child);
 }

@@ -23,6 +23,8 @@ static int grants_make(struct child *child, mach_port_t next, mach_port_t host,
         error = child_grant(child, "supervisor", operator_right);
     if (error == 0)
         error = child_grant_device(child, "device-master", "device");
+    if (error == 0 && child_is_paged_to())
+        error = child_grant_device(child, "paging-master", "paging");
     if (error == 0)
         error = child_grant_device(child, "pci_bus", "pci");
     if (error == 0)

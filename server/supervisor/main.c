@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kernel/mach_host_user.h>
 #include <kernel/mach_user.h>
 
 #include <interface/io_control_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/port.h>
+#include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
@@ -58,6 +60,18 @@ static void device_begin(struct child *child)
         journal_note(LOG_ERROR, "no device interface: %s", strerror(error));
 }
 
+static void device_start(const char *name, bool for_paging)
+{
+    struct child *child = child_create(name, "device", CHILD_SERVICE);
+
+    if (!child)
+        return;
+    child->sees_devices = child->is_believed = true;
+    child->paging_needs_it = for_paging;
+    child->begin = device_begin;
+    device_begin(child);
+}
+
 /* The same for network devices, whose packet filters are for a task of their own. */
 static void netdevice_begin(struct child *child)
 {
@@ -68,17 +82,10 @@ static void netdevice_begin(struct child *child)
         journal_note(LOG_ERROR, "no device interface for networks: %s", strerror(error));
 }
 
-static void device_start(void)
+static void netdevice_start(void)
 {
-    struct child *child = child_create("device", "device", CHILD_SERVICE);
+    struct child *child = child_create("netdevice", "netdevice", CHILD_SERVICE);
 
-    if (!child)
-        return;
-    child->sees_devices = child->is_believed = true;
-    child->begin = device_begin;
-    device_begin(child);
-
-    child = child_create("netdevice", "netdevice", CHILD_SERVICE);
     if (!child)
         return;
     child->sees_networks = child->is_believed = true;
@@ -135,6 +142,20 @@ static void shell_start(bool console_is_taken)
         journal_note(LOG_ERROR, "no shell: %s", strerror(error));
 }
 
+/* With a Hurd on top nothing of ours is paged out. If it pages to a disk of ours, that must go on
+ * when memory is short. */
+static void memory_keep(mach_port_t host, bool paging)
+{
+    child_wire_all(host);
+    if (!paging)
+        return;
+    int error = error_from_kernel(thread_wire(host, mach_thread_self(), TRUE));
+    if (error != 0)
+        journal_note(LOG_WARNING, "paging may come to a stop when memory is short: %s",
+                     strerror(error));
+    child_paging_start();
+}
+
 int main(int argc, char **argv)
 {
     mach_port_t console;
@@ -153,11 +174,16 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     if (argc == 7)
-        child_wire_all((mach_port_t)strtoul(argv[4], NULL, 10));
+        memory_keep((mach_port_t)strtoul(argv[4], NULL, 10), strstr(argv[6], "paging=") != NULL);
     policy_read();
     faults_start();
     bus_start();
-    device_start();
+    device_start("device", false);
+    /* Who serves others touches their memory and may have to wait for the pager: it has one of its
+     * own. */
+    if (child_is_paged_to())
+        device_start("paging", true);
+    netdevice_start();
     drivers_start();
     drivers_wait();
     integrity_report_missing();

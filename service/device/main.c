@@ -6,6 +6,7 @@
  * meanwhile.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -437,14 +438,18 @@ kern_return_t ds_device_intr_ack(mach_port_t device, mach_port_t receiver)
     return D_INVALID_OPERATION;
 }
 
+/* What is offered is named after this instance: "device-master", "paging-master". */
 int main(int argc, char **argv)
 {
+    char class[OUTBOARD_NAME_SIZE];
     mach_port_t master;
 
-    (void)argc, (void)argv;
+    if (argc < 2)
+        return EXIT_FAILURE;
+    snprintf(class, sizeof(class), "%s-master", argv[1]);
     int error = port_create(&master_type, NULL, &master);
     if (error == 0)
-        error = startup_offer("", "device-master", master);
+        error = startup_offer("", class, master);
     startup_done(error);
     if (error != 0)
         return EXIT_FAILURE;

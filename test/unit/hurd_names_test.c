@@ -33,6 +33,24 @@ static void names_stand_for_devices(void **state)
     assert_int_equal(names_resolve(&names, longest, device), ENAMETOOLONG);
 }
 
+static void devices_that_are_paged_to_are_known_by_any_name(void **state)
+{
+    struct names names;
+
+    (void)state;
+    assert_int_equal(
+        names_parse("wd0=nvme0n1 paging=wd0s2 paging=virtio-blk0 paging=a paging=b", &names), 0);
+    assert_int_equal(names.count, 1);
+    assert_true(names_is_paged_to(&names, "nvme0n1p2"));
+    assert_true(names_is_paged_to(&names, "virtio-blk0"));
+    assert_false(names_is_paged_to(&names, "nvme0n1"));
+    assert_false(names_is_paged_to(&names, "wd0s2")); /* a device's own name is meant */
+    assert_int_equal(names_parse("paging=a paging=b paging=c paging=d paging=e", &names), ENOSPC);
+    assert_int_equal(names_parse("paging=", &names), EINVAL);
+    assert_int_equal(names_parse("wd0=nvme0n1", &names), 0);
+    assert_false(names_is_paged_to(&names, "nvme0n1"));
+}
+
 static void what_is_no_list_is_refused(void **state)
 {
     static const char *const wrong[] = {"wd0", "=nvme0n1", "wd0=", "wd0=nvme0n1 sd0"};
@@ -78,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_stand_for_devices),
+        cmocka_unit_test(devices_that_are_paged_to_are_known_by_any_name),
         cmocka_unit_test(what_is_no_list_is_refused),
         cmocka_unit_test(only_harmless_devices_are_the_kernels),
         cmocka_unit_test(root_specifications),
