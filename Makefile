@@ -11,7 +11,7 @@ help:
 	@echo 'make campaign [KILLS=N] [FAULTS=N] [DEEDS=N] [SEED=S] [FILTER=one|mirror] [DRIVER=nvme|ahci|virtio-blk] [JOBS=N] [RESULTS=FILE]'
 	@echo '              kill and damage a driver under load, by the thousand; goes on where FILE ends'
 	@echo 'make fuzz    libFuzzer on parsers, servers and the block class, a minute each'
-	@echo 'make bench [ONLY=PATTERN]  measure, write bench/results.json, draw it, name what misses a goal'
+	@echo 'make bench [ONLY=PATTERN]  measure, write bench/results.json, draw and tabulate it, name what misses a goal'
 	@echo 'make tcb     count the lines that confinement rests on'
 	@echo 'make format  clang-format on everything'
 	@echo 'make lint    cppcheck and formatting, without a change'
@@ -54,6 +54,7 @@ bench: build
 	@boot/setup bench
 	@bench/run $(ONLY:%=--only '%')
 	@bench/plot
+	@bench/tables
 
 tcb:
 	@test/tcb

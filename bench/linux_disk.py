@@ -24,11 +24,11 @@ class Driver(NamedTuple):
     patterns: tuple  # fio's word, bytes, operations
 
 
-RANDOM = (("randread", 4096, 8000), ("randwrite", 4096, 8000))
+RANDOM = (("randread", 4096, 4000), ("randwrite", 4096, 4000))
 DRIVERS = {
     # Queue 0 is the controller's own.
     "nvme": Driver("nvme", ("nvme",), "nvme0n1", "nvme[0-9]+q[1-9]", (1, 4, 32, 128),
-                   (*RANDOM, ("read", 131072, 2000))),
+                   (*RANDOM, ("read", 131072, 1000))),
     "ahci": Driver("ahci", ("ahci", "sd_mod"), "sda", "ahci", (1, 4, 32), RANDOM),
     "virtio-blk": Driver("virtio", ("virtio_pci", "virtio_blk"), "vda", "virtio[0-9]+-req", (1, 4, 32),
                          RANDOM),

@@ -14,6 +14,7 @@
 #include "virtio_layout.h"
 
 enum { CACHE_LINE = 64 };
+enum { CHAIN_END = 0xffff }; /* instead of a descriptor, of which there are fewer */
 
 static size_t line_up(size_t size)
 {
@@ -79,14 +80,14 @@ void virtio_queue_clear(struct virtio_queue *queue)
 }
 
 static struct virtio_descriptor describe(const struct virtio_segment *segment, bool is_written,
-                                         bool is_last, uint16_t next)
+                                         uint16_t next)
 {
     return (struct virtio_descriptor){
         .address = segment->address,
         .length = segment->length,
         .flags = (uint16_t)((is_written ? VIRTIO_DESCRIPTOR_WRITE : 0) |
-                            (is_last ? 0 : VIRTIO_DESCRIPTOR_NEXT)),
-        .next = is_last ? 0 : next,
+                            (next == CHAIN_END ? 0 : VIRTIO_DESCRIPTOR_NEXT)),
+        .next = next,
     };
 }
 
@@ -95,14 +96,16 @@ static struct virtio_descriptor describe(const struct virtio_segment *segment, b
 static uint16_t chain_indirect(struct virtio_queue *queue, const struct virtio_segment *segments,
                                unsigned out, unsigned count)
 {
-    size_t table = (size_t)queue->free * queue->segments;
+    size_t offset = (size_t)queue->free * queue->segments;
+    struct virtio_descriptor *table = queue->tables + offset;
+    unsigned last = count - 1;
 
-    for (unsigned i = 0; i < count; i++)
-        queue->tables[table + i] =
-            describe(&segments[i], i >= out, i + 1 == count, (uint16_t)(i + 1));
+    for (unsigned i = 0; i < last; i++)
+        table[i] = describe(&segments[i], i >= out, (uint16_t)(i + 1));
+    table[last] = describe(&segments[last], last >= out, CHAIN_END);
     queue->descriptors[queue->free] = (struct virtio_descriptor){
-        .address =
-            queue->memory.address + queue->tables_offset + table * sizeof(struct virtio_descriptor),
+        .address = queue->memory.address + queue->tables_offset +
+                   offset * sizeof(struct virtio_descriptor),
         .length = (uint32_t)(count * sizeof(struct virtio_descriptor)),
         .flags = VIRTIO_DESCRIPTOR_INDIRECT,
     };
@@ -116,7 +119,8 @@ static uint16_t chain_direct(struct virtio_queue *queue, const struct virtio_seg
 
     for (unsigned i = 0; i < count; i++) {
         uint16_t next = queue->chain[at].next;
-        queue->descriptors[at] = describe(&segments[i], i >= out, i + 1 == count, next);
+        queue->descriptors[at] =
+            describe(&segments[i], i >= out, i + 1 == count ? CHAIN_END : next);
         at = next;
     }
     return at;
@@ -135,7 +139,8 @@ bool virtio_queue_add(struct virtio_queue *queue, const struct virtio_segment *s
     for (unsigned i = out; i < count; i++)
         writable += segments[i].length;
     uint16_t head = queue->free;
-    queue->free = (indirect ? chain_indirect : chain_direct)(queue, segments, out, count);
+    queue->free = indirect ? chain_indirect(queue, segments, out, count)
+                           : chain_direct(queue, segments, out, count);
     queue->free_count -= needed;
     queue->chain[head].token = token;
     queue->chain[head].writable = writable;
