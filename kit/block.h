@@ -97,7 +97,4 @@ int block_device_moderate(struct block_device *device, const struct moderation *
 /* The request is over and goes back to the kit. Call once for each request that was started. */
 void block_request_done(struct block_request *request, enum block_status status);
 
-/* How many requests the driver owns now, over all sessions of this device. */
-unsigned block_device_pending(const struct block_device *device);
-
 #endif

@@ -81,6 +81,9 @@ int block_device_create(const struct block_device_limits *limits,
 /* No session begins any more; the transport has ended those that there are. */
 void block_device_end(struct block_device *device);
 
+/* How many requests the driver has now, over all sessions. */
+unsigned block_device_pending(const struct block_device *device);
+
 /* All of the device. */
 struct block_range block_device_range(const struct block_device *device);
 

@@ -16,7 +16,7 @@
 #include "internal.h"
 
 /* How long a client waits for a device that was withdrawn. */
-#define AWAY_LIMIT (5 * CLOCK_SECOND)
+#define AWAY_LIMIT (10 * CLOCK_SECOND)
 
 /* Longer than any driver may take to give an answer. */
 #define PATIENCE (300 * CLOCK_SECOND)

@@ -40,6 +40,8 @@ struct child {
     uint64_t started, ready_at;       /* 0: it is not ready yet */
     struct clock_timer leave;         /* how long one that failed has to say why and go by itself */
     struct clock_timer away;          /* when something that it withdrew is waited for no longer */
+    uint64_t withdrew;                /* when it first did, lately ... */
+    unsigned withdrawals;             /* ... and how often since */
     struct clock_timer alarm;         /* that it asked for */
     mach_port_t alarmed;              /* a send-once right; null: it did not */
     uint64_t log_second;              /* when the present second of its log began */

@@ -94,12 +94,28 @@ static enum outcome table_exhaustion(void)
     return count < LIMIT ? REFUSED : SUCCEEDED;
 }
 
+/* Each time a partition service is started for what is offered, and ended. */
+static enum outcome names_without_end(void)
+{
+    enum { LIMIT = 1000 };
+    static const struct port_type type = {.name = "nothing"};
+    mach_port_t port;
+    unsigned count = 0;
+
+    if (port_create(&type, NULL, &port) != 0)
+        return REFUSED;
+    while (count < LIMIT && startup_offer("comes-and-goes", "block", port) == 0) {
+        startup_retract("comes-and-goes", "block");
+        count++;
+    }
+    port_destroy(port);
+    return count > 0 && count < LIMIT ? REFUSED : SUCCEEDED;
+}
+
 const struct crime crimes_flood[] = {
-    {"memory-exhaustion", memory_exhaustion},
-    {"ordinary-memory", ordinary_memory},
-    {"table-exhaustion", table_exhaustion},
-    {"random-messages", random_messages},
-    {0},
+    {"memory-exhaustion", memory_exhaustion}, {"ordinary-memory", ordinary_memory},
+    {"table-exhaustion", table_exhaustion},   {"names-without-end", names_without_end},
+    {"random-messages", random_messages},     {0},
 };
 
 /* The reset register: if this works, the machine is gone; if not, this task is. */
