@@ -13,6 +13,7 @@
 #include <interface/hurd/pci_server.h>
 #include <interface/hurd/types.h>
 #include <interface/pci_bus_user.h>
+#include <interface/bus.h>
 #include <interface/types.h>
 
 #include <host/mach/error.h>

@@ -186,9 +186,7 @@ kern_return_t serve_io_bus_device_add_window(mach_port_t bus, mach_port_t port, 
 {
     struct io_device *device = device_get(bus, port);
 
-    if (!device)
-        return outboard_error_make(EOPNOTSUPP);
-    return device_answer(window_add(device, index, base, size), port);
+    return device_answer(device ? window_add(device, index, base, size) : EOPNOTSUPP, port);
 }
 
 kern_return_t serve_io_bus_device_add_ports(mach_port_t bus, mach_port_t port, unsigned index,
@@ -215,12 +213,9 @@ kern_return_t serve_io_bus_device_add_line(mach_port_t bus, mach_port_t port, un
 {
     struct io_device *device = device_get(bus, port);
 
-    if (!device)
-        return outboard_error_make(EOPNOTSUPP);
-    if (device->line[0])
-        return outboard_error_make(EEXIST);
-    int error = io_line_take_shared(number, &device->line[0]);
-    return device_answer(error, port);
+    if (!device || device->line[0])
+        return outboard_error_make(device ? EEXIST : EOPNOTSUPP);
+    return device_answer(io_line_take_shared(number, &device->line[0]), port);
 }
 
 kern_return_t serve_io_bus_device_add_fixed_line(mach_port_t bus, mach_port_t port, unsigned number)
@@ -297,10 +292,8 @@ kern_return_t serve_io_bus_device_add_msi(mach_port_t bus, mach_port_t port, uin
 {
     struct io_device *device = device_get(bus, port);
 
-    if (!device)
-        return outboard_error_make(EOPNOTSUPP);
-    if (device->line[0])
-        return outboard_error_make(EEXIST);
+    if (!device || device->line[0])
+        return outboard_error_make(device ? EEXIST : EOPNOTSUPP);
     int error = io_line_take_message(&device->line[0]);
     if (error == 0)
         io_device_message(device, device->line[0], address, data);

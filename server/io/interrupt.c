@@ -149,15 +149,6 @@ static struct io_line *line_lookup_free(bool message, unsigned number, unsigned 
     return NULL;
 }
 
-static bool line_is_registered(unsigned number)
-{
-    for (struct io_line *line = io_lines; line; line = line->next) {
-        if (line->number == number)
-            return true;
-    }
-    return false;
-}
-
 static void line_take(struct io_line *line, struct io_line **result)
 {
     line->taken = true;
@@ -167,14 +158,13 @@ static void line_take(struct io_line *line, struct io_line **result)
 
 int io_line_take_message(struct io_line **result)
 {
+    static unsigned lowest = IO_LINE_COUNT; /* that was registered, or refused */
+
     if (!messages)
         return ENOTSUP;
-
     struct io_line *line = line_lookup_free(true, 0, 0);
-    for (unsigned number = IO_LINE_COUNT; !line && number-- > IO_LINE_FIRST_MESSAGE;) {
-        if (!line_is_registered(number) && line_register(number, true, &line) != 0)
-            line = NULL;
-    }
+    while (!line && lowest > IO_LINE_FIRST_MESSAGE)
+        line_register(--lowest, true, &line);
     if (!line)
         return ENOSPC;
     line_take(line, result);
@@ -193,9 +183,7 @@ int io_line_take_fixed(unsigned pin, struct io_line **result)
         return EINVAL;
     if (line->taken || line->lent)
         return EBUSY;
-    line->taken = true;
-    line->acknowledged = 0;
-    *result = line;
+    line_take(line, result);
     return 0;
 }
 

@@ -280,10 +280,7 @@ int io_domain_create(io_requester requester, io_requester ancestor, const char *
     domain->requester = requester;
     domain->unit = unit_lookup(requester, ancestor);
     domain->id = domain_id_find(domain->unit);
-    error = domain->id == 0
-                ? ENOSPC
-                : translation_create(vtd_unit_memory(domain->unit), vtd_unit_levels(domain->unit),
-                                     vtd_unit_large_pages(domain->unit), &domain->translation);
+    error = domain->id == 0 ? ENOSPC : vtd_unit_translation(domain->unit, &domain->translation);
     if (error == 0) {
         error = vtd_unit_attach(domain->unit, (uint16_t)requester, domain->id, domain->translation);
         if (error != 0)

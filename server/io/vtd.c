@@ -294,19 +294,10 @@ bool vtd_unit_remaps(const struct vtd_unit *unit)
     return unit->status & VTD_GLOBAL_REMAP;
 }
 
-unsigned vtd_unit_levels(const struct vtd_unit *unit)
+int vtd_unit_translation(const struct vtd_unit *unit, struct translation **result)
 {
-    return VTD_CAP_LEVELS(unit->capability) & 4 ? 4 : 3;
-}
-
-bool vtd_unit_large_pages(const struct vtd_unit *unit)
-{
-    return VTD_CAP_LARGE(unit->capability);
-}
-
-const struct translation_memory *vtd_unit_memory(const struct vtd_unit *unit)
-{
-    return &unit->memory;
+    return translation_create(&unit->memory, VTD_CAP_LEVELS(unit->capability) & 4 ? 4 : 3,
+                              VTD_CAP_LARGE(unit->capability), result);
 }
 
 unsigned vtd_unit_domains(const struct vtd_unit *unit)

@@ -24,9 +24,9 @@ struct vtd_fault {
 int vtd_unit_start(uint64_t registers, bool remap, struct vtd_unit **unit);
 
 bool vtd_unit_remaps(const struct vtd_unit *unit);
-unsigned vtd_unit_levels(const struct vtd_unit *unit);
-bool vtd_unit_large_pages(const struct vtd_unit *unit);
-const struct translation_memory *vtd_unit_memory(const struct vtd_unit *unit);
+
+/* Page tables of the shape that the unit takes. */
+int vtd_unit_translation(const struct vtd_unit *unit, struct translation **translation);
 
 /* How many domains the unit tells apart; ids run from 1. */
 unsigned vtd_unit_domains(const struct vtd_unit *unit);

@@ -18,6 +18,7 @@
 #include <interface/io_device_user.h>
 #include <interface/isa_bus_server.h>
 #include <interface/task_control_server.h>
+#include <interface/bus.h>
 #include <interface/types.h>
 #include <kernel/mach_i386_user.h>
 #include <kernel/mach_port_user.h>

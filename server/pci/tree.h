@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <interface/bus.h>
 #include <interface/types.h>
 
 #include <server/pci/config.h>

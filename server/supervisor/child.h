@@ -11,6 +11,7 @@
 #include <mach/port.h>
 
 #include <host/mach/task.h>
+#include <interface/bus.h>
 #include <interface/types.h>
 #include <kit/clock.h>
 #include <server/supervisor/restart.h>

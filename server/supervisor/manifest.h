@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <interface/bus.h>
 #include <interface/types.h>
 
 enum { MANIFEST_IDS_MAX = 32, MANIFEST_FIXED_MAX = 8 };

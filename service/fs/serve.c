@@ -8,6 +8,7 @@
 
 #include <interface/fs_server.h>
 #include <interface/task_control_server.h>
+#include <interface/fs.h>
 #include <interface/types.h>
 
 #include <host/mach/memory.h>

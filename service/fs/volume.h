@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <interface/fs.h>
 #include <interface/types.h>
 
 #include "disk.h"

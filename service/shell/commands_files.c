@@ -11,6 +11,7 @@
 
 #include <sha2.h>
 
+#include <interface/fs.h>
 #include <interface/fs_user.h>
 #include <interface/supervisor_user.h>
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <interface/fs_user.h>
+#include <interface/fs.h>
 #include <interface/types.h>
 
 #include <host/mach/error.h>

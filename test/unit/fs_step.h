@@ -6,6 +6,7 @@
 #ifndef TEST_UNIT_FS_STEP_H
 #define TEST_UNIT_FS_STEP_H
 
+#include <interface/fs.h>
 #include <interface/types.h>
 #include <kit/log.h>
 #include <test/unit/fs_fixture.h>
