@@ -7,7 +7,7 @@
  *   tasks.c      which tasks it hears of
  *   privilege.c  what the Hurd gets for the privileged host port
  *   master.c     and for the device master port
- *   pci.c        the bus, read-only
+ *   pci.c        the bus, read-only; tree.c its functions as a tree of names
  *   firmware.c   interrupt lines, and switching the machine off
  *   shutdown.c   registers with the startup server, and flushes when the system goes down
  */

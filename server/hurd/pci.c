@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The bus as libpciaccess sees it on the Hurd: a port for the bus, and one for each function, found
- * by name under it ("0000/00/02/0", or "config" in there). Configuration space can be read; what a
- * function does is its driver's and the PCI server's business.
+ * The bus as libpciaccess sees it on the Hurd: a tree of directories (tree.h), at whose end
+ * functions are. Configuration space can be read; what a function does is its driver's and the PCI
+ * server's business.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,39 +21,49 @@
 #include <host/mach/startup.h>
 
 #include "hurd.h"
+#include "tree.h"
 
-enum { CONFIG_SIZE = 256, PAGE = 4096, REGIONS = 6 };
+enum { CONFIG_SIZE = 256, PAGE = 4096, REGIONS = 6, LIST_SIZE = 2 * PAGE };
 
-struct function {
-    unsigned address;
+/* Behind each port: a place in the tree. */
+struct node {
+    struct tree_node place;
     mach_port_t port;
 };
 
-static boolean_t bus_serve(mach_msg_header_t *request, mach_msg_header_t *reply)
+static boolean_t node_serve(mach_msg_header_t *request, mach_msg_header_t *reply)
 {
     return pci_server(request, reply) || directory_server(request, reply);
 }
 
-static void function_no_senders(void *context)
+static void node_no_senders(void *context)
 {
-    struct function *function = context;
+    struct node *node = context;
 
-    port_destroy(function->port);
-    free(function);
+    port_destroy(node->port);
+    free(node);
 }
 
-static const struct port_type bus_type = {.name = "pci", .serve = bus_serve};
-static const struct port_type function_type = {
-    .name = "pci function", .serve = pci_server, .no_senders = function_no_senders};
+static const struct port_type node_type = {
+    .name = "pci", .serve = node_serve, .no_senders = node_no_senders};
+
+static int node_create(const struct tree_node *place, mach_port_t *result)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    int error = node ? port_create(&node_type, node, &node->port) : ENOMEM;
+
+    if (error != 0) {
+        free(node);
+        return error;
+    }
+    node->place = *place;
+    *result = port_make_send(node->port);
+    return 0;
+}
 
 int pci_open(mach_port_t *result)
 {
-    static mach_port_t port;
-    int error = port == MACH_PORT_NULL ? port_create(&bus_type, &port, &port) : 0;
-
-    if (error == 0)
-        *result = port_make_send(port);
-    return error == 0 && *result == MACH_PORT_NULL ? ENOMEM : error;
+    return node_create(&(struct tree_node){TREE_ROOT, 0}, result);
 }
 
 int pci_functions(struct pci_function_info **functions, size_t *count)
@@ -75,66 +84,107 @@ int pci_functions(struct pci_function_info **functions, size_t *count)
     return 0;
 }
 
-static unsigned address_of(const struct pci_function_info *info)
+static int compare(const void *one, const void *other)
 {
-    return (unsigned)info->segment << 16 | (unsigned)info->bus << 8 | (unsigned)info->device << 3 |
-           info->function;
+    unsigned first = tree_address(one), second = tree_address(other);
+
+    return (first > second) - (first < second);
 }
 
-static int function_info(unsigned address, struct pci_function_info *info)
+/* Functions as they are now; until tree_put. */
+static int tree_get(struct tree *tree)
 {
     struct pci_function_info *functions;
-    size_t count;
-    int error = pci_functions(&functions, &count);
+    int error = pci_functions(&functions, &tree->count);
+
+    if (error != 0)
+        return error;
+    qsort(functions, tree->count, sizeof(functions[0]), compare);
+    tree->functions = functions;
+    return 0;
+}
+
+static void tree_put(const struct tree *tree)
+{
+    memory_pages_free((void *)tree->functions, tree->count * sizeof(tree->functions[0]));
+}
+
+static int function_info(const struct node *node, struct pci_function_info *info)
+{
+    struct tree tree;
+    int error = tree_get(&tree);
 
     if (error != 0)
         return error;
     error = ENOENT;
-    for (size_t i = 0; i < count && error != 0; i++) {
-        if (address_of(&functions[i]) != address)
+    for (size_t i = 0; i < tree.count && error != 0; i++) {
+        if (tree_address(&tree.functions[i]) != node->place.address)
             continue;
-        *info = functions[i];
+        *info = tree.functions[i];
         error = 0;
     }
-    memory_pages_free(functions, count * sizeof(functions[0]));
+    tree_put(&tree);
     return error;
 }
 
-/* "0000/00/02/0" with or without "/config"; false: no such name. */
-static bool name_parse(const char *name, unsigned *address)
+/* A function's directory, or a file in it. */
+static struct node *function_of(mach_port_t port)
 {
-    unsigned segment, bus, device, function;
-    int length = 0;
+    struct node *node = port_context(port, &node_type);
 
-    if (sscanf(name, "%4x/%2x/%2x/%1x%n", &segment, &bus, &device, &function, &length) != 4 ||
-        device > 31 || function > 7)
-        return false;
-    *address = segment << 16 | bus << 8 | device << 3 | function;
-    return name[length] == '\0' || strcmp(name + length, "/config") == 0;
+    return node && node->place.depth >= TREE_FUNCTION ? node : NULL;
 }
 
 kern_return_t serve_dir_lookup(mach_port_t port, const_hurd_string_t name, int flags, uint32_t mode,
                                uint32_t *retry, hurd_string_t rest, mach_port_t *result,
                                mach_msg_type_name_t *result_type)
 {
-    struct pci_function_info info;
-    unsigned address;
+    const struct node *node = port_context(port, &node_type);
+    struct tree tree;
 
     (void)flags, (void)mode;
-    if (!port_context(port, &bus_type))
+    if (!node)
         return HURD_EOPNOTSUPP;
-    if (!name_parse(name, &address) || function_info(address, &info) != 0)
+    struct tree_node place = node->place;
+    if (tree_get(&tree) != 0)
+        return HURD_EIO;
+    bool found = tree_walk(&tree, name, &place);
+    tree_put(&tree);
+    if (!found)
         return HURD_ENOENT;
-    struct function *function = calloc(1, sizeof(*function));
-    if (!function || port_create(&function_type, function, &function->port) != 0) {
-        free(function);
+    if (node_create(&place, result) != 0)
         return KERN_RESOURCE_SHORTAGE;
-    }
-    function->address = address;
     *retry = HURD_RETRY_NORMAL;
     rest[0] = '\0';
-    *result = port_make_send(function->port);
     *result_type = MACH_MSG_TYPE_MOVE_SEND;
+    return KERN_SUCCESS;
+}
+
+kern_return_t serve_dir_readdir(mach_port_t port, hurd_data_t *data, mach_msg_type_number_t *size,
+                                int first, int most, vm_size_t limit, int *amount)
+{
+    const struct node *node = port_context(port, &node_type);
+    struct tree tree;
+    unsigned listed;
+
+    if (!node || node->place.depth == TREE_FILE)
+        return HURD_ENOTDIR;
+    if (first < 0)
+        return HURD_EINVAL;
+    if (tree_get(&tree) != 0)
+        return HURD_EIO;
+    static unsigned char bytes[LIST_SIZE]; /* all functions in one directory have room */
+    size_t used = tree_list(&tree, &node->place, (unsigned)first, most, bytes,
+                            limit == 0 || limit > LIST_SIZE ? LIST_SIZE : limit, &listed);
+    tree_put(&tree);
+    void *pages = used ? memory_pages_allocate(used) : NULL;
+    if (used && !pages)
+        return KERN_RESOURCE_SHORTAGE;
+    if (used)
+        memcpy(pages, bytes, used);
+    *data = pages;
+    *size = (mach_msg_type_number_t)used;
+    *amount = (int)listed;
     return KERN_SUCCESS;
 }
 
@@ -143,7 +193,7 @@ kern_return_t serve_pci_get_ndevs(mach_port_t port, mach_msg_type_number_t *coun
     struct pci_function_info *functions;
     size_t found;
 
-    if (!port_context(port, &bus_type))
+    if (!port_context(port, &node_type))
         return HURD_EINVAL;
     if (pci_functions(&functions, &found) != 0)
         return HURD_EIO;
@@ -155,7 +205,7 @@ kern_return_t serve_pci_get_ndevs(mach_port_t port, mach_msg_type_number_t *coun
 kern_return_t serve_pci_conf_read(mach_port_t port, int offset, hurd_data_t *data,
                                   mach_msg_type_number_t *size, vm_size_t amount)
 {
-    const struct function *function = port_context(port, &function_type);
+    const struct node *function = function_of(port);
     mach_port_t bus;
 
     if (!function || offset < 0 || offset > CONFIG_SIZE ||
@@ -168,7 +218,7 @@ kern_return_t serve_pci_conf_read(mach_port_t port, int offset, hurd_data_t *dat
     for (vm_size_t i = 0; i < amount && error == 0; i++) {
         unsigned value = 0;
         error = error_from_kernel(
-            pci_bus_read(bus, function->address, (unsigned)offset + (unsigned)i, 1, &value));
+            pci_bus_read(bus, function->place.address, (unsigned)offset + (unsigned)i, 1, &value));
         bytes[i] = (unsigned char)value;
     }
     port_release(bus);
@@ -191,10 +241,10 @@ kern_return_t serve_pci_conf_write(mach_port_t port, int offset, const_hurd_data
 kern_return_t serve_pci_get_dev_regions(mach_port_t port, hurd_data_t *data,
                                         mach_msg_type_number_t *size)
 {
-    const struct function *function = port_context(port, &function_type);
+    const struct node *function = function_of(port);
     struct pci_function_info info;
 
-    if (!function || function_info(function->address, &info) != 0)
+    if (!function || function_info(function, &info) != 0)
         return HURD_EIO;
     struct hurd_pci_region *regions = memory_pages_allocate(PAGE);
     if (!regions)
@@ -218,8 +268,7 @@ kern_return_t serve_pci_get_dev_regions(mach_port_t port, hurd_data_t *data,
 kern_return_t serve_pci_get_dev_rom(mach_port_t port, hurd_data_t *data,
                                     mach_msg_type_number_t *size)
 {
-    struct hurd_pci_rom *rom =
-        port_context(port, &function_type) ? memory_pages_allocate(PAGE) : NULL;
+    struct hurd_pci_rom *rom = function_of(port) ? memory_pages_allocate(PAGE) : NULL;
 
     if (!rom)
         return HURD_EIO;

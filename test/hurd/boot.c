@@ -88,6 +88,14 @@ kern_return_t serve_dir_lookup(mach_port_t directory, const_hurd_string_t name, 
     return KERN_SUCCESS;
 }
 
+kern_return_t serve_dir_readdir(mach_port_t directory, hurd_data_t *data,
+                                mach_msg_type_number_t *size, int entry, int count, vm_size_t limit,
+                                int *amount)
+{
+    (void)directory, (void)data, (void)size, (void)entry, (void)count, (void)limit, (void)amount;
+    return HURD_EOPNOTSUPP; /* nobody below a file system lists its directories */
+}
+
 kern_return_t serve_startup_essential_task(mach_port_t server, mach_port_t reply_port,
                                            mach_msg_type_name_t reply_type, mach_port_t task,
                                            mach_port_t exception, const_hurd_string_t name,

@@ -135,6 +135,7 @@ static void disk_check(const struct privileges *privileges, const struct options
     disk_reads(&disk, options);
     disk_sizes(&disk, options);
     disk_mistakes(&disk, options);
+    mistakes_check(privileges, &disk, options->device);
     uint64_t size = system_task_size(privileges->driver_task);
     uint64_t moved = flight_run(&disk, options);
     leak_check(size, system_task_size(privileges->driver_task), moved);

@@ -84,6 +84,11 @@ struct privileges {
 };
 /* Bytes of address space that a task has; 0 if it does not say. */
 uint64_t system_task_size(mach_port_t task);
+/* Calls that are wrong in themselves, modes that do not fit, ports that are dropped. */
+void mistakes_check(const struct privileges *privileges, const struct disk *disk, const char *name);
+
+/* The bus, whose tree of names is walked. */
+void pci_check(mach_port_t master, bool confined);
 void system_check(const struct privileges *privileges, const struct options *options);
 /* As the shutdown server switches the machine off; comes back if it stays on. */
 void system_off(const struct privileges *privileges);

@@ -3,15 +3,12 @@
  * The device master of a whole system: names that are not the driver's are the kernel's.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include <device/device_types.h>
 #include <mach/task_info.h>
 #include <mach/time_value.h>
 
 #include <interface/hurd/acpi_user.h>
-#include <interface/hurd/directory_user.h>
-#include <interface/hurd/pci_user.h>
 #include <kernel/device_user.h>
 #include <kernel/mach_host_user.h>
 #include <kernel/mach_user.h>
@@ -22,7 +19,7 @@
 
 #include "stand_in.h"
 
-enum { CONSOLES = 4, WAIT_MS = 5000, PAGE = 4096, SOFT_OFF = 5 };
+enum { CONSOLES = 4, PAGE = 4096, SOFT_OFF = 5 };
 static const char line_end[IO_INBAND_MAX] = "\r\n";
 
 static void consoles_check(mach_port_t master)
@@ -79,54 +76,6 @@ static void task_check(const char *what, mach_port_t task)
     mach_msg_type_number_t count = TASK_BASIC_INFO_COUNT;
 
     check_equal(what, KERN_SUCCESS, task_info(task, TASK_BASIC_INFO, (task_info_t)&info, &count));
-}
-
-/* The host bridge is always there. */
-static void function_check(mach_port_t bus, bool confined)
-{
-    static hurd_string_t rest;
-    mach_port_t function = MACH_PORT_NULL, other = MACH_PORT_NULL;
-    uint32_t retry = 0;
-    hurd_data_t data = NULL;
-    mach_msg_type_number_t size = 0;
-    vm_size_t written = 0;
-    uint16_t vendor = 0xffff;
-
-    check_refused("dir_lookup of no function",
-                  dir_lookup(bus, WAIT_MS, "0000/00/1e/7", 0, 0, &retry, rest, &other));
-    if (!check_equal(
-            "dir_lookup of a function", KERN_SUCCESS,
-            dir_lookup(bus, WAIT_MS, "0000/00/00/0/config", 0, 0, &retry, rest, &function)))
-        return;
-    check_equal("dir_lookup of a function: retry", HURD_RETRY_NORMAL, retry);
-    if (check_equal("pci_conf_read", KERN_SUCCESS, pci_conf_read(function, 0, &data, &size, 64)) &&
-        check_equal("pci_conf_read: bytes", 64, size)) {
-        memcpy(&vendor, data, sizeof(vendor));
-        memory_pages_free(data, PAGE);
-        check_true(vendor != 0 && vendor != 0xffff, "vendor id", "one");
-    }
-    if (check_equal("pci_get_dev_regions", KERN_SUCCESS,
-                    pci_get_dev_regions(function, &data, &size))) {
-        check_equal("pci_get_dev_regions: bytes", 6 * sizeof(struct hurd_pci_region), size);
-        memory_pages_free(data, PAGE);
-    }
-    check_refused("pci_conf_read past the end", pci_conf_read(function, 250, &data, &size, 8));
-    if (confined)
-        check_refused("pci_conf_write", pci_conf_write(function, 4, "\7", 1, &written));
-    port_release(function);
-}
-
-/* libpciaccess counts the functions first; the functions themselves are found by name under it. */
-static void pci_check(mach_port_t master, bool confined)
-{
-    mach_port_t bus = MACH_PORT_NULL;
-    mach_msg_type_number_t count = 0;
-
-    if (check_equal("device_open of pci", D_SUCCESS, device_open(master, D_READ, "pci", &bus)) &&
-        check_equal("pci_get_ndevs", KERN_SUCCESS, pci_get_ndevs(bus, &count)))
-        check_true(count > 0, "PCI functions", "more than none");
-    function_check(bus, confined);
-    port_release(bus);
 }
 
 static mach_port_t acpi_open(mach_port_t master)

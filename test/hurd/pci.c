@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The bus, as libpciaccess finds what is on it: down four levels of directories to each function's
+ * configuration space.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <device/device_types.h>
+
+#include <interface/hurd/directory_entry.h>
+#include <interface/hurd/directory_user.h>
+#include <interface/hurd/pci_user.h>
+#include <kernel/device_user.h>
+
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+
+#include "stand_in.h"
+
+enum { WAIT_MS = 5000, PAGE = 4096, LEVELS = 4 };
+
+static mach_port_t look_up(mach_port_t directory, const char *name)
+{
+    static hurd_string_t rest;
+    mach_port_t result = MACH_PORT_NULL;
+    uint32_t retry = 0;
+    char what[40];
+
+    snprintf(what, sizeof(what), "dir_lookup of %s", name);
+    if (check_equal(what, KERN_SUCCESS,
+                    dir_lookup(directory, WAIT_MS, (char *)name, 0, 0, &retry, rest, &result)))
+        check_equal(what, HURD_RETRY_NORMAL, retry);
+    return result;
+}
+
+/* One entry at a time, as it does; false: no more. */
+static bool entry_read(mach_port_t directory, int number, struct hurd_directory_entry *entry,
+                       char name[32])
+{
+    hurd_data_t data = NULL;
+    mach_msg_type_number_t size = 0;
+    int amount = 0;
+
+    if (!check_equal("dir_readdir", KERN_SUCCESS,
+                     dir_readdir(directory, WAIT_MS, &data, &size, number, 1, 0, &amount)) ||
+        amount == 0)
+        return false;
+    bool whole = check_equal("dir_readdir: entries", 1, amount) &&
+                 check_true(size >= sizeof(*entry), "dir_readdir: bytes", "an entry");
+    if (whole) {
+        memcpy(entry, data, sizeof(*entry));
+        whole =
+            check_equal("dir_readdir: bytes", entry->size, size) &&
+            check_true(entry->name_length < 32 && sizeof(*entry) + entry->name_length < entry->size,
+                       "dir_readdir: a name", "in its entry");
+    }
+    if (whole)
+        snprintf(name, 32, "%s", data + sizeof(*entry));
+    memory_pages_free(data, size);
+    return whole;
+}
+
+static void function_check(mach_port_t function)
+{
+    mach_port_t config = look_up(function, "config");
+    hurd_data_t data = NULL;
+    mach_msg_type_number_t size = 0;
+    uint16_t vendor = 0xffff;
+
+    if (check_equal("pci_conf_read", KERN_SUCCESS, pci_conf_read(config, 0, &data, &size, 2))) {
+        if (check_equal("pci_conf_read: bytes", sizeof(vendor), size))
+            memcpy(&vendor, data, sizeof(vendor));
+        memory_pages_free(data, size);
+        check_true(vendor != 0 && vendor != 0xffff, "vendor id", "one");
+    }
+    if (check_equal("pci_get_dev_regions", KERN_SUCCESS,
+                    pci_get_dev_regions(config, &data, &size))) {
+        check_equal("pci_get_dev_regions: bytes", 6 * sizeof(struct hurd_pci_region), size);
+        memory_pages_free(data, size);
+    }
+    port_release(config);
+}
+
+/* How many functions are in it. */
+static unsigned directory_check(mach_port_t directory, unsigned level)
+{
+    struct hurd_directory_entry entry;
+    unsigned functions = 0;
+    char name[32];
+
+    if (level == LEVELS) {
+        function_check(directory);
+        return 1;
+    }
+    for (int i = 0; entry_read(directory, i, &entry, name); i++) {
+        if (name[0] == '.' || entry.type != HURD_ENTRY_DIRECTORY)
+            continue;
+        mach_port_t below = look_up(directory, name);
+        functions += directory_check(below, level + 1);
+        port_release(below);
+    }
+    return functions;
+}
+
+static void refusals_check(mach_port_t bus, bool confined)
+{
+    static hurd_string_t rest;
+    mach_port_t host_bridge = look_up(bus, "0000/00/00/0"), other = MACH_PORT_NULL;
+    hurd_data_t data = NULL;
+    mach_msg_type_number_t size = 0;
+    vm_size_t written = 0;
+    uint32_t retry = 0;
+    int amount = 0;
+
+    check_refused("dir_lookup of no function",
+                  dir_lookup(bus, WAIT_MS, "0000/00/1e/7", 0, 0, &retry, rest, &other));
+    check_refused("dir_readdir of what is before the first",
+                  dir_readdir(bus, WAIT_MS, &data, &size, -1, 1, 0, &amount));
+    check_refused("pci_conf_read of a bus", pci_conf_read(bus, 0, &data, &size, 4));
+    check_refused("pci_conf_read past the end", pci_conf_read(host_bridge, 250, &data, &size, 8));
+    if (confined)
+        check_refused("pci_conf_write", pci_conf_write(host_bridge, 4, "\7", 1, &written));
+    port_release(host_bridge);
+}
+
+void pci_check(mach_port_t master, bool confined)
+{
+    mach_port_t bus = MACH_PORT_NULL;
+    mach_msg_type_number_t count = 0;
+
+    if (!check_equal("device_open of pci", D_SUCCESS, device_open(master, D_READ, "pci", &bus)))
+        return;
+    mach_port_t root = look_up(bus, ".");
+    if (check_equal("pci_get_ndevs", KERN_SUCCESS, pci_get_ndevs(root, &count)) &&
+        check_true(count > 0, "PCI functions", "more than none"))
+        check_equal("functions in the tree", count, directory_check(root, 0));
+    refusals_check(root, confined);
+    port_release(root);
+    port_release(bus);
+}
