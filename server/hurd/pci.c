@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <interface/bus.h>
 #include <interface/hurd/directory_server.h>
 #include <interface/hurd/pci_server.h>
 #include <interface/hurd/types.h>
 #include <interface/pci_bus_user.h>
-#include <interface/bus.h>
-#include <interface/types.h>
 
 #include <host/mach/error.h>
 #include <host/mach/memory.h>

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <interface/types.h>
+#include <interface/bus.h>
 
 enum { TREE_ROOT = 0, TREE_FUNCTION = 4, TREE_FILE = 5 };
 
