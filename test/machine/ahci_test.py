@@ -4,7 +4,8 @@ import os
 import re
 import subprocess
 
-from machine.vm import BUILD, MachineTest, OBVM, SBIN, qmp
+from machine.monitored import MonitoredTest
+from machine.vm import BUILD, SBIN
 
 MIB = 1 << 20
 NAME = "ahci0p0"
@@ -14,7 +15,7 @@ def pattern(start, count, seed, disk=NAME):
     return f"write-pattern {disk} {start} {count} {seed}; verify-pattern {disk} {start} {count} {seed}"
 
 
-class Ahci(MachineTest):
+class Ahci(MonitoredTest):
     def device(self, *properties):
         """A controller with what is said at its ports, one after the other."""
         words = ["-device", "ich9-ahci,id=x"]
@@ -167,36 +168,23 @@ class Ahci(MachineTest):
         for name, size in (("a", 2), ("b", 3)):
             with open(self.path(name), "wb") as file:
                 file.write(name.encode() * (size * MIB))
-        monitor = self.path("qmp")
-        command = [OBVM, "--timeout", "120", "--log", self.path("machine.log"),
-                   *(f"--qemu-arg={word}" for word in (
-                       "-device", "ich9-ahci,id=x", "-device", "ide-cd,id=drive,bus=x.3",
-                       "-qmp", f"unix:{monitor},server=on,wait=off")),
-                   "-c", "; ".join(["hexdump ahci0p3 0 4; drivers; sleep 400"] * 90)]
-        # What is seen, what is done then, one after the other.
-        steps = iter((("^hexdump: ahci0p3: No such", {"execute": "blockdev-change-medium", "arguments": {
-                          "id": "drive", "filename": self.path("a"), "format": "raw"}}),
-                      ("^00000000  61 61 61 61 ", None), ("^part:ahci0p3 .*running", {
-                          "execute": "blockdev-change-medium", "arguments": {
-                              "id": "drive", "filename": self.path("b"), "format": "raw"}}),
-                      ("^00000000  62 62 62 62 ", None), ("^part:ahci0p3 .*running", {
-                          "execute": "eject", "arguments": {"id": "drive", "force": True}}),
-                      ("^hexdump: ahci0p3: No such", None), ("^part:ahci0p3 .*stopped", None)))
-        wanted, do = next(steps)
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                              errors="replace") as machine:
-            for line in machine.stdout:
-                if not re.search(wanted, line):
-                    continue
-                if do:
-                    qmp(monitor, do)
-                wanted, do = next(steps, (None, None))
-                if not wanted:
-                    break
-            machine.terminate()
-        with open(self.path("machine.log"), encoding="utf-8", errors="replace") as file:
+        machine = self.start("; ".join(["hexdump ahci0p3 0 4; drivers; sleep 400"] * 90), *self.device(),
+                             "--qemu-arg=-device", "--qemu-arg=ide-cd,id=drive,bus=x.3")
+
+        def wait_for(*patterns):
+            for pattern in patterns:
+                self.assertTrue(machine.wait_for(pattern), f"{pattern} did not come:\n{machine.output.decode()}")
+
+        wait_for("^part:ahci1p2 .*running")
+        machine.do("blockdev-change-medium", id="drive", filename=self.path("a"), format="raw")
+        wait_for("^00000000  61 61 61 61 ", "^part:ahci0p3 .*running")
+        machine.do("blockdev-change-medium", id="drive", filename=self.path("b"), format="raw")
+        wait_for("^00000000  62 62 62 62 ", "^part:ahci0p3 .*running")
+        machine.do("eject", id="drive", force=True)
+        wait_for("^part:ahci0p3 .*stopped")
+        machine.kill()
+        with open(machine.log, encoding="utf-8", errors="replace") as file:
             log = file.read()
-        self.assertIsNone(wanted, f"did not come\n{log}")
         for text in ("there is no medium in it", "ahci0p3: 1024 blocks of 2048 bytes", "was changed|was taken out",
                      "ahci0p3: 1536 blocks of 2048 bytes, .* serial [^,]+ 1,"):
             self.assertRegex(log, text)

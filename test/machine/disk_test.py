@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Block devices: patterns across boots, limits, read-only disks, several disks."""
-import os
-import subprocess
-import time
-
-from machine.vm import LIMIT, MachineTest, OBVM, qmp
+from machine.monitored import MonitoredTest
+from machine.vm import MachineTest
 
 MIB = 1 << 20
 
 
-class Disk(MachineTest):
+class Disk(MonitoredTest):
     def test_pattern_is_there_after_a_reboot(self):
         image = self.blank_image("a.img", 24 * MIB)
         for block_size, start, count in ((512, 37, 20011), (4096, 3, 4099)):
@@ -95,30 +92,13 @@ class Disk(MachineTest):
         self.assert_status(ran, 1)
         self.assert_says(ran, "^00400000  00 ")
 
-
     def test_what_the_controller_warns_of(self):
         """An asynchronous event of QEMU's controller, once the driver runs, and the log page that is read for it."""
-        image, monitor, log = self.blank_image("a.img", 4 * MIB), self.path("qmp"), self.path("machine.log")
-        wanted = [("nvme0n1: ", {"execute": "qom-set", "arguments": {
-                      "path": "/machine/peripheral/nvme0", "property": "smart_critical_warning", "value": 1}}),
-                  ("the controller warns: its spare space is low", {"execute": "qom-set", "arguments": {
-                      "path": "/machine/peripheral/nvme0", "property": "smart_critical_warning", "value": 8}}),
-                  ("the controller warns: its media are read-only", None)]
-        with subprocess.Popen([OBVM, "--timeout", str(LIMIT), "--log", log, "--disk", f"nvme:{image}",
-                               "--qemu-arg=-qmp", f"--qemu-arg=unix:{monitor},server=on,wait=off",
-                               "-c", "sleep 120000"], stdin=subprocess.DEVNULL) as machine:
-            while wanted and machine.poll() is None:
-                time.sleep(0.1)
-                if not os.path.exists(log):
-                    continue
-                with open(log, encoding="utf-8", errors="replace") as file:
-                    text = file.read()
-                if wanted[0][0] in text:
-                    _, command = wanted.pop(0)
-                    if command:
-                        qmp(monitor, command)
-            machine.terminate()
-        self.assertEqual(wanted, [], text)
+        machine = self.start("; ".join(["log; sleep 400"] * 90), "--disk", f"nvme:{self.blank_image('a.img', 4 * MIB)}")
+        self.assertTrue(machine.wait_for("nvme0n1: "))
+        for value, text in ((1, "its spare space is low"), (8, "its media are read-only")):
+            machine.do("qom-set", path="/machine/peripheral/nvme0", property="smart_critical_warning", value=value)
+            self.assertTrue(machine.wait_for(f"the controller warns: {text}"), machine.output.decode())
 
 
 class Count(MachineTest):

@@ -49,12 +49,16 @@ class Monitored:
             self.output += data
         return False
 
-    def tell(self, *commands):
-        """Commands for people (sendkey, mouse_move); each has been carried out when this returns."""
+    def do(self, command, **arguments):
+        """A command of QMP."""
         if not self.monitor:
             self.monitor = Monitor(self.path)
+        return self.monitor.do(command, **arguments)
+
+    def tell(self, *commands):
+        """Commands for people (sendkey, mouse_move); each has been carried out when this returns."""
         for command in commands:
-            self.monitor.do("human-monitor-command", **{"command-line": command})
+            self.do("human-monitor-command", **{"command-line": command})
 
     def end(self):
         rest, complaint = self.process.communicate(timeout=LIMIT + 90)

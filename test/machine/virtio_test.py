@@ -2,12 +2,9 @@
 """virtio-blk: patterns, file systems, what the device can and cannot do, and devices that are refused."""
 import os
 import re
-import socket
 import subprocess
-import threading
-import time
 
-from machine.vm import MachineTest
+from machine.monitored import MonitoredTest
 
 MIB = 1 << 20
 NAME = "virtio-blk0"
@@ -17,7 +14,7 @@ def pattern(start, count, seed, disk=NAME):
     return f"write-pattern {disk} {start} {count} {seed}; verify-pattern {disk} {start} {count} {seed}"
 
 
-class Virtio(MachineTest):
+class Virtio(MonitoredTest):
     def device(self, image, properties):
         """A device as QEMU would have it, without obvm's choice of properties."""
         return [f"--qemu-arg={word}" for word in (
@@ -141,26 +138,6 @@ class Virtio(MachineTest):
         # It would take the addresses behind the IOMMU for physical ones.
         self.refused(image, "disable-legacy=on", "bypasses the IOMMU")
 
-    def grow(self, path, size):
-        """Tell QEMU to, as soon as it listens and the driver runs."""
-        log = self.path("machine.log")
-        for _ in range(500):
-            time.sleep(0.1)
-            if not os.path.exists(log):
-                continue
-            with open(log, encoding="utf-8", errors="replace") as file:
-                if f"{NAME}: " in file.read():
-                    break
-        with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(10)
-            control.connect(path)
-            for command in ('{"execute": "qmp_capabilities"}',
-                            '{"execute": "block_resize", "arguments": {"device": "disk0", '
-                            f'"size": {size}}}}}'):
-                control.recv(4096)
-                control.sendall(command.encode())
-            control.recv(4096)
-
     def test_discard_and_zeroes(self):
         for block_size in (512, 4096):
             with self.subTest(block_size=block_size):
@@ -192,15 +169,12 @@ class Virtio(MachineTest):
         self.assert_says(ran, "read of 1 blocks at 100 failed with status 1", "log")
 
     def test_a_disk_that_grows(self):
-        image = self.blank_image("a.img", 4 * MIB)
-        path = self.path("control")
-        thread = threading.Thread(target=self.grow, args=(path, 8 * MIB))
-        thread.start()
-        ran = self.run_machine("sleep 4000; " + pattern(8192, 8192, 3), "--disk", f"virtio:{image}", "--qemu-arg=-qmp",
-                               f"--qemu-arg=unix:{path},server=on,wait=off")
-        thread.join()
-        self.assert_says(ran, f"the disk has now {8 * MIB} bytes, {4 * MIB} before", "log")
-        self.assert_pattern(ran, 8192)
+        """Who opens it afterwards has all of it."""
+        machine = self.start("; ".join([pattern(8192, 8192, 3) + "; sleep 300"] * 60),
+                             "--disk", f"virtio:{self.blank_image('a.img', 4 * MIB)}")
+        self.assertTrue(machine.wait_for(f"^verify-pattern: {NAME}: "), machine.output.decode())
+        machine.do("block_resize", device="disk0", size=8 * MIB)
+        self.assertTrue(machine.wait_for(f"^{NAME}: 8192 of 8192 blocks as written"), machine.output.decode())
 
     def test_a_queue_for_each_client(self):
         """Each of them with its vector raises interrupts; more clients than queues share them."""

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Running the machine from a test."""
-import json
 import os
 import re
-import socket
 import subprocess
 import tempfile
 import unittest
@@ -14,19 +12,6 @@ OBVM = os.path.join(ROOT, "obvm")
 SBIN = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
 LIMIT = 180  # seconds; what takes longer hangs
 ONCE = b"[restart]\nquick = 0\ndeaths = 0\n"  # supervisor.conf: who died is not started again
-
-
-def qmp(path, command):
-    """One command for QEMU; its errors are the test's."""
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.connect(path)
-        lines = stream.makefile("rw")
-        for words in ({"execute": "qmp_capabilities"}, command):
-            lines.write(json.dumps(words) + "\n")
-            lines.flush()
-            while "return" not in (answer := json.loads(lines.readline())):
-                if "error" in answer:
-                    raise OSError(str(answer))
 
 
 class Ran:
