@@ -81,13 +81,22 @@ static void blocks_compare(const struct piece *piece)
     }
 }
 
+/* Where the campaign's count of instructions ends, too. */
+void churn_recovered(struct churn *churn, uint64_t silence);
+
+__attribute__((noinline)) void churn_recovered(struct churn *churn, uint64_t silence)
+{
+    if (churn->silences < SILENCES_MAX)
+        churn->silence[churn->silences++] = silence;
+}
+
 static void silence_note(struct churn *churn)
 {
     unsigned recoveries = block_client_counts(churn->client).recoveries;
     uint64_t now = clock_now();
 
-    if (recoveries != churn->recoveries && churn->silences < SILENCES_MAX)
-        churn->silence[churn->silences++] = now - churn->heard;
+    if (recoveries != churn->recoveries)
+        churn_recovered(churn, now - churn->heard);
     churn->recoveries = recoveries;
     churn->heard = now;
 }

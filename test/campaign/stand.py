@@ -80,7 +80,7 @@ class Stand:
         if run.returncode != 0:
             self.problem("the file system is damaged", run.stdout + run.stderr)
 
-    def boot(self, commands, limit, image=None, arguments=()):
+    def boot(self, commands, limit, image=None, counted=True, arguments=()):
         """What the commands printed, and the machine's log. Counted time flies while the machine waits for this
         one's disk: a flush to it would take seconds, so there is none."""
         log = os.path.join(self.folder, "log")
@@ -88,7 +88,7 @@ class Stand:
         if self.options.filter == "mirror":
             other = ["--disk", "nvme:" + shutil.copy(self.disk, self.disk + ".mirror"),
                      "--qemu-arg=-set", "--qemu-arg=drive.disk1.cache=unsafe"]
-        run = subprocess.run([os.path.join(ROOT, "obvm"), "--count", "--disk", f"{self.kind}:{self.disk}", *other, "--iommu",
+        run = subprocess.run([os.path.join(ROOT, "obvm"), *(["--count"] if counted else []), "--disk", f"{self.kind}:{self.disk}", *other, "--iommu",
                               self.options.iommu, "--image", image or self.image("plain"), "--timeout", str(limit),
                               "--log", log, "--qemu-arg=-set", "--qemu-arg=drive.disk0.cache=unsafe", *arguments,
                               "-c", "; ".join(commands)],

@@ -9,7 +9,7 @@ import unittest
 from machine.vm import ROOT
 
 
-NOTHING = ("--kills", "0", "--faults", "0", "--deeds", "0", "--power", "0", "--throughput", "0")
+NOTHING = ("--kills", "0", "--faults", "0", "--deeds", "0", "--power", "0", "--recoveries", "0", "--throughput", "0")
 
 
 class Campaign(unittest.TestCase):
