@@ -60,16 +60,15 @@ mach_msg_return_t mach_msg(mach_msg_header_t *message, mach_msg_option_t option,
                            mach_msg_size_t send_size, mach_msg_size_t receive_limit,
                            mach_port_t receive_name, mach_msg_timeout_t timeout, mach_port_t notify)
 {
-    mach_msg_return_t result =
-        mach_msg_trap(message, option, send_size, receive_limit, receive_name, timeout, notify);
+    mach_msg_return_t result;
 
     /* A trap can be interrupted (by task_suspend and the like); what was sent is not sent again. */
-    while (result == MACH_SEND_INTERRUPTED)
+    do {
         result =
             mach_msg_trap(message, option, send_size, receive_limit, receive_name, timeout, notify);
-    while (result == MACH_RCV_INTERRUPTED)
-        result = mach_msg_trap(message, option & ~(MACH_SEND_MSG | MACH_SEND_TIMEOUT), 0,
-                               receive_limit, receive_name, timeout, notify);
+        if (result == MACH_RCV_INTERRUPTED)
+            option &= ~(MACH_SEND_MSG | MACH_SEND_TIMEOUT);
+    } while (result == MACH_SEND_INTERRUPTED || result == MACH_RCV_INTERRUPTED);
     return result;
 }
 

@@ -266,9 +266,9 @@ kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, un
     if (error != 0)
         return outboard_error_make(error);
 
-    volatile uint32_t *table = device->table;
+    volatile struct msix_entry *table = device->table;
     for (unsigned i = 0; i < entries; i++)
-        io_msix_mask(&table[i * 4]);
+        io_msix_mask(&table[i], true);
     unsigned count = 0;
     while (count < wanted && count < entries && count < IO_VECTORS) {
         struct io_line *line;
@@ -279,7 +279,7 @@ kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, un
         if (error != 0)
             break;
         io_device_message(device, line, &address, &data);
-        line->entry = &table[count * 4];
+        line->entry = &table[count];
         io_msix_write(line->entry, address, data);
         device->line[count++] = line;
     }

@@ -164,7 +164,7 @@ kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned vector
     *message = line->message;
     int error = io_line_lend(line, io_device_from_port(port)->name, right);
     if (error == 0 && line->entry)
-        io_msix_unmask(line->entry);
+        io_msix_mask(line->entry, false);
     return outboard_error_make(error);
 }
 
@@ -184,7 +184,7 @@ kern_return_t serve_io_device_interrupt_mask(mach_port_t port, unsigned vector, 
 
     if (!line || !line->entry)
         return outboard_error_make(line ? ENOTSUP : ENXIO);
-    (masked ? io_msix_mask : io_msix_unmask)(line->entry);
+    io_msix_mask(line->entry, masked);
     return 0;
 }
 

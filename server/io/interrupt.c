@@ -207,7 +207,7 @@ int io_line_take_shared(unsigned number, struct io_line **result)
 void io_line_release(struct io_line *line)
 {
     if (line->entry)
-        io_msix_mask(line->entry);
+        io_msix_mask(line->entry, true);
     line->entry = NULL;
     line->taken = false;
     line->holder = NULL;

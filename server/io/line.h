@@ -10,6 +10,8 @@
 
 #include <mach/port.h>
 
+struct msix_entry;
+
 struct io_line {
     unsigned number;
     bool message;
@@ -17,8 +19,8 @@ struct io_line {
     bool taken;   /* by a device */
     bool lent;    /* the receive right is with a driver, or on its way home */
     mach_port_t port;
-    const char *holder;       /* the device's name; null: the authority itself answers */
-    volatile uint32_t *entry; /* of a device's MSI-X table, mapped here; null: none */
+    const char *holder;                /* the device's name; null: the authority itself answers */
+    volatile struct msix_entry *entry; /* of a device's MSI-X table, mapped here; null: none */
     unsigned acknowledged;
     unsigned unclaimed;             /* since the last look (storm.c) */
     unsigned received;              /* of those acknowledged: known to have been received */

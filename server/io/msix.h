@@ -6,7 +6,7 @@
 #define SERVER_IO_MSIX_H
 
 #include <assert.h>
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct msix_entry {
@@ -15,26 +15,17 @@ struct msix_entry {
 };
 static_assert(sizeof(struct msix_entry) == 16, "6.8.2");
 
-#define MSIX_MASKED 1u
-
-enum { MSIX_CONTROL_WORD = offsetof(struct msix_entry, control) / 4 };
-
-static inline void io_msix_mask(volatile uint32_t *entry)
+static inline void io_msix_mask(volatile struct msix_entry *entry, bool masked)
 {
-    entry[MSIX_CONTROL_WORD] = MSIX_MASKED;
+    entry->control = masked;
 }
 
-static inline void io_msix_unmask(volatile uint32_t *entry)
+static inline void io_msix_write(volatile struct msix_entry *entry, uint64_t address, uint32_t data)
 {
-    entry[MSIX_CONTROL_WORD] = 0;
-}
-
-static inline void io_msix_write(volatile uint32_t *entry, uint64_t address, uint32_t data)
-{
-    io_msix_mask(entry);
-    entry[0] = (uint32_t)address;
-    entry[1] = (uint32_t)(address >> 32);
-    entry[2] = data;
+    io_msix_mask(entry, true);
+    entry->address_low = (uint32_t)address;
+    entry->address_high = (uint32_t)(address >> 32);
+    entry->data = data;
 }
 
 #endif

@@ -37,7 +37,7 @@ static void storm_end(struct io_line *line, const char *how)
 {
     log_warning("interrupt line %u of %s storms: %s", line->number, line->holder, how);
     if (line->entry)
-        io_msix_mask(line->entry);
+        io_msix_mask(line->entry, true);
     io_iommu_report_line(line->holder, line->number, IO_LINE_STORMS);
 }
 

@@ -84,23 +84,23 @@ static void entry_store(struct vtd_unit *unit, struct vtd_entry *entry, uint64_t
         unit->memory.flush(entry, sizeof(*entry));
 }
 
-static bool status_wait(struct vtd_unit *unit, uint32_t bit, bool set)
+/* Until the bits of `mask` there are as in `value`; false: they are not in a second. */
+static bool bits_wait(const volatile uint32_t *where, uint32_t mask, uint32_t value)
 {
     uint64_t deadline = clock_now() + CLOCK_SECOND;
 
-    for (;;) {
-        if (((unit->registers->global_status & bit) != 0) == set)
-            return true;
+    while ((*where & mask) != value) {
         if (clock_now() > deadline)
             return false;
     }
+    return true;
 }
 
 /* 11.4.4: one bit at a time, with the bits that are on kept on. */
 static int command(struct vtd_unit *unit, uint32_t bit)
 {
     unit->registers->global_command = unit->status | bit;
-    if (!status_wait(unit, bit, bit != VTD_GLOBAL_WRITE_BUFFER))
+    if (!bits_wait(&unit->registers->global_status, bit, bit != VTD_GLOBAL_WRITE_BUFFER ? bit : 0))
         return ETIMEDOUT;
     if (!(bit & VTD_GLOBAL_ONE_SHOT))
         unit->status |= bit;
@@ -121,19 +121,12 @@ static void queue_put(struct vtd_unit *unit, uint64_t low, uint64_t high)
  * handful of descriptors are ever put between two of these, so the queue does not fill. */
 static void queue_wait(struct vtd_unit *unit)
 {
-    volatile uint32_t *done = unit->wait.memory;
-    uint64_t deadline = clock_now() + CLOCK_SECOND;
-
     queue_put(unit, VTD_QUEUE_WAIT(++unit->wait_count), unit->wait.physical);
     __asm__ volatile("mfence" ::: "memory");
     unit->registers->queue_tail = unit->queue_tail * sizeof(struct vtd_descriptor);
-    while (*done != unit->wait_count) {
-        if (clock_now() > deadline) {
-            log_error("IOMMU: no answer to an invalidation (queue status %x)",
-                      unit->registers->queue_status);
-            return;
-        }
-    }
+    if (!bits_wait(unit->wait.memory, UINT32_MAX, unit->wait_count))
+        log_error("IOMMU: no answer to an invalidation (queue status %x)",
+                  unit->registers->queue_status);
 }
 
 static bool has_queue(const struct vtd_unit *unit)
@@ -141,16 +134,12 @@ static bool has_queue(const struct vtd_unit *unit)
     return unit->status & VTD_GLOBAL_QUEUE;
 }
 
-static void register_wait(volatile uint64_t *command_register, uint64_t busy)
+/* Both invalidation commands are busy as long as their highest bit is set (11.4.6.1, 11.4.8.1.1).
+ */
+static void register_wait(volatile uint64_t *command_register)
 {
-    uint64_t deadline = clock_now() + CLOCK_SECOND;
-
-    while (*command_register & busy) {
-        if (clock_now() > deadline) {
-            log_error("IOMMU: no answer to an invalidation");
-            return;
-        }
-    }
+    if (!bits_wait((volatile uint32_t *)command_register + 1, UINT32_C(1) << 31, 0))
+        log_error("IOMMU: no answer to an invalidation");
 }
 
 static void invalidate_by_register(struct vtd_unit *unit, bool context, uint64_t iotlb)
@@ -161,10 +150,10 @@ static void invalidate_by_register(struct vtd_unit *unit, bool context, uint64_t
 
     if (context) {
         unit->registers->context_command = VTD_CONTEXT_GO | VTD_CONTEXT_GLOBAL;
-        register_wait(&unit->registers->context_command, VTD_CONTEXT_GO);
+        register_wait(&unit->registers->context_command);
     }
     *iotlb_register = VTD_IOTLB_GO | VTD_IOTLB_DRAIN | iotlb;
-    register_wait(iotlb_register, VTD_IOTLB_GO);
+    register_wait(iotlb_register);
 }
 
 static void invalidate_all(struct vtd_unit *unit)
@@ -241,7 +230,8 @@ static int unit_begin(struct vtd_unit *unit, bool remap)
         (VTD_GLOBAL_TRANSLATION | VTD_GLOBAL_QUEUE | VTD_GLOBAL_REMAP)) {
         /* Firmware or a kernel before us left it on. */
         unit->registers->global_command = 0;
-        if (!status_wait(unit, VTD_GLOBAL_TRANSLATION | VTD_GLOBAL_QUEUE | VTD_GLOBAL_REMAP, false))
+        if (!bits_wait(&unit->registers->global_status,
+                       VTD_GLOBAL_TRANSLATION | VTD_GLOBAL_QUEUE | VTD_GLOBAL_REMAP, 0))
             return ETIMEDOUT;
     }
     if (!page_make(&unit->root))
