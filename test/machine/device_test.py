@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel's device interface, which the device service has for block devices."""
+import collections
 import hashlib
 import os
 import random
+import re
 import subprocess
 
 from machine.vm import BUILD, ONCE, ROOT, SBIN, MachineTest
@@ -54,6 +56,27 @@ class Reads(DeviceTest):
                                    "--disk", f"nvme:{image}")
             self.assert_status(ran)
             self.assert_says(ran, f"^{depth * 5} operations in ")
+
+    def test_as_many_callers_as_the_device_has_commands(self):
+        """32 reads at once are 32 commands in the device's queue, as QEMU sees it."""
+        image, trace = self.blank_image("a.img", 8 * MIB), self.path("trace")
+        traced = ("pci_nvme_io_cmd", "pci_nvme_enqueue_req_completion")
+        ran = self.run_machine("device-bench nvme0n1 3200 4096 32", "--disk", f"nvme:{image}", "--qemu-arg=-D",
+                               f"--qemu-arg={trace}",
+                               *(f"--qemu-arg={word}" for name in traced for word in ("-trace", "enable=" + name)))
+        self.assert_status(ran)
+        commands, depths = set(), collections.Counter()
+        with open(trace, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                begun = re.search(r"io_cmd cid (\d+) .* sqid (\d+) .*'NVME_NVM_CMD_READ'", line)
+                ended = re.search(r"completion cid (\d+) cqid (\d+)", line)
+                if begun:
+                    commands.add(begun.groups())
+                    depths[len(commands)] += 1
+                elif ended:
+                    commands.discard(ended.groups())
+        self.assertEqual(max(depths), 32, depths)
+        self.assertGreater(depths[32], 25, depths)  # of the 100 times that all had been answered
 
     def test_two_disks_do_not_mix(self):
         a, data_a = self.random_image("a.img", MIB)
