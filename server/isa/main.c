@@ -30,8 +30,9 @@
 #include <host/mach/trap.h>
 #include <kit/log.h>
 
-/* Cards decode ten bits of the address; above are their copies, and PCI's ports. */
-enum { PORT_FIRST = 0x60, PORT_LAST = 0x3ff, CLAIMS_MAX = 32 };
+/* Cards decode ten bits of the address; in what would be their first copy above are the ports of
+ * ECP. The chipset's are below, PCI's above. */
+enum { PORT_FIRST = 0x60, PORT_LAST = 0x7ff, CLAIMS_MAX = 32 };
 
 struct claim {
     char name[OUTBOARD_NAME_SIZE]; /* empty: free */
