@@ -14,9 +14,12 @@
 #include <interface/fs.h>
 #include <interface/fs_user.h>
 #include <interface/supervisor_user.h>
+#include <kernel/mach_port_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
 
 #include "console.h"
 #include "mounts.h"
@@ -38,10 +41,41 @@ static int status_get(mach_port_t fs, const char *path, bool follow, struct fs_s
     return error;
 }
 
+static bool is_dead(mach_port_t right)
+{
+    mach_port_type_t type = 0;
+
+    return mach_port_type(mach_task_self(), right, &type) != KERN_SUCCESS ||
+           (type & MACH_PORT_TYPE_DEAD_NAME);
+}
+
+/* Its service died. What that had not written is lost, and nobody knows what is half written: what
+ * there is may be read, until somebody repairs it. */
+static int mount_again(struct mount *mount)
+{
+    mach_port_t fs;
+    int error = error_from_kernel(supervisor_mount(shell_supervisor, mount->device, TRUE, &fs));
+
+    if (error != 0)
+        return error;
+    port_release(mount->fs);
+    mount->fs = fs;
+    console_print("%s: its file system service died: mounted again, to be read only\n",
+                  mount->device);
+    return 0;
+}
+
+static int path_resolve(const char *path, struct mount **mount, char *inside)
+{
+    int error = mounts_resolve(path, mount, inside);
+
+    return error == 0 && is_dead((*mount)->fs) ? mount_again(*mount) : error;
+}
+
 static int path_status(const char *path, bool follow, struct mount **mount, char *inside,
                        struct fs_status *status)
 {
-    int error = mounts_resolve(path, mount, inside);
+    int error = path_resolve(path, mount, inside);
 
     return error ? error : status_get((*mount)->fs, inside, follow, status);
 }
@@ -204,7 +238,7 @@ static int copy_target(const char *path, const char *name, mach_port_t from,
     struct mount *mount;
     char inside[MOUNT_PATH_SIZE], below[MOUNT_PATH_SIZE + 256];
     const char *slash = strrchr(name, '/');
-    int error = mounts_resolve(path, &mount, inside);
+    int error = path_resolve(path, &mount, inside);
 
     if (error != 0)
         return error;
@@ -261,7 +295,7 @@ static int each_path(const char *command, unsigned count, char **words,
     if (count < 2)
         return SHELL_USAGE;
     for (unsigned i = 1; i < count; i++) {
-        int error = mounts_resolve(words[i], &mount, inside);
+        int error = path_resolve(words[i], &mount, inside);
         if (error == 0)
             error = act(mount->fs, inside);
         if (error != 0)

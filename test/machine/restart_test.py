@@ -125,6 +125,21 @@ class Services(MachineTest):
         self.assert_says(ran, "^kill: nobody: No such file or directory")
 
 
+    def test_a_file_system_whose_service_died_is_read_again(self):
+        os.makedirs(self.path("tree"))
+        noise = os.urandom(MIB)
+        with open(self.path("tree/big"), "wb") as file:
+            file.write(noise)
+        image = self.ext4_image("a.img", "32M", self.path("tree"))
+        ran = self.run_machine("mount nvme0n1; cp /big /synced; sync; cp /big /lost; kill fs:nvme0n1; sleep 100; sha256sum /big /synced;"
+                               "mkdir /new; umount /; mount nvme0n1; drivers", "--disk", f"nvme:{image}")
+        self.assert_says(ran, "^nvme0n1: its file system service died: mounted again, to be read only$")
+        self.assertEqual(re.findall(r"^([0-9a-f]{64})  (\S+)$", ran.output, re.M),
+                         [(hashlib.sha256(noise).hexdigest(), name) for name in ("/big", "/synced")], str(ran))
+        self.assert_says(ran, "^mkdir: /new: Read-only file system$")
+        self.assert_says(ran, '^mount: nvme0n1: may only be read: mount it with "ro"; see log$')
+
+
 class Upgrade(MachineTest):
     def test_another_program_takes_the_place(self):
         """One that is as good, one that dies as it starts, one that is no program."""
