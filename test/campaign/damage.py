@@ -10,7 +10,7 @@ import faults
 from stand import BUILD
 
 AT_ONCE = 50  # faults of one boot: what the shell takes in a line
-RESTARTS = re.compile(r"^(?:nvme0|ahci0|virtio-blk0) +(\d+) +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +\d+$", re.M)  # of stats
+RESTARTS = r"(?m)^%s +(\d+) +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +\d+$"  # of stats, for that driver: the board has an ahci0
 OUTCOMES = ("no effect", "recovered", "failed", "wrong data")
 KINDS = {"faults": faults.KINDS, "deeds": deeds.KINDS}
 
@@ -36,7 +36,7 @@ def boot(stand, image, chosen, seed):
     found = stand.churn_judge(out, 2 * len(chosen) + 2)
     if stand.problems:
         return [], 0
-    restarts = [int(count) for count in RESTARTS.findall(out)]
+    restarts = [int(count) for count in re.findall(RESTARTS % stand.driver, out)]
     outcomes = []
     for i in range(len(chosen)):
         counts, after = found[2 * i + 1], found[2 * i + 2]
