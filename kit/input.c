@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <kit/input.h>
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <kit/clock.h>
 #include <kit/stream.h>
 
-enum { REPORT_MOST = 16, REPEAT_DELAY = 250, REPEAT_PERIOD = 33, REPEAT_MOST = 10000 };
-
-struct input_device {
-    struct stream_device *stream;
-    const struct input_device_ops *ops;
-    void *context;
-    uint8_t pressed[KEY_CNT / 8];
-    unsigned count;
-    struct input_event report[REPORT_MOST]; /* the last place is for its end */
-    struct input_repeat repeat;
-    uint16_t repeating; /* the key that does; 0: none */
-    struct clock_timer timer;
-};
+enum { REPEAT_DELAY = 250, REPEAT_PERIOD = 33, REPEAT_MOST = 10000 };
 
 static void report_add(struct input_device *device, uint16_t type, uint16_t code, int32_t value)
 {
-    if (device->count == REPORT_MOST - 1) /* longer than anything has to say at once */
+    if (device->count == INPUT_REPORT_MOST - 1) /* longer than anything has to say at once */
         input_device_sync(device);
     device->report[device->count++] =
         (struct input_event){.type = type, .code = code, .value = value};
@@ -169,22 +154,12 @@ static const struct stream_device_ops input_ops = {
 
 int input_device_publish(struct device *device, const char *suffix, const char *model,
                          const struct input_device_ops *ops, void *context,
-                         struct input_device **result)
+                         struct input_device *input)
 {
     struct stream_info info = {.flags = STREAM_INFO_SHARED};
-    struct input_device *input = calloc(1, sizeof(*input));
 
-    if (!input)
-        return ENOMEM;
-    input->ops = ops;
-    input->context = context;
-    input->repeat = (struct input_repeat){REPEAT_DELAY, REPEAT_PERIOD};
+    *input = (struct input_device){
+        .ops = ops, .context = context, .repeat = {REPEAT_DELAY, REPEAT_PERIOD}};
     snprintf(info.model, sizeof(info.model), "%s", model);
-    int error =
-        stream_device_publish(device, suffix, "input", &info, &input_ops, input, &input->stream);
-    if (error != 0)
-        free(input);
-    else
-        *result = input;
-    return error;
+    return stream_device_publish(device, suffix, "input", &info, &input_ops, input, &input->stream);
 }

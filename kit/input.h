@@ -13,9 +13,25 @@
 #include <linux/input-event-codes.h>
 
 #include <interface/input.h>
+#include <kit/clock.h>
 
 struct device;
-struct input_device;
+struct stream_device;
+
+enum { INPUT_REPORT_MOST = 16 };
+
+/* The driver's memory for one; what is in it is the kit's. */
+struct input_device {
+    struct stream_device *stream;
+    const struct input_device_ops *ops;
+    void *context;
+    uint8_t pressed[KEY_CNT / 8];
+    unsigned count;
+    struct input_event report[INPUT_REPORT_MOST]; /* the last place is for its end */
+    struct input_repeat repeat;
+    uint16_t repeating; /* the key that does; 0: none */
+    struct clock_timer timer;
+};
 
 struct input_device_ops {
     /* Light the LEDs whose bits are set (LED_NUML, ...) and no others. False: it has none, or did
@@ -26,7 +42,7 @@ struct input_device_ops {
 /* Offer it as "<device name><suffix>". 0 or an errno value. */
 int input_device_publish(struct device *device, const char *suffix, const char *model,
                          const struct input_device_ops *ops, void *context,
-                         struct input_device **result);
+                         struct input_device *input);
 
 /* One thing that happened (EV_KEY, EV_REL, ...). A key that is said to be pressed and was already
  * is no news; no more is a movement by 0. */

@@ -78,7 +78,7 @@ void ps2_keyboard_byte(struct ps2_keyboard *keyboard, uint8_t byte)
 {
     uint8_t prefix = keyboard->prefix;
 
-    if (!keyboard->input) /* it is being set up */
+    if (!keyboard->input)
         return;
     if (keyboard->to_skip > 0) {
         keyboard->to_skip--;
@@ -121,6 +121,9 @@ int ps2_keyboard_open(struct ps2_keyboard *keyboard, struct device *device,
     leds_send(keyboard);
     if (!ps2_device_command(controller, PS2_KEYBOARD, &(uint8_t){PS2_ENABLE}, 1))
         return ENODEV;
-    return input_device_publish(device, "kbd", "PS/2 keyboard", &keyboard_ops, keyboard,
-                                &keyboard->input);
+    int error = input_device_publish(device, "kbd", "PS/2 keyboard", &keyboard_ops, keyboard,
+                                     &keyboard->offered);
+    if (error == 0)
+        keyboard->input = &keyboard->offered;
+    return error;
 }

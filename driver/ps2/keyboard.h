@@ -11,9 +11,10 @@
 
 struct ps2_keyboard {
     struct ps2_controller *controller;
-    struct input_device *input;
-    uint8_t prefix;  /* e0 or e1, which came before; 0: neither */
-    uint8_t to_skip; /* bytes of Pause's code that are still to come */
+    struct input_device offered;
+    struct input_device *input; /* that one; null: it is being set up */
+    uint8_t prefix;             /* e0 or e1, which came before; 0: neither */
+    uint8_t to_skip;            /* bytes of Pause's code that are still to come */
     uint32_t leds;
 };
 

@@ -66,7 +66,7 @@ void ps2_mouse_byte(struct ps2_mouse *mouse, uint8_t byte)
 {
     uint64_t now = clock_now();
 
-    if (!mouse->input) /* it is being set up */
+    if (!mouse->input)
         return;
     if (now - mouse->last > PACKET_TIME) /* the rest of that one was lost */
         mouse->count = 0;
@@ -96,7 +96,10 @@ int ps2_mouse_open(struct ps2_mouse *mouse, struct device *device,
     if (!ps2_device_reset(controller, PS2_MOUSE) ||
         !ps2_controller_await(controller, PS2_MOUSE, 100, &id) || !set_up(mouse))
         return ENODEV;
-    return input_device_publish(device, "mouse",
-                                mouse->size == 4 ? "PS/2 mouse with a wheel" : "PS/2 mouse",
-                                &no_ops, mouse, &mouse->input);
+    int error = input_device_publish(device, "mouse",
+                                     mouse->size == 4 ? "PS/2 mouse with a wheel" : "PS/2 mouse",
+                                     &no_ops, mouse, &mouse->offered);
+    if (error == 0)
+        mouse->input = &mouse->offered;
+    return error;
 }

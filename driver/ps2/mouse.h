@@ -11,7 +11,8 @@
 
 struct ps2_mouse {
     struct ps2_controller *controller;
-    struct input_device *input;
+    struct input_device offered;
+    struct input_device *input; /* that one; null: it is being set up */
     uint8_t packet[4];
     unsigned size, count; /* of a packet: 3, or 4 with a wheel; what of it has come */
     uint64_t last;        /* when that was */

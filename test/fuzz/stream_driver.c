@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <test/fuzz/stream_driver.h>
+
+#include <errno.h>
+#include <setjmp.h>
+
+#include <kit/clock.h>
+#include <kit/device.h>
+#include <kit/driver.h>
+#include <kit/irq.h>
+#include <kit/stream_core.h>
+
+enum { STEPS_MAX = 200, DEVICES_MAX = 2, VECTORS_MAX = 2 };
+
+static struct fuzz_input *input;
+static uint8_t written[FUZZ_RANGES][FUZZ_RANGE_MOST];
+static struct {
+    irq_handler handler;
+    void *context;
+} vectors[VECTORS_MAX];
+static struct clock_timer *timers;
+static uint64_t now;
+static jmp_buf ended; /* the driver ended itself */
+static bool runs;
+
+static struct stream_device *streams[DEVICES_MAX];
+static struct stream_session *sessions[DEVICES_MAX];
+static unsigned stream_count;
+static struct {
+    bool busy;
+    struct stream_submission submission;
+} slots[DEVICES_MAX][STREAM_SLOTS];
+
+/* The linker sends calls of exit here. */
+void __wrap_exit(int status);
+void __real_exit(int status) __attribute__((noreturn));
+void __wrap_exit(int status)
+{
+    if (runs)
+        longjmp(ended, 1);
+    __real_exit(status);
+}
+
+uint64_t clock_now(void)
+{
+    return now += CLOCK_MILLISECOND;
+}
+
+void clock_sleep(uint64_t nanoseconds)
+{
+    now += nanoseconds;
+}
+
+void clock_timer_cancel(struct clock_timer *timer)
+{
+    for (struct clock_timer **at = &timers; *at; at = &(*at)->next) {
+        if (*at == timer) {
+            *at = timer->next;
+            break;
+        }
+    }
+    timer->running = 0;
+}
+
+void clock_timer_start(struct clock_timer *timer, uint64_t after, void (*expired)(void *),
+                       void *context)
+{
+    clock_timer_cancel(timer);
+    timer->due = now + after;
+    timer->expired = expired;
+    timer->context = context;
+    timer->running = 1;
+    timer->next = timers;
+    timers = timer;
+}
+
+static void timer_expire(void)
+{
+    struct clock_timer *timer = timers;
+
+    if (!timer)
+        return;
+    clock_timer_cancel(timer);
+    now = timer->due > now ? timer->due : now;
+    timer->expired(timer->context);
+}
+
+const struct device_identity *device_identity(const struct device *self)
+{
+    static struct device_identity identity;
+
+    (void)self;
+    identity.vectors = fuzz_vectors;
+    return &identity;
+}
+
+int device_ports_open(struct device *self, unsigned index, size_t size, struct ports *ports)
+{
+    if (index >= FUZZ_RANGES || fuzz_ports[index] == 0)
+        return ENXIO;
+    if (size == 0 || size > fuzz_ports[index])
+        return EINVAL;
+    ports->regs = (struct regs){(struct model_device *)self, index, size};
+    return 0;
+}
+
+int irq_attach(struct device *self, unsigned vector, irq_handler handler, void *context)
+{
+    (void)self;
+    if (vector >= fuzz_vectors || vectors[vector].handler)
+        return EINVAL;
+    vectors[vector].handler = handler;
+    vectors[vector].context = context;
+    return 0;
+}
+
+uint64_t model_regs_read(const struct regs *regs, size_t offset, unsigned width)
+{
+    fuzz_require(width == 1 && offset < regs->size);
+    return fuzz_port_read(regs->window, offset, written[regs->window][offset], fuzz_take8(input));
+}
+
+void model_regs_write(const struct regs *regs, size_t offset, unsigned width, uint64_t value)
+{
+    fuzz_require(width == 1 && offset < regs->size);
+    written[regs->window][offset] = (uint8_t)value;
+}
+
+int stream_device_publish(struct device *device, const char *suffix, const char *class,
+                          const struct stream_info *info, const struct stream_device_ops *ops,
+                          void *context, struct stream_device **result)
+{
+    (void)device, (void)suffix, (void)class;
+    int error = stream_device_create(info, ops, context, result);
+
+    fuzz_require(error == 0 && stream_count < DEVICES_MAX);
+    streams[stream_count++] = *result;
+    return 0;
+}
+
+static bool deliver(void *link, struct stream_completion *completions, unsigned count)
+{
+    unsigned which = (unsigned)(uintptr_t)link;
+
+    fuzz_require(count <= STREAM_SLOTS);
+    for (unsigned i = 0; i < count; i++) {
+        const struct stream_completion *completion = &completions[i];
+        fuzz_require(completion->slot < STREAM_SLOTS && slots[which][completion->slot].busy);
+        const struct stream_submission *submission = &slots[which][completion->slot].submission;
+        fuzz_require(completion->generation == submission->generation);
+        fuzz_require(completion->length <= STREAM_DATA);
+        fuzz_require(submission->operation != STREAM_WRITE ||
+                     completion->length <= submission->length);
+        slots[which][completion->slot].busy = false;
+    }
+    return true;
+}
+
+static const struct stream_transport transport = {deliver};
+
+static void submit(unsigned which)
+{
+    struct stream_submission submission = {
+        .operation = fuzz_take8(input) % 5,
+        .flags = fuzz_take8(input) & 7,
+        .slot = fuzz_take8(input) % (STREAM_SLOTS + 1),
+        .generation = fuzz_take8(input),
+        .code = fuzz_take8(input) & 31,
+        .length = fuzz_take8(input) % (STREAM_DATA + 2),
+    };
+
+    fuzz_take(input, submission.data, 8);
+    if (submission.operation == STREAM_READ)
+        submission.flags = (uint8_t)(submission.length = submission.code = 0);
+    if (submission.operation == STREAM_WRITE)
+        submission.code = 0;
+    bool wrong = submission.slot >= STREAM_SLOTS || slots[which][submission.slot].busy;
+    int error = stream_session_submit(sessions[which], &submission);
+    fuzz_require((error == EPROTO) == wrong);
+    if (!wrong) {
+        slots[which][submission.slot].busy = true;
+        slots[which][submission.slot].submission = submission;
+    }
+}
+
+static void session_toggle(unsigned which)
+{
+    if (sessions[which]) {
+        stream_session_end(sessions[which]);
+        sessions[which] = NULL;
+    } else {
+        memset(slots[which], 0, sizeof(slots[which]));
+        stream_session_create(streams[which], &transport, (void *)(uintptr_t)which,
+                              &sessions[which]);
+    }
+}
+
+static void step(void)
+{
+    uint8_t what = fuzz_take8(input);
+    unsigned which = what >> 4 & 1;
+
+    if (stream_count == 0)
+        return;
+    which %= stream_count;
+    switch (what & 7) {
+    case 0:
+        session_toggle(which);
+        break;
+    case 1:
+    case 2:
+        timer_expire();
+        break;
+    case 3:
+        if (fuzz_vectors > 0 && vectors[what >> 5 & 1].handler)
+            vectors[what >> 5 & 1].handler(vectors[what >> 5 & 1].context);
+        break;
+    default:
+        if (sessions[which])
+            submit(which);
+    }
+    stream_turn();
+}
+
+static void begin(struct fuzz_input *all)
+{
+    input = all;
+    now = CLOCK_SECOND;
+    timers = NULL;
+    stream_count = 0;
+    memset(written, 0, sizeof(written));
+    memset(vectors, 0, sizeof(vectors));
+    memset(sessions, 0, sizeof(sessions));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input all = {data, size};
+
+    begin(&all);
+    runs = true;
+    if (setjmp(ended) == 0 && driver.attach(NULL) == 0) {
+        for (unsigned i = 0; i < stream_count; i++)
+            session_toggle(i);
+        for (unsigned steps = 0; steps < STEPS_MAX && all.size > 0; steps++)
+            step();
+        driver.detach();
+    }
+    runs = false;
+    for (unsigned i = 0; i < stream_count; i++)
+        stream_device_destroy(streams[i]);
+    return 0;
+}
