@@ -2,7 +2,7 @@
 #
 # The front door; meson and ninja do the building (meson.build).
 .DEFAULT_GOAL := help
-.PHONY: help setup build run check check-hostile campaign fuzz bench format lint clean tcb
+.PHONY: help setup build run check check-hostile campaign fuzz bench format lint clean tcb lines
 
 help:
 	@echo 'make run     install what is missing, build, boot: a shell, or a tour without a terminal'
@@ -13,6 +13,7 @@ help:
 	@echo 'make fuzz    libFuzzer on parsers, servers and the block class, a minute each'
 	@echo 'make bench [ONLY=PATTERN]  measure, write bench/results.json, draw and tabulate it, name what misses a goal'
 	@echo 'make tcb     count the lines that confinement rests on'
+	@echo 'make lines   count the lines of each driver'
 	@echo 'make format  clang-format on everything'
 	@echo 'make lint    cppcheck and formatting, without a change'
 	@echo 'make clean   remove what was built, but not what was fetched'
@@ -58,6 +59,9 @@ bench: build
 
 tcb:
 	@test/tcb
+
+lines:
+	@test/lines
 
 format:
 	@boot/setup tools

@@ -89,7 +89,7 @@ static void stub_bytes_read(const char *bytes, size_t count)
 
 /* MIG rounds a record's length up in 32 bits before it compares it with the message's, so that
  * 2^32 - 1 passes with nothing behind it. Servers bound it themselves (block_server.c). */
-static void stub_record_read(const char *record, mach_msg_type_number_t size)
+static void stub_record_read(const char *record, size_t size)
 {
     if (size <= RECORD_MAX)
         stub_bytes_read(record, size);
@@ -118,16 +118,16 @@ static void stub_string_fill(char *string, size_t size)
     string[size - 1] = '\0';
 }
 
-static void stub_record_fill(char *record, mach_msg_type_number_t *count)
+static void stub_record_fill(char *record, mach_msg_type_number_t *count, size_t size)
 {
-    memset(record, 0x5a, *count);
+    memset(record, 0x5a, *count * size);
     *count = stub_seed % (*count + 1);
 }
 
-static void stub_records_make(char **records, mach_msg_type_number_t *count)
+static void stub_records_make(char **records, mach_msg_type_number_t *count, size_t size)
 {
     *records = outgoing;
-    *count = stub_seed % (OUTGOING + 1);
+    *count = stub_seed % (unsigned)(OUTGOING / size + 1);
 }
 
 static kern_return_t stub_result(void)

@@ -24,7 +24,7 @@ enum { CAUSE_LINK = 1 << 2 };
 
 #define RAISE_PERIOD (5 * CLOCK_MILLISECOND)
 #define STORM_START  (1500 * CLOCK_MILLISECOND)
-#define STORM_LENGTH (1500 * CLOCK_MILLISECOND)
+#define STORM_LENGTH (4 * CLOCK_SECOND)
 
 static struct regs regs;
 static struct clock_timer timer;

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import subprocess
 import unittest
 
 from machine.vm import ROOT
@@ -23,3 +24,12 @@ class Documents(unittest.TestCase):
             missing += [path for path in paths if not path.startswith(THE_READERS) and
                         not os.path.exists(os.path.join(ROOT, path))]
             self.assertEqual(missing, [], os.path.basename(document))
+
+    def test_the_drivers_table(self):
+        counted = subprocess.run([os.path.join(ROOT, "test", "lines")], check=True, capture_output=True, text=True)
+        counted = {name: int(lines) for lines, name in re.findall(r"^ *(\d+)  (\w+)$", counted.stdout, re.M)}
+        with open(os.path.join(ROOT, "doc", "drivers.md"), encoding="utf-8") as file:
+            table = {name: int(lines) for name, lines in re.findall(r"^\| `(\w+)` \| (\d+) \|", file.read(), re.M)}
+        self.assertEqual(table.keys(), counted.keys())
+        far = {name: (table[name], lines) for name, lines in counted.items() if abs(table[name] - lines) > lines / 10}
+        self.assertEqual(far, {})

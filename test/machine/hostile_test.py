@@ -42,12 +42,15 @@ class Hostile(MachineTest):
     def commit(self, iommu):
         image = self.image_with("hostile")
         disk = self.blank_image("a.img", 16 * MIB)
-        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 800; " * 44
-        ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
-                               "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu,
-                               "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
-        self.assert_status(ran)
-        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 44, str(ran))
+        for rounds in (44, 130):  # longer, where the machine is too busy for so many crimes
+            work = "verify-pattern nvme0n1 0 8192 9; sleep 800; " * rounds
+            ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + work + "drivers",
+                                   "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, "--timeout", "145",
+                                   "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
+            self.assert_status(ran)
+            self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), rounds, str(ran))
+            if "crime: foreign-port: attempted" in ran.log:
+                break
         self.assert_says(ran, r"^nvme0 +driver +running")
         self.assert_says(ran, r"^hostile0 +driver +died")
         self.assert_says(ran, r"hostile0: (bad|exception|arith|emul|soft|break)[^\n]*its task is ended", "log")
@@ -195,7 +198,7 @@ class Hostile(MachineTest):
         devices = [f"--qemu-arg={word}" for slot in ("10", "14", "18")
                    for word in ("-device", f"e1000,addr={slot},romfile=")]
         ran = self.run_machine(
-            "write-pattern nvme0n1 0 8192 9; sleep 7000; verify-pattern nvme0n1 0 8192 9; drivers; devices -v",
+            "write-pattern nvme0n1 0 8192 9; sleep 9000; verify-pattern nvme0n1 0 8192 9; drivers; devices -v",
             "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, *devices)
         self.assert_status(ran)
         for times in (1, 2, 3):
