@@ -186,11 +186,10 @@ static void look(void)
 }
 
 /* An edge comes only when the chip had nothing more to say in between: so until it says that. */
-static bool interrupt(void *context)
+static bool causes_take(void)
 {
     bool any = false;
 
-    (void)context;
     for (unsigned i = 0; i < TURN_INTERRUPTS; i++) {
         if (uart_read(&uart.chip, UART_IIR) & UART_IIR_NONE)
             break;
@@ -202,18 +201,26 @@ static bool interrupt(void *context)
         interrupts_set();
     }
     if (any) {
-        uart.counts.interrupts++;
-        uart.missed = 0;
         character_send();
         stream_device_room(uart.stream);
     }
     return any;
 }
 
+static bool interrupt(void *context)
+{
+    (void)context;
+    if (!causes_take())
+        return false;
+    uart.counts.interrupts++;
+    uart.missed = 0;
+    return true;
+}
+
 static void watch(void *context)
 {
     (void)context;
-    if (uart.interrupts && interrupt(NULL) && ++uart.missed == MISSED_MAX) {
+    if (uart.interrupts && causes_take() && ++uart.missed == MISSED_MAX) {
         log_warning("no interrupts come, as if its line were another: it is polled");
         uart.interrupts = false;
         interrupts_set();

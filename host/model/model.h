@@ -40,6 +40,8 @@ struct device *model_host_begin(struct model_device *model, const char *name);
 void model_host_end(void);
 /* For a network driver, before that. */
 void model_net_end(void);
+/* For one of the stream class. */
+void model_stream_end(void);
 
 /* What device_setting finds, like "poll-from=4"; the string stays where it is. */
 void model_settings(const char *settings);
