@@ -43,12 +43,13 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 int qemu_plugin_version = PLUGIN_VERSION;
 int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv);
 
-enum { PROGRAMS_MAX = 48, INTERVALS_MAX = 256 };
+enum { PROGRAMS_MAX = 48, INTERVALS_MAX = 256, PROCESSORS_MAX = 4 };
 
 static struct {
     char name[32];
     bool event; /* count how often its first instruction is executed, not all of its own */
-    uint64_t first, count;
+    uint64_t first;
+    uint64_t count[PROCESSORS_MAX]; /* each is run by a thread of its own */
     uint64_t intervals[INTERVALS_MAX];
 } programs[PROGRAMS_MAX];
 static unsigned program_count, interval_count;
@@ -66,20 +67,19 @@ struct block {
 
 static struct block *blocks;
 static unsigned switches; /* the event's number */
-static const char *running;
+static const char *running[PROCESSORS_MAX];
 
 static void block_executed(unsigned cpu, void *context)
 {
     struct block *block = context;
 
-    (void)cpu;
-    if (!counting)
+    if (!counting || cpu >= PROCESSORS_MAX)
         return;
-    *block->count += block->instructions;
+    block->count[cpu] += block->instructions;
     block->executed++;
-    if (block->program && block->program != running) {
-        programs[switches].count += running != NULL;
-        running = block->program;
+    if (block->program && block->program != running[cpu]) {
+        programs[switches].count[cpu] += running[cpu] != NULL;
+        running[cpu] = block->program;
     }
 }
 
@@ -88,8 +88,11 @@ static void interval_end(void)
     if (!counting || interval_count == INTERVALS_MAX)
         return;
     for (unsigned i = 0; i < program_count; i++) {
-        programs[i].intervals[interval_count] = programs[i].count;
-        programs[i].count = 0;
+        uint64_t *interval = &programs[i].intervals[interval_count];
+        for (unsigned cpu = 0; cpu < PROCESSORS_MAX; cpu++) {
+            *interval += programs[i].count[cpu];
+            programs[i].count[cpu] = 0;
+        }
     }
     interval_count++;
     counting = false;
@@ -106,9 +109,8 @@ static void mark_executed(unsigned cpu, void *context)
 
 static void event_executed(unsigned cpu, void *context)
 {
-    (void)cpu;
-    if (counting)
-        ++*(uint64_t *)context;
+    if (counting && cpu < PROCESSORS_MAX)
+        ((uint64_t *)context)[cpu]++;
 }
 
 static unsigned program_at(uint64_t address)
@@ -147,13 +149,15 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     uint64_t first = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0));
     unsigned at = program_at(first);
     *block = (struct block){
-        .count = &programs[at].count,
+        .count = programs[at].count,
         .instructions = count,
         .address = first,
         .program = task_of(at),
         .next = blocks,
     };
-    blocks = block;
+    while (!__atomic_compare_exchange_n(&blocks, &block->next, block, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+        ;
     qemu_plugin_register_vcpu_tb_exec_cb(tb, block_executed, NO_REGISTERS, block);
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
@@ -164,7 +168,7 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         for (unsigned k = 0; k < program_count; k++) {
             if (programs[k].event && programs[k].first == address)
                 qemu_plugin_register_vcpu_insn_exec_cb(insn, event_executed, NO_REGISTERS,
-                                                       &programs[k].count);
+                                                       programs[k].count);
         }
     }
 }

@@ -72,9 +72,12 @@ def places(driver, programs=PROGRAMS):
     """Where each program begins; the driver's waiting is a program of its own inside it."""
     found = [(base(name), name) for name in programs] + [(KERNEL, "kernel"), (base(driver), "driver")]
     spinning = DRIVERS[driver].spinning if driver in DRIVERS else DRIVERS["nvme"].spinning
-    for name, (address, size) in symbols(driver).items():
-        if name in spinning:
-            found += [(address, "spin"), (address + size, "driver")]
+    waits = [(driver, "driver", name) for name in (*spinning, "block_server_spin", "block_is_ready")]
+    waits += [(name, name, "block_client_spin") for name in programs]
+    for program, label, name in waits:
+        if name in symbols(program):
+            address, size = symbols(program)[name]
+            found += [(address, "spin"), (address + size, label)]
     return sorted(found)
 
 
@@ -111,11 +114,11 @@ def configurations(sets):
             for mode in modes for clients in many for depth in depths]
 
 
-def boot(folder, arguments, iommu, disk, command, image=None):
+def boot(folder, arguments, iommu, disk, command, image=None, cpus=1):
     """`disk` is obvm's, KIND:FILE. What the shell said, and the log."""
     log = os.path.join(folder, "log")
     run = subprocess.run([os.path.join(ROOT, "obvm"), "--disk", disk, "--iommu", iommu,
-                          "--timeout", "300", "--log", log,
+                          "--timeout", "300", "--log", log, "--cpus", str(cpus),
                           *(["--image", image] if image else []), "--qemu-arg=-plugin",
                           f"--qemu-arg={arguments}", "-c", command],
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -207,6 +210,23 @@ def measure(folder, library, disk, driver, iommu, sets):
         found.append(result_make(driver, configuration, iommu, interval, time))
         report(found[-1])
     return found
+
+
+def image_apart(folder, driver, disk):
+    """An image with the -smp kernel, in which the driver has a processor of its own. With two processors that
+    kernel overwrites some memory while it boots; whose depends on the size of what GRUB loads, so try sizes."""
+    sys.path.insert(0, os.path.join(ROOT, "test"))
+    from machine import image as images
+    with open(os.path.join(ROOT, "server", "supervisor", "supervisor.conf"), "rb") as file:
+        policy = re.sub(rb"^(%s = .*)$" % driver.encode(), rb"\1 apart=1", file.read(), flags=re.M)
+    for pad in range(8):
+        image = images.make(os.path.join(folder, "apart.iso"), {
+            "supervisor.conf": policy, "pad": bytes(pad * 20000)}, (), None, "smp")
+        if subprocess.run([os.path.join(ROOT, "obvm"), "--image", image, "--cpus", "2", "--timeout", "20", "--disk", disk,
+                           "-c", "help"], stdin=subprocess.DEVNULL, capture_output=True,
+                          check=False).returncode == 0:
+            return image
+    sys.exit("bench: the kernel for several processors does not boot")
 
 
 def results(folder, library, disk, driver):

@@ -24,7 +24,8 @@ struct queue_side {
     uint32_t reserved0[15];
     uint32_t
         asleep; /* 1: this side waits for a wakeup, or is about to; 0: it will look by itself */
-    uint32_t reserved1[15];
+    uint32_t apart; /* 1: it looks all the time, on a processor that the other side does not need */
+    uint32_t reserved1[14];
 };
 static_assert(offsetof(struct queue_side, asleep) == 64, "a cache line of its own");
 static_assert(sizeof(struct queue_side) == 128, "wire layout");

@@ -308,6 +308,7 @@ int block_session_submit(struct block_session *session,
     *session->waiting_end = request;
     session->waiting_end = &request->next;
     session->queued++;
+    session->device->queued++;
     return 0;
 }
 
@@ -328,6 +329,7 @@ void block_session_end(struct block_session *session)
     session->ending = true;
     session->waiting = NULL;
     session->waiting_end = &session->waiting;
+    session->device->queued -= session->queued;
     session->queued = 0;
     if (session->owned == 0)
         session_free(session);
@@ -376,6 +378,7 @@ static unsigned session_start(struct block_device *device, struct block_session 
     if (!request)
         session->waiting_end = &session->waiting;
     session->queued -= count;
+    device->queued -= count;
     return count;
 }
 
@@ -435,6 +438,10 @@ static struct outlook share_set(struct block_device *device)
     bool few = false;
 
     device->turns++;
+    if (!device->sessions->next) {
+        device->share = BLOCK_SLOTS;
+        return (struct outlook){device->queued + device->sessions->owned, 1};
+    }
     for (struct block_session *session = device->sessions; session; session = session->next) {
         outlook.requests += session->queued + session->owned;
         outlook.sessions += session->queued > 0;
@@ -451,9 +458,11 @@ static struct outlook share_set(struct block_device *device)
  * Whether any was started. */
 static bool device_start(struct block_device *device)
 {
+    if (device->queued == 0)
+        return false;
     struct outlook outlook = share_set(device);
-    bool silent =
-        device->ops->poll && device->poll_from > 0 && outlook.requests >= device->poll_from;
+    bool often = device->poll_from > 0 && outlook.requests >= device->poll_from;
+    bool silent = device->ops->poll && (often || device->apart);
     unsigned most = outlook.sessions > 1 ? 1 : BLOCK_SLOTS; /* alone, all that it has */
     bool started_any = false, started = outlook.sessions > 0;
 
@@ -489,10 +498,14 @@ __attribute__((noinline)) bool block_spin(const struct block_device *device)
  * time is not waited for, only looked at. */
 static uint64_t device_poll(struct block_device *device)
 {
-    unsigned target = device->share == BLOCK_SLOTS ? device->silent / 4 : device->silent / 2;
-
     if (device->silent == 0)
         return BLOCK_TURN_NEVER;
+    if (device->apart) {
+        if (device->ops->ready(device->context))
+            device->ops->poll(device->context);
+        return device->silent > 0 ? 0 : BLOCK_TURN_NEVER;
+    }
+    unsigned target = device->share == BLOCK_SLOTS ? device->silent / 4 : device->silent / 2;
     if (device->fruitless >= FRUITLESS_MAX && !device->ops->ready(device->context))
         return LATER;
     device->fruitless++;
@@ -504,6 +517,15 @@ static uint64_t device_poll(struct block_device *device)
         device->fruitless = 0;
     }
     return device->silent > 0 ? 0 : BLOCK_TURN_NEVER;
+}
+
+bool block_is_ready(void)
+{
+    for (const struct block_device *device = devices; device; device = device->next) {
+        if (device->silent > 0 && device->ops->ready(device->context))
+            return true;
+    }
+    return false;
 }
 
 /* False: some could not be delivered. */
@@ -539,7 +561,7 @@ uint64_t block_turn(void)
             served = device;
         again = sooner(again, device_poll(device));
         for (struct block_session *session = device->sessions; session; session = session->next) {
-            if (!session->ending && !session_deliver(session))
+            if (session->completion_count > 0 && !session->ending && !session_deliver(session))
                 again = sooner(again, LATER);
         }
     }

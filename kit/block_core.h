@@ -64,8 +64,10 @@ struct block_device {
     const struct block_device_ops *ops;
     void *context;
     unsigned poll_from, gather, gather_us; /* its moderation */
-    struct block_session *sessions;        /* the first is the next to be served */
-    unsigned silent;    /* of the driver's requests: those that nobody but `poll` will see */
+    bool apart; /* all is polled, whatever poll_from says, and by whoever calls block_turn */
+    struct block_session *sessions; /* the first is the next to be served */
+    unsigned queued;                /* requests that the driver has not, over all sessions */
+    unsigned silent;    /* of those that it has: those that nobody but `poll` will see */
     unsigned fruitless; /* polls in a row that found nothing */
     uint64_t turns;
     unsigned share; /* how many requests of one session the driver may have now */
@@ -117,5 +119,8 @@ void block_session_end(struct block_session *session);
  * BLOCK_TURN_NEVER if nothing is to be polled and everything was delivered. */
 #define BLOCK_TURN_NEVER UINT64_MAX
 uint64_t block_turn(void);
+
+/* Whether a device that is polled has completed something. */
+bool block_is_ready(void);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <kit/queue.h>
 
-#include <errno.h>
-
 void queue_init(struct queue *queue, void *own, const void *others, uint32_t entries)
 {
     *queue = (struct queue){
@@ -14,18 +12,6 @@ void queue_init(struct queue *queue, void *own, const void *others, uint32_t ent
     };
 }
 
-int queue_look(struct queue *queue)
-{
-    /* Acquire: the entries are read after it. */
-    uint32_t published = __atomic_load_n(&queue->others->published, __ATOMIC_ACQUIRE);
-    uint32_t ready = published - queue->taken;
-
-    if (ready > queue->mask + 1)
-        return -EPROTO;
-    queue->seen = published;
-    return (int)ready;
-}
-
 bool queue_sleep(struct queue *queue)
 {
     __atomic_store_n(&queue->own->asleep, 1, __ATOMIC_SEQ_CST);
@@ -33,9 +19,4 @@ bool queue_sleep(struct queue *queue)
         return true;
     queue_awake(queue);
     return false;
-}
-
-void queue_awake(struct queue *queue)
-{
-    __atomic_store_n(&queue->own->asleep, 0, __ATOMIC_RELAXED);
 }

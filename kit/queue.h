@@ -24,6 +24,7 @@
 #ifndef KIT_QUEUE_H
 #define KIT_QUEUE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,7 +86,17 @@ static inline bool queue_publish(struct queue *queue)
 }
 
 /* Entries that can be taken now: at most the ring's length, or EPROTO's negative. */
-int queue_look(struct queue *queue);
+static inline int queue_look(struct queue *queue)
+{
+    /* Acquire: the entries are read after it. */
+    uint32_t published = __atomic_load_n(&queue->others->published, __ATOMIC_ACQUIRE);
+    uint32_t ready = published - queue->taken;
+
+    if (ready > queue->mask + 1)
+        return -EPROTO;
+    queue->seen = published;
+    return (int)ready;
+}
 
 /* The next entry where it lies, of the other side's `size`: it may change at any moment, so each
  * field is read once. 1: there was one; 0: there is none; -EPROTO. */
@@ -109,6 +120,19 @@ static inline int queue_take(struct queue *queue, void *entry, size_t size)
     if (taken > 0)
         __builtin_memcpy(entry, (const void *)next, size);
     return taken;
+}
+
+/* Whether there is nothing to take now. */
+static inline bool queue_is_dry(const struct queue *queue)
+{
+    return __atomic_load_n(&queue->others->published, __ATOMIC_RELAXED) == queue->taken;
+}
+
+/* Whether the other side is on a processor of its own and looks all the time, so that an answer may
+ * be had without sleeping. It is only its word: who waits has to give up some time. */
+static inline bool queue_other_is_apart(const struct queue *queue)
+{
+    return __atomic_load_n(&queue->others->apart, __ATOMIC_RELAXED) != 0;
 }
 
 /* Copy the next entries, at most `limit`; `count` says how many. 0 or -EPROTO. */
@@ -141,6 +165,10 @@ static inline bool queue_other_sleeps(const struct queue *queue)
 /* Say that this side is about to sleep. True: nothing has come, so it may. False: something is
  * there, and this side is awake again. */
 bool queue_sleep(struct queue *queue);
-void queue_awake(struct queue *queue);
+
+static inline void queue_awake(struct queue *queue)
+{
+    __atomic_store_n(&queue->own->asleep, 0, __ATOMIC_RELAXED);
+}
 
 #endif

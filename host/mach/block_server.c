@@ -20,6 +20,7 @@
 #include <host/mach/memory.h>
 #include <host/mach/orphan.h>
 #include <host/mach/port.h>
+#include <host/mach/processor.h>
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
@@ -69,6 +70,7 @@ struct link {
 
 static struct link *links;
 static struct offer *offers;
+static bool apart; /* this task has a processor of its own, and never sleeps while it has clients */
 
 #define SUBMISSIONS_SIZE                                                                           \
     ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
@@ -214,6 +216,48 @@ static void looked_again(void *context)
     (void)context; /* the turn's end does */
 }
 
+/* Wait for a submission or a completion, on a processor of our own; how many looks are left of so
+ * many, 0: nothing has come. Not inlined: as block_spin. */
+unsigned block_server_spin(unsigned looks);
+
+__attribute__((noinline)) unsigned block_server_spin(unsigned looks)
+{
+    for (; looks > 0; looks--) {
+        for (const struct link *link = links; link; link = link->next) {
+            if (!queue_is_dry(&link->queue))
+                return looks;
+        }
+        if (block_is_ready())
+            return looks;
+        __builtin_ia32_pause();
+    }
+    return 0;
+}
+
+/* Carry what there is in both directions. As block_turn. */
+static uint64_t carry(void)
+{
+    for (struct link *link = links, *next; link; link = next) {
+        next = link->next;
+        queue_awake(&link->queue);
+        link_take(link);
+    }
+    return block_turn();
+}
+
+/* On a processor of our own we do not sleep, and look for messages only now and then. */
+static bool turn_apart(void)
+{
+    enum { ROUNDS = 256, LOOKS = 50000 };
+    unsigned looks = LOOKS;
+
+    for (unsigned i = 0; i < ROUNDS && looks > 0; i++) {
+        carry();
+        looks = block_server_spin(looks);
+    }
+    return true;
+}
+
 /* After each turn of the loop: carry what there is in both directions, and sleep when all clients'
  * queues are dry. */
 static bool turn(void *context)
@@ -223,14 +267,11 @@ static bool turn(void *context)
     bool more = false;
 
     (void)context;
+    if (apart && links)
+        return turn_apart();
     if (again == 0)
         swtch(); /* polling must not keep the clients from what they were woken for */
-    for (struct link *link = links, *next; link; link = next) {
-        next = link->next;
-        queue_awake(&link->queue);
-        link_take(link);
-    }
-    again = block_turn();
+    again = carry();
     if (again == 0)
         return true;
     if (again != BLOCK_TURN_NEVER && !later.running)
@@ -261,6 +302,8 @@ static int offer_publish(struct device *device, const struct block_server *serve
     offer->device = device;
     offer->server = server;
     offer->block = *result;
+    apart = device && device_setting(device, "apart", 0) != 0 && host_is_apart();
+    offer->block->apart = apart;
     snprintf(offer->suffix, sizeof(offer->suffix), "%s", suffix);
     offer->whole = (struct class){.offer = offer};
     if (!hooked)
@@ -488,6 +531,7 @@ kern_return_t serve_block_link_queue(mach_port_t port, mach_port_t lease, unsign
         return outboard_error_make(error);
     port_release(lease);
     queue_init(&link->queue, link->completions.address, link->submissions, BLOCK_SLOTS);
+    link->queue.own->apart = apart;
     link->epoch = epoch;
     link->next = links;
     links = link;

@@ -118,19 +118,26 @@ void loop_send(const mach_msg_header_t *message)
         mach_msg_destroy(&now);
 }
 
+/* Whether the alarm rings before that: until then the clock need not be looked at. */
+static bool is_watched(uint64_t due)
+{
+    return alarm_due != 0 && alarm_due <= due;
+}
+
 void loop_once(uint64_t deadline)
 {
     union port_message request, reply; /* not static: a routine may serve others while it waits */
     mach_msg_option_t option = MACH_RCV_MSG;
     mach_msg_timeout_t timeout = 0;
 
-    uint64_t now = timers || deadline != UINT64_MAX ? clock_now() : 0;
+    bool watched = deadline == UINT64_MAX && (!timers || is_watched(timers->due));
+    uint64_t now = watched ? 0 : clock_now();
 
-    if (timer_expire(now)) {
+    if (!watched && timer_expire(now)) {
         turn_end();
         return;
     }
-    if (timers && timers->due < deadline)
+    if (!watched && timers && timers->due < deadline)
         deadline = timers->due;
     if (alarm_ask && deadline != UINT64_MAX && deadline > now + FAR_AWAY) {
         if (alarm_due == 0 || alarm_due > deadline)

@@ -11,6 +11,8 @@
 #include <mach/task_special_ports.h>
 #include <mach/vm_wire.h>
 
+#include <interface/io_control_user.h>
+
 #include <kernel/exc_server.h>
 #include <kernel/gnumach_user.h>
 #include <kernel/mach_port_user.h>
@@ -21,6 +23,7 @@
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
+#include <kit/setting.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
 
@@ -249,6 +252,19 @@ static int task_prepare(struct child *child, const struct task_image *image, con
     return error;
 }
 
+/* One that is to poll for ever does so where it is in nobody's way. */
+static void processor_give(const struct child *child, const char *settings)
+{
+    unsigned apart = 0;
+
+    if (!setting_find(settings, "apart", &apart) || apart == 0)
+        return;
+    int error = error_from_kernel(io_control_assign(supervisor_io, child->task.task));
+    if (error != 0)
+        journal_note(LOG_WARNING, "%s: gets no processor of its own: %s", child->name,
+                     strerror(error));
+}
+
 int child_start(struct child *child, const char *argument)
 {
     struct task_image image;
@@ -275,6 +291,8 @@ int child_start(struct child *child, const char *argument)
         error = task_bound(child);
     if (error == 0)
         error = task_wire(child);
+    if (error == 0 && argument)
+        processor_give(child, argument);
     if (error == 0)
         error = task_run(child);
     if (error != 0) {

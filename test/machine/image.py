@@ -18,7 +18,7 @@ def built_files():
             return {entry.name: tar.extractfile(entry).read() for entry in tar.getmembers()}
 
 
-def make(out, replace, leave_out, archive):
+def make(out, replace, leave_out, archive, kernel="up"):
     files = {**built_files(), **replace}
     with tempfile.TemporaryDirectory() as folder:
         arguments = []
@@ -41,6 +41,6 @@ def make(out, replace, leave_out, archive):
                         f'-DARCHIVE="{blob}"', "-o", module,
                         os.path.join(ROOT, "boot", "archive.S")], check=True)
         subprocess.run([os.path.join(ROOT, "boot", "make-image"),
-                        os.path.join(BUILD, "sysroot/boot/gnumach-1.8-amd64-up.gz"),
+                        os.path.join(BUILD, f"sysroot/boot/gnumach-1.8-amd64-{kernel}.gz"),
                         os.path.join(BUILD, "boot", "root"), module, out], check=True)
     return out
