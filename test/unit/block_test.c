@@ -15,6 +15,7 @@ enum { BLOCK = 512, BLOCKS = 1000, BUFFER = 64 * 1024, ADDRESS = 0x10000000, ROO
 static struct {
     struct block_request *started[64];
     unsigned count, kicks, room;
+    bool done; /* has completed what it was given */
 } driver;
 
 static struct {
@@ -359,6 +360,41 @@ static void impossible_devices_are_refused(void **state)
     assert_int_equal(block_device_create(&limits, &ops, NULL, &none), EINVAL);
 }
 
+static void driver_poll(void *context)
+{
+    (void)context;
+    driver_finish_all(BLOCK_STATUS_OK);
+}
+
+static bool driver_is_ready(void *context)
+{
+    (void)context;
+    return driver.done;
+}
+
+/* What has a processor of its own polls even one request, and leaves waiting to its caller. */
+static void a_device_apart_is_polled(void **state)
+{
+    static const struct block_device_ops polled = {
+        .start = driver_start, .kick = driver_kick, .poll = driver_poll, .ready = driver_is_ready};
+
+    (void)state;
+    device->ops = &polled;
+    device->apart = true;
+    assert_int_equal(submit(0, request(1, 0, 1)), 0);
+    assert_int_equal(block_turn(), 0);
+    assert_true(driver.started[0]->silent);
+    assert_false(block_is_ready());
+    assert_int_equal(block_turn(), 0);
+    driver.done = true;
+    assert_true(block_is_ready());
+    assert_true(block_turn() == BLOCK_TURN_NEVER);
+    assert_int_equal(client[0].count, 1);
+    assert_false(block_is_ready()); /* nothing is in flight */
+    device->ops = &ops;
+    device->apart = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bounded_session_sees_its_part, setup, teardown),
         cmocka_unit_test_setup_teardown(a_read_only_part_is_not_written, setup, teardown),
         cmocka_unit_test_setup_teardown(bounds_nest, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_device_apart_is_polled, setup, teardown),
         cmocka_unit_test(impossible_devices_are_refused),
     };
     int failed = cmocka_run_group_tests_name("block class", tests, NULL, NULL);
