@@ -118,19 +118,15 @@ void loop_send(const mach_msg_header_t *message)
         mach_msg_destroy(&now);
 }
 
-/* Whether the alarm rings before that: until then the clock need not be looked at. */
-static bool is_watched(uint64_t due)
-{
-    return alarm_due != 0 && alarm_due <= due;
-}
-
 void loop_once(uint64_t deadline)
 {
     union port_message request, reply; /* not static: a routine may serve others while it waits */
     mach_msg_option_t option = MACH_RCV_MSG;
     mach_msg_timeout_t timeout = 0;
 
-    bool watched = deadline == UINT64_MAX && (!timers || is_watched(timers->due));
+    /* Until the alarm rings the clock need not be looked at. */
+    bool set = alarm_due != 0 && timers && alarm_due <= timers->due;
+    bool watched = deadline == UINT64_MAX && (!timers || set);
     uint64_t now = watched ? 0 : clock_now();
 
     if (!watched && timer_expire(now)) {

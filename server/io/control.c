@@ -59,15 +59,6 @@ kern_return_t serve_io_control_faults(mach_port_t control, mach_port_t faults)
     return 0;
 }
 
-kern_return_t serve_io_control_assign(mach_port_t control, mach_port_t task)
-{
-    int error = control_is(control) ? io_processors_assign(task) : EOPNOTSUPP;
-
-    if (error == 0)
-        port_release(task);
-    return outboard_error_make(error);
-}
-
 kern_return_t serve_io_control_power(mach_port_t control, int action)
 {
     if (control_is(control))

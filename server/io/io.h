@@ -186,7 +186,4 @@ int io_acpi_table_at(uint64_t address, void **table, size_t *size);
 /* Power the machine off, or reboot it. Returns only if that fails. */
 void io_power(bool off);
 
-/* Let a task run on the processors that other tasks do not run on. ENODEV: there are none. */
-int io_processors_assign(mach_port_t task);
-
 #endif

@@ -40,6 +40,7 @@
 #include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <kit/log.h>
+#include <server/root/processors.h>
 
 /* Rights are inserted in a new task under names far above those that the kernel hands out there. */
 enum { NAME_FIRST = 0x4000 };
@@ -48,11 +49,11 @@ enum { NAME_FIRST = 0x4000 };
 enum { REBOOT_RESET = 0, REBOOT_HALT = 0x08 };
 
 struct grant {
-    mach_port_t right;
+    mach_port_t right; /* null: argv has 0 for it */
     mach_msg_type_name_t type;
 };
 
-enum { GRANTS_MAX = 5 };
+enum { GRANTS_MAX = 6 };
 
 /* With a Hurd on top, the right to wire memory: it may page to a disk of ours. */
 static mach_port_t wiring_host;
@@ -73,16 +74,18 @@ static int start(const struct archive *archive, const char *program, const struc
         return error;
     }
     for (unsigned i = 0; i < count; i++) {
-        snprintf(text[i], sizeof(text[i]), "%u", NAME_FIRST + i);
+        snprintf(text[i], sizeof(text[i]), "%u", grants[i].right ? NAME_FIRST + i : 0);
         argv[1 + i] = text[i];
     }
     argv[1 + count] = words;
     error = task_load(program, &image, argv, MACH_PORT_NULL, &task);
     if (error != 0)
         return error;
-    for (unsigned i = 0; i < count && error == 0; i++)
-        error = error_from_kernel(
-            mach_port_insert_right(task.task, NAME_FIRST + i, grants[i].right, grants[i].type));
+    for (unsigned i = 0; i < count && error == 0; i++) {
+        if (grants[i].right != MACH_PORT_NULL)
+            error = error_from_kernel(
+                mach_port_insert_right(task.task, NAME_FIRST + i, grants[i].right, grants[i].type));
+    }
     if (error == 0 && wiring_host != MACH_PORT_NULL)
         error = error_from_kernel(
             vm_wire_all(wiring_host, task.task, VM_WIRE_CURRENT | VM_WIRE_FUTURE));
@@ -224,14 +227,15 @@ static int servers_start(const struct options *options, const struct archive *ar
 {
     struct grant grants[] = {{control, MACH_MSG_TYPE_COPY_SEND},
                              {options->archive_task, MACH_MSG_TYPE_COPY_SEND},
+                             {root_processors_others(host), MACH_MSG_TYPE_MOVE_SEND},
                              {options->next_task, MACH_MSG_TYPE_COPY_SEND},
                              {options->host, MACH_MSG_TYPE_COPY_SEND},
                              {options->device_master, MACH_MSG_TYPE_COPY_SEND}};
 
     /* With a Hurd on top the supervisor has a server for it, which needs the privileges. */
     return options->next_task == MACH_PORT_NULL
-               ? start(archive, "supervisor", grants, 2, NULL, supervisor_died)
-               : start(archive, "supervisor", grants, 5, options->hurd, supervisor_died);
+               ? start(archive, "supervisor", grants, 3, NULL, supervisor_died)
+               : start(archive, "supervisor", grants, 6, options->hurd, supervisor_died);
 }
 
 int main(int argc, char **argv)

@@ -11,10 +11,9 @@
 #include <mach/task_special_ports.h>
 #include <mach/vm_wire.h>
 
-#include <interface/io_control_user.h>
-
 #include <kernel/exc_server.h>
 #include <kernel/gnumach_user.h>
+#include <kernel/mach_host_user.h>
 #include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
 
@@ -259,7 +258,9 @@ static void processor_give(const struct child *child, const char *settings)
 
     if (!setting_find(settings, "apart", &apart) || apart == 0)
         return;
-    int error = error_from_kernel(io_control_assign(supervisor_io, child->task.task));
+    int error = supervisor_processors == MACH_PORT_NULL
+                    ? ENODEV
+                    : error_from_kernel(task_assign(child->task.task, supervisor_processors, TRUE));
     if (error != 0)
         journal_note(LOG_WARNING, "%s: gets no processor of its own: %s", child->name,
                      strerror(error));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The supervisor starts: the log, the bus servers, the drivers, a shell; then it watches.
- * argv: io's control port, the archive module's task; with a Hurd on top also its first task, the
- * privileged host port, the kernel's device master port, and words for server/hurd.
+ * argv: io's control port, the archive module's task, the other processors; with a Hurd on top also
+ * its first task, the privileged host port, the kernel's device master port, and words for
+ * server/hurd.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 #include <server/supervisor/supervisor.h>
 
 struct archive supervisor_archive;
-mach_port_t supervisor_io;
+mach_port_t supervisor_io, supervisor_processors;
 struct policy supervisor_policy;
 
 #define SHELL_QUOTA     (UINT64_C(32) << 20)
@@ -160,10 +161,11 @@ int main(int argc, char **argv)
 {
     mach_port_t console;
 
-    if (argc != 3 && argc != 7)
+    if (argc != 4 && argc != 8)
         return EXIT_FAILURE;
     supervisor_io = (mach_port_t)strtoul(argv[1], NULL, 10);
     mach_port_t archive_module = (mach_port_t)strtoul(argv[2], NULL, 10);
+    supervisor_processors = (mach_port_t)strtoul(argv[3], NULL, 10);
 
     if (io_control_kernel_device(supervisor_io, "console", &console) == KERN_SUCCESS)
         journal_start(console);
@@ -173,8 +175,8 @@ int main(int argc, char **argv)
         io_control_power(supervisor_io, 0);
         return EXIT_FAILURE;
     }
-    if (argc == 7)
-        memory_keep((mach_port_t)strtoul(argv[4], NULL, 10), strstr(argv[6], "paging=") != NULL);
+    if (argc == 8)
+        memory_keep((mach_port_t)strtoul(argv[5], NULL, 10), strstr(argv[7], "paging=") != NULL);
     policy_read();
     faults_start();
     bus_start();
@@ -189,10 +191,10 @@ int main(int argc, char **argv)
     integrity_report_missing();
     netmux_report_missing();
     watch_start();
-    shell_start(argc == 7);
-    if (argc == 7)
-        hurd_start((mach_port_t)strtoul(argv[3], NULL, 10), (mach_port_t)strtoul(argv[4], NULL, 10),
-                   (mach_port_t)strtoul(argv[5], NULL, 10), argv[6]);
+    shell_start(argc == 8);
+    if (argc == 8)
+        hurd_start((mach_port_t)strtoul(argv[4], NULL, 10), (mach_port_t)strtoul(argv[5], NULL, 10),
+                   (mach_port_t)strtoul(argv[6], NULL, 10), argv[7]);
     loop_run();
     return EXIT_SUCCESS;
 }

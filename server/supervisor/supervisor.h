@@ -18,6 +18,8 @@
 
 extern struct archive supervisor_archive;
 extern mach_port_t supervisor_io; /* interface/io_control.defs */
+extern mach_port_t
+    supervisor_processors; /* on which no task runs but those we assign; null: there are none */
 extern struct policy supervisor_policy;
 
 /* Every child may allocate memory that devices reach, up to a quota. */
@@ -50,7 +52,8 @@ int drivers_restart(const char *name);
 void drivers_report(struct text *text);
 void drivers_counts(struct text *text);
 
-/* There is a function that may be new: start the driver for it, if there is one, unless it has it. */
+/* There is a function that may be new: start the driver for it, if there is one, unless it has it.
+ */
 void drivers_meet(const struct pci_function_info *function);
 
 /* Functions as the PCI server lists them, in pages; free with memory_pages_free. */
@@ -109,8 +112,8 @@ void mount_stop_all(void);
 /* hurd.c: the server for a Hurd on top, which starts its first task; takes the rights. */
 void hurd_start(mach_port_t next, mach_port_t host, mach_port_t kernel_master, const char *words);
 
-/* operator.c: what waits for others and serves everybody meanwhile, one at a time, so that none finds
- * its records changed under it. False: another one is under way. */
+/* operator.c: what waits for others and serves everybody meanwhile, one at a time, so that none
+ * finds its records changed under it. False: another one is under way. */
 bool operation_begin(void);
 void operation_end(void);
 
