@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a task's first thread runs before the program (reserve.c): one message, and on to the entry.
- * Copied into the task.
+ * What a spare task's thread runs (reserve.c): it sends one message, and lets others run until it is
+ * stopped. Copied into the task; the message follows.
  */
 #define MACH_MSG_TRAP -25
+#define SWTCH_TRAP    -60
 #define MACH_SEND_MSG 1
 #define MESSAGE_SIZE  64
 
@@ -12,7 +13,7 @@
     .globl reserve_code, reserve_code_end
     .balign 8
 reserve_code:
-    leaq message(%rip), %rdi
+    leaq reserve_code_end(%rip), %rdi
     movl $MACH_SEND_MSG, %esi
     movl $MESSAGE_SIZE, %edx
     xorl %r10d, %r10d /* receive nothing, from nowhere */
@@ -20,10 +21,9 @@ reserve_code:
     xorl %r9d, %r9d
     movq $MACH_MSG_TRAP, %rax /* the seventh argument, of no use here, is read from the stack */
     syscall
-    jmp *entry(%rip)
+1:  movq $SWTCH_TRAP, %rax
+    syscall
+    jmp 1b
 
     .balign 8
-reserve_code_end: /* struct reserve_data follows */
-entry:
-    .quad 0
-message:
+reserve_code_end:

@@ -156,7 +156,7 @@ static int thread_load(mach_port_t task, uint64_t entry, uint64_t stack, mach_po
 {
     struct i386_thread_state state = {0};
     mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
-    kern_return_t code = thread_create(task, thread);
+    kern_return_t code = *thread == MACH_PORT_NULL ? thread_create(task, thread) : KERN_SUCCESS;
 
     if (code == KERN_SUCCESS)
         code = thread_get_state(*thread, i386_THREAD_STATE, (thread_state_t)&state, &count);
@@ -181,9 +181,11 @@ int task_load(const char *name, const struct task_image *image, const char *cons
         return ENOEXEC;
     }
 
-    struct task task = {MACH_PORT_NULL, MACH_PORT_NULL};
+    struct task task = *result;
     uint64_t stack = 0;
-    int error = error_from_kernel(task_create(mach_task_self(), FALSE, &task.task));
+    int error = task.task == MACH_PORT_NULL
+                    ? error_from_kernel(task_create(mach_task_self(), FALSE, &task.task))
+                    : 0;
     if (error != 0)
         return error;
     task_set_name(task.task, name);
@@ -196,12 +198,10 @@ int task_load(const char *name, const struct task_image *image, const char *cons
         error = stack_load(task.task, argv, &stack);
     if (error == 0)
         error = thread_load(task.task, header.e_entry, stack, &task.thread);
-    if (error != 0) {
+    if (error != 0)
         task_kill(&task);
-        return error;
-    }
     *result = task;
-    return 0;
+    return error;
 }
 
 int task_begin(const struct task *task)

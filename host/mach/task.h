@@ -9,7 +9,8 @@
 
 #include <mach/port.h>
 
-/* Create a task from a static ELF64 executable in memory and leave it stopped. The image is checked
+/* Make a task from a static ELF64 executable in memory and leave it stopped: a new one if `task` is
+ * empty, or the spare that it is. The image is checked
  * before anything is created. `argv` ends with null. 0 or an errno value: ENOEXEC with a line in
  * the log that says what is wrong with the image. */
 struct task_image {
@@ -23,9 +24,13 @@ int task_load(const char *name, const struct task_image *image, const char *cons
               mach_port_t bootstrap, struct task *task);
 int task_begin(const struct task *task);
 
-/* The same, and its thread may use memory that the kernel keeps back for paging. `host` is the
- * privileged host port, which the task's program does not get to see. */
-int task_begin_with_reserve(const struct task *task, mach_port_t host);
 void task_kill(struct task *task);
+
+/* A task without a program, whose memory is wired and whose thread may use what the kernel keeps
+ * back for paging: once the kernel's answer (mig_reply_header_t) has come to `answer`, a receive
+ * right, hold it, and it is ready. `host` is the privileged host port, which no program gets to
+ * see. 0 or an errno value. */
+int task_spare_create(mach_port_t host, mach_port_t answer, struct task *task);
+int task_spare_hold(const struct task *task);
 
 #endif

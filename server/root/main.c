@@ -64,7 +64,7 @@ static int start(const struct archive *archive, const char *program, const struc
                  unsigned count, const char *words, void (*died)(void *context, mach_port_t name))
 {
     struct task_image image;
-    struct task task;
+    struct task task = {MACH_PORT_NULL, MACH_PORT_NULL};
     char text[GRANTS_MAX][16];
     const char *argv[1 + GRANTS_MAX + 2] = {program};
     int error = archive_find(archive, program, &image.data, &image.size);

@@ -24,6 +24,7 @@
 #include <kit/clock.h>
 #include <kit/setting.h>
 #include <server/supervisor/journal.h>
+#include <server/supervisor/spares.h>
 #include <server/supervisor/supervisor.h>
 
 static const struct port_type exception_type = {.name = "exception", .serve = exc_server};
@@ -206,25 +207,6 @@ static int task_bound(const struct child *child)
         vm_set_size_limit(mach_host_self(), child->task.task, DRIVER_ADDRESSES, DRIVER_ADDRESSES));
 }
 
-static bool is_paged_to;
-
-void child_paging_start(void)
-{
-    is_paged_to = true;
-}
-
-bool child_is_paged_to(void)
-{
-    return is_paged_to;
-}
-
-static int task_run(const struct child *child)
-{
-    return is_paged_to && child->paging_needs_it
-               ? task_begin_with_reserve(&child->task, wiring_host)
-               : task_begin(&child->task);
-}
-
 static int task_prepare(struct child *child, const struct task_image *image, const char *argument)
 {
     const char *argv[] = {child->program, child->name, argument, NULL};
@@ -238,6 +220,8 @@ static int task_prepare(struct child *child, const struct task_image *image, con
     mach_port_set_qlimit(mach_task_self(), child->bootstrap, MACH_PORT_QLIMIT_MAX);
 
     mach_port_t bootstrap = port_make_send(child->bootstrap);
+    if (child->paging_needs_it && !spares_take(&child->task))
+        journal_note(LOG_WARNING, "%s: may have to wait when memory is short", child->name);
     error = task_load(child->name, image, argv, bootstrap, &child->task);
     port_release(bootstrap);
     if (error != 0)
@@ -295,7 +279,7 @@ int child_start(struct child *child, const char *argument)
     if (error == 0 && argument)
         processor_give(child, argument);
     if (error == 0)
-        error = task_run(child);
+        error = task_begin(&child->task);
     if (error != 0) {
         if (error != ENOEXEC) /* the loader has said what is wrong with the program */
             journal_note(LOG_ERROR, "%s: cannot be started: %s", child->name, strerror(error));

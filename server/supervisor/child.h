@@ -93,11 +93,6 @@ struct child {
 /* From now on the memory of each task that is started is wired. The right is ours. */
 void child_wire_all(mach_port_t host);
 
-/* There are disks that are paged to: who is needed for that may use memory that the kernel keeps
- * back. After child_wire_all. */
-void child_paging_start(void);
-bool child_is_paged_to(void);
-
 /* Who wants to know when a child is no longer there; it may have it restarted. */
 typedef void (*child_ended)(struct child *child);
 void child_on_end(child_ended ended);

@@ -9,6 +9,7 @@
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <server/supervisor/journal.h>
+#include <server/supervisor/spares.h>
 #include <server/supervisor/supervisor.h>
 
 enum { WAIT_SECONDS = 30 };
@@ -23,7 +24,7 @@ static int grants_make(struct child *child, mach_port_t next, mach_port_t host,
         error = child_grant(child, "supervisor", operator_right);
     if (error == 0)
         error = child_grant_device(child, "device-master", "device");
-    if (error == 0 && child_is_paged_to())
+    if (error == 0 && spares_are_kept())
         error = child_grant_device(child, "paging-master", "paging");
     if (error == 0)
         error = child_grant_device(child, "pci_bus", "pci");

@@ -19,6 +19,7 @@
 #include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <server/supervisor/journal.h>
+#include <server/supervisor/spares.h>
 #include <server/supervisor/supervisor.h>
 
 struct archive supervisor_archive;
@@ -154,7 +155,7 @@ static void memory_keep(mach_port_t host, bool paging)
     if (error != 0)
         journal_note(LOG_WARNING, "paging may come to a stop when memory is short: %s",
                      strerror(error));
-    child_paging_start();
+    spares_start(host);
 }
 
 int main(int argc, char **argv)
@@ -183,7 +184,7 @@ int main(int argc, char **argv)
     device_start("device", false);
     /* Who serves others touches their memory and may have to wait for the pager: it has one of its
      * own. */
-    if (child_is_paged_to())
+    if (spares_are_kept())
         device_start("paging", true);
     netdevice_start();
     drivers_start();

@@ -20,8 +20,8 @@ class Paging(MachineTest):
         subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nsize=64MiB\nsize=16MiB\n", text=True,
                        check=True, env=SBIN)
         driver = {"nvme": "nvme0", "virtio": "virtio-blk0", "ahci": "ahci0"}[kind]
-        commands = (f"sleep 1500; kill {driver} {kills} 4000; " if kills else "") + "sleep 100000"
-        ran = self.run_machine(commands, "--timeout", "120", "--memory", "128", "--hurd", self.path("hurd"),
+        commands = (f"sleep 1500; kill {driver} {kills} 6000; " if kills else "") + "sleep 100000"
+        ran = self.run_machine(commands, "--timeout", "140", "--memory", "128", "--hurd", self.path("hurd"),
                                "--disk", f"{kind}:{disk}", "--root", "wd0s1", f"--root-arg=--name=wd0={alias}", "--root-arg=--paging=wd0s1",
                                "--root-arg=--host=real", "--hurd-arg=--other=wd0s2", *arguments)
         self.assert_says(ran, "^paging: saved on another device", "log")
@@ -31,6 +31,9 @@ class Paging(MachineTest):
         self.assertEqual(ran.status, 1, str(ran))  # it went down by itself, the shell had more to do
         restarts = re.findall(rf"{driver}: running again, .* \((\d+) restarts\)", ran.log)
         self.assertEqual(bool(restarts), bool(kills), str(ran))
+
+    def test_on_nvme_under_kills(self):
+        self.page("nvme", "nvme0n1", kills=1000)
 
     def test_on_ahci(self):
         self.page("ahci", "ahci0p0")
