@@ -87,3 +87,12 @@ class Serial(MachineTest):
         self.assertNotIn("3f8-", ran.output)
         self.assert_says(ran, "the device at ports 3f8-3ff is not ours to drive", "log")
         self.assert_says(ran, "the device at ports 2f8-2ff is not ours to drive", "log")
+
+    def test_sending_while_the_driver_dies(self):
+        ran, got = self.run_ports("kill uart0 4 300 3; serial-send uart0 2000")
+        self.assert_status(ran)
+        died, doubtful = map(int, re.search(r"(\d+) drivers died, (\d+) lines are in doubt", ran.output).groups())
+        whole = re.findall(rb"line (\d{6}) abcdefghijklmnopqr\n", got["uart0"])
+        self.assertEqual(whole, sorted(set(whole)), str(ran))
+        missing = 2000 - len(whole)
+        self.assertTrue(0 < died and missing <= doubtful <= died, f"{missing} lines are missing\n{ran}")
