@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <interface/bus.h>
 #include <interface/io_bus_user.h>
 #include <interface/io_device_user.h>
 #include <interface/isa_bus_server.h>
 #include <interface/task_control_server.h>
-#include <interface/bus.h>
 #include <interface/types.h>
 #include <kernel/mach_i386_user.h>
 #include <kernel/mach_port_user.h>

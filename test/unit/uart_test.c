@@ -72,7 +72,7 @@ static int set(uint32_t speed, uint8_t data_bits, uint8_t stop_bits, uint8_t par
 
 static struct serial_status status(void)
 {
-    struct serial_status result;
+    struct serial_status result = {0};
     size_t size;
 
     assert_int_equal(control(SERIAL_CODE_STATUS, &result, 0, &size), 0);
