@@ -18,7 +18,7 @@ KINDS = ("bit", "branch", "store", "bound", "count", "pointer", "register", "loo
 
 
 class Program:
-    def __init__(self, path):
+    def __init__(self, path, hot=HOT):
         text = subprocess.run(["objdump", "-dw", path], check=True, capture_output=True, text=True).stdout
         self.instructions, function = [], ""  # (address, bytes, mnemonic, operands)
         for line in text.splitlines():
@@ -26,7 +26,7 @@ class Program:
             code = re.match(r"^ *([0-9a-f]+):\t((?:[0-9a-f]{2} )+) *\t(\S+) *(.*)$", line)
             if name:
                 function = name[1]
-            elif code and HOT.match(function):
+            elif code and hot.match(function):
                 self.instructions.append((int(code[1], 16), bytes.fromhex(code[2]), code[3], code[4]))
         symbols = subprocess.run(["nm", "-S", path], check=True, capture_output=True, text=True).stdout
         self.sleep = int(re.search(r"^([0-9a-f]+) [0-9a-f]+ T clock_sleep$", symbols, re.M)[1], 16)
