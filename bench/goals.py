@@ -43,6 +43,8 @@ GOALS = (
          {**READ, "depth": 1, "completion": "interrupt"}, {**LINUX, "depth": 1}),
     Goal("nvme, depth 1, polled: of Linux's io_uring", 0.1,
          {**READ, "depth": 1, "completion": "polled"}, {**LINUX, "depth": 1}),
+    Goal("nvme, depth 1, polled, a processor each: of Linux's io_uring", 0.1,
+         {**READ, "depth": 1, "completion": "polled-apart"}, {**LINUX, "depth": 1}),
     Goal("nvme, depth 32, VT-d: of the same without", 1.05, READ, {**READ, "iommu": "none"}),
     *(Goal(f"nvme, depth 32, {clients} clients: of one", 1.1, {**READ, "clients": clients}, READ)
       for clients in (2, 4, 8)),

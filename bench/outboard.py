@@ -38,6 +38,7 @@ NVME_SETS = (("randread", 4096, 4000, (1, 2, 4, 8, 16, 32, 64, 128, 256), ("hybr
         ("randwrite", 4096, 4000, (1, 4, 32, 128), ("hybrid",), (1,)),
         ("seqread", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)),
         ("seqwrite", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)))
+APART_SETS = (("randread", 4096, 4000, (1, 32), ("polled",), (1,)),)
 SETS = (("randread", 4096, 4000, (1, 4, 32), ("hybrid",), (1,)),
         ("randread", 4096, 4000, (1, 32), ("interrupt",), (1,)),
         ("randwrite", 4096, 4000, (1, 4, 32), ("hybrid",), (1,)))
@@ -192,19 +193,24 @@ def floor(folder, library, disk):
     return found
 
 
-def measure(folder, library, disk, driver, iommu, sets):
-    """One boot: a bench for each configuration, and device_read one at a time."""
+def measure(folder, library, disk, driver, iommu, sets, image=None):
+    """One boot: a bench for each configuration, and device_read one at a time. In `image`, if there is one, the driver
+    has a processor of its own, and only the bench is run."""
     counts, about = os.path.join(folder, "counts"), DRIVERS[driver]
     chosen = configurations(sets)
     command = "; ".join(f"bench {about.device} {pattern} {operations} {depth} {size} {mode} {clients}"
                         for pattern, size, operations, depth, mode, clients in chosen)
-    command += f"; device-bench {about.device} {RPC[2]} {RPC[1]}"
+    if not image:
+        command += f"; device-bench {about.device} {RPC[2]} {RPC[1]}"
     out, _ = boot(folder, plugin_arguments(library, counts, "shell", driver, events(driver)), iommu,
-                  f"{about.kind}:{disk}", command)
+                  f"{about.kind}:{disk}", command, image, 2 if image else 1)
     times = [tuple(map(int, match)) for match in
              re.findall(r"operations in (\d+) us, p50 (\d+) us, p99 (\d+) us", out)]
-    chosen.append((*RPC, 1, "hybrid", 1))
-    times.append((int(re.findall(r"operations in (\d+) us$", out, re.M)[-1]), 0, 0))
+    if image:
+        chosen = [(*rest, f"{mode}-apart", clients) for *rest, mode, clients in chosen]
+    else:
+        chosen.append((*RPC, 1, "hybrid", 1))
+        times.append((int(re.findall(r"operations in (\d+) us$", out, re.M)[-1]), 0, 0))
     found = []
     for configuration, interval, time in zip(chosen, counts_read(counts), times, strict=True):
         found.append(result_make(driver, configuration, iommu, interval, time))
@@ -234,4 +240,7 @@ def results(folder, library, disk, driver):
     found = []
     for iommu in ("vtd", "none") if driver == "nvme" else ("vtd",):
         found += measure(folder, library, disk, driver, iommu, NVME_SETS if driver == "nvme" else SETS)
+    if driver == "nvme":
+        image = image_apart(folder, driver, f"{DRIVERS[driver].kind}:{disk}")
+        found += measure(folder, library, disk, driver, "vtd", APART_SETS, image)
     return found
