@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include <interface/bus.h>
 #include <interface/pci_bus_server.h>
 #include <interface/pci_function_server.h>
 #include <interface/task_control_server.h>
-#include <interface/bus.h>
 #include <interface/types.h>
 #include <kernel/mach_port_user.h>
 

@@ -52,8 +52,7 @@ int drivers_restart(const char *name);
 void drivers_report(struct text *text);
 void drivers_counts(struct text *text);
 
-/* There is a function that may be new: start the driver for it, if there is one, unless it has it.
- */
+/* A function that may be new: start its driver, if there is one and it does not run. */
 void drivers_meet(const struct pci_function_info *function);
 
 /* Functions as the PCI server lists them, in pages; free with memory_pages_free. */

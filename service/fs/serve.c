@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <interface/fs.h>
 #include <interface/fs_server.h>
 #include <interface/task_control_server.h>
-#include <interface/fs.h>
 #include <interface/types.h>
 
 #include <host/mach/memory.h>
