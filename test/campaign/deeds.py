@@ -4,7 +4,7 @@ import re
 import subprocess
 
 KINDS = ("repeated", "reordered", "stray", "stale", "cut", "nonsense", "withheld", "flood", "forged",
-         "leak-memory", "leak-pool", "leak-ports", "unacknowledged", "ignored", "unanswered")
+         "leak-memory", "leak-pool", "leak-ports", "unacknowledged", "ignored")
 
 
 class Orders:
@@ -14,5 +14,5 @@ class Orders:
 
     def draw(self, kind, random):
         """(address, bytes) of an order: the deed, and how often."""
-        often = 0 if kind.startswith(("leak", "una")) else random.choice((0, 3, 15, 63))
+        often = 0 if kind.startswith(("leak", "unacknowledged")) else random.choice((0, 3, 15, 63))
         return self.address, bytes([1 + KINDS.index(kind), often])

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 
-from stand import ROOT
+from stand import REAL_WAITS, ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import outboard  # noqa: E402
@@ -20,7 +20,7 @@ def arguments(stand):
     words = [outboard.plugin(stand.folder), f"out={counts}", f"begin={outboard.symbols('supervisor')['kill_next'][0]:#x}",
              f"end={outboard.symbols('shell')['churn_recovered'][0]:#x}"]
     words += [f"{name}={address:#x}" for address, name in outboard.places(stand.driver.rstrip("0"))]
-    return counts, ["--qemu-arg=-icount", "--qemu-arg=shift=0,sleep=on", "--qemu-arg=-plugin", "--qemu-arg=" + ",".join(words)]
+    return counts, [*REAL_WAITS, "--qemu-arg=-plugin", "--qemu-arg=" + ",".join(words)]
 
 
 def show(what, values, unit):

@@ -22,6 +22,10 @@ CHURN = re.compile(r"^churn: (?:(\d+) done, (\d+) failed, (\d+) wrong before, (\
 COUNTS = ("operations", "failed", "wrong before", "wrong", "died", "replayed", "rewritten", "poisoned", "rejected")
 
 
+# Virtual time that does not fly while the machine waits for this one's disk, for what is measured.
+REAL_WAITS = ["--qemu-arg=-icount", "--qemu-arg=shift=0,sleep=on"]
+
+
 class Stand:
     """Its folder is its own: several are at work at the same time."""
 

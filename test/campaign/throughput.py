@@ -2,6 +2,8 @@
 """How much is done while the driver is killed every so often, beside how much without."""
 import re
 
+from stand import REAL_WAITS
+
 PERIODS = (None, 10000, 1000, 100)  # ms of virtual time
 MOST = 1000000  # that the shell's bench does in one go
 
@@ -13,7 +15,8 @@ def measure(stand, operations):
         kill = [f"kill {stand.driver} 100000 {period} 7"] if period else []
         runs = max(1, operations // MOST)
         each = min(operations, MOST)
-        out, _ = stand.boot([*kill, *[f"bench {stand.whole} randread {each} 32"] * runs, "drivers"], 3600)
+        out, _ = stand.boot([*kill, *[f"bench {stand.whole} randread {each} 32"] * runs, "drivers"], 3600, counted=False,
+                            arguments=REAL_WAITS)
         took = re.findall(rf"^{each} operations in (\d+) us", out, re.M)
         killed = re.search(rf"^{stand.driver} +driver +\w+ .* (\d+)  \S+$", out, re.M)
         if len(took) != runs or not killed:

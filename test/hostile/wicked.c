@@ -9,7 +9,6 @@
 
 #include <driver/nvme/io.h>
 #include <host/mach/shared.h>
-#include <interface/block_class_server.h>
 #include <interface/io_device_user.h>
 #include <kernel/mach_port_user.h>
 #include <kit/block_core.h>
@@ -34,7 +33,6 @@ enum deed {
     LEAK_PORTS,
     UNACKNOWLEDGED, /* interrupts are handled and not acknowledged */
     IGNORED,        /* interrupts are acknowledged and not handled */
-    UNANSWERED,     /* who opens a session gets no answer */
 };
 
 enum { LEAK_SIZE = 64 << 10, HANDLERS_MAX = 32 };
@@ -167,22 +165,6 @@ kern_return_t __wrap_io_device_interrupt_acknowledge(mach_port_t device, unsigne
     if (is_due(UNACKNOWLEDGED))
         return KERN_SUCCESS;
     return __real_io_device_interrupt_acknowledge(device, vector, count, claimed);
-}
-
-kern_return_t __real_serve_block_class_open(mach_port_t port, boolean_t write,
-                                            mach_port_t completions, mach_port_t *session,
-                                            record_t info, mach_msg_type_number_t *size);
-kern_return_t __wrap_serve_block_class_open(mach_port_t port, boolean_t write,
-                                            mach_port_t completions, mach_port_t *session,
-                                            record_t info, mach_msg_type_number_t *size);
-
-kern_return_t __wrap_serve_block_class_open(mach_port_t port, boolean_t write,
-                                            mach_port_t completions, mach_port_t *session,
-                                            record_t info, mach_msg_type_number_t *size)
-{
-    if (is_due(UNANSWERED))
-        return MIG_NO_REPLY;
-    return __real_serve_block_class_open(port, write, completions, session, info, size);
 }
 
 static struct handled {
