@@ -171,7 +171,7 @@ static kern_return_t echo(uint64_t frames)
 
 static kern_return_t device_look(const char *name)
 {
-    struct net_status status;
+    struct net_status status = {0};
     int words[2];
     mach_msg_type_number_t count = NET_STATUS_COUNT;
     kern_return_t code =
