@@ -14,7 +14,8 @@ struct card *cards_first(void)
     return cards;
 }
 
-static void frame_received(void *context, enum net_completion_status status, uint32_t length, uint8_t flags)
+static void frame_received(void *context, enum net_completion_status status, uint32_t length,
+                           uint8_t flags)
 {
     struct card_frame *frame = context;
     struct card *card = frame->card;
@@ -35,7 +36,8 @@ static void frame_free(struct card_frame *frame)
     frame->card->free = frame;
 }
 
-static void frame_sent(void *context, enum net_completion_status status, uint32_t length, uint8_t flags)
+static void frame_sent(void *context, enum net_completion_status status, uint32_t length,
+                       uint8_t flags)
 {
     (void)status, (void)length, (void)flags;
     frame_free(context);
