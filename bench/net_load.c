@@ -208,7 +208,7 @@ int main(int argc, char **argv)
     batch_make(&in, NULL, 0);
     if (pattern == 'r')
         out.piece[0].iov_len = BYTES_LEAST; /* the question, however long the answers are */
-    load_run(pattern, 4); /* first touches */
+    load_run(pattern, 4);                   /* first touches */
     uint64_t start = microseconds();
     bench_mark_begin();
     load_run(pattern, frames / depth);

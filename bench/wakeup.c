@@ -41,7 +41,7 @@ mach_port_t __wrap_mig_get_reply_port(void);
 mach_port_t __wrap_mig_get_reply_port(void)
 {
     char here;
-    struct side *side = &sides[&here >= stack && &here < stack + STACK];
+    struct side *side = &sides[(uintptr_t)&here - (uintptr_t)stack < STACK];
 
     if (side->reply == MACH_PORT_NULL)
         side->reply = mach_reply_port();

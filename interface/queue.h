@@ -23,7 +23,7 @@ struct queue_side {
     uint32_t published; /* how many entries this side has made visible since the beginning */
     uint32_t reserved0[15];
     uint32_t
-        asleep; /* 1: this side waits for a wakeup, or is about to; 0: it will look by itself */
+        asleep;     /* 1: this side waits for a wakeup, or is about to; 0: it will look by itself */
     uint32_t apart; /* 1: it looks all the time, on a processor that the other side does not need */
     uint32_t reserved1[14];
 };

@@ -130,7 +130,7 @@ static void kept_send(struct block_client *client)
             continue;
         if (reading) /* what is not read shall not look as if it were there */
             memset(client->doubt + kept->offset, ~client->keep.memory[kept->offset], kept->length);
-        batch[count++] = (struct block_submission){
+        batch[count] = (struct block_submission){
             .operation = reading ? BLOCK_READ : BLOCK_WRITE,
             .slot = (uint16_t)slot,
             .generation = client->replay.generation,
@@ -139,6 +139,7 @@ static void kept_send(struct block_client *client)
             .buffer = reading ? client->doubt_buffer : client->keep.buffer,
             .offset = kept->offset,
         };
+        count++;
     }
     client->counts.rewritten += reading ? 0 : count;
     client->replay.under_way = count;

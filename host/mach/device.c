@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <interface/bus.h>
 #include <interface/io_device_user.h>
 #include <interface/pci_function_user.h>
-#include <interface/bus.h>
 #include <interface/types.h>
 #include <kernel/mach_i386_user.h>
 

@@ -61,7 +61,7 @@ static const struct wire_message wire_message = {
 /* The page, at any address of the new task's. */
 static kern_return_t page_load(mach_port_t task, vm_address_t *address)
 {
-    size_t code_size = (size_t)(reserve_code_end - reserve_code);
+    size_t code_size = (uintptr_t)reserve_code_end - (uintptr_t)reserve_code;
     unsigned char *page = memory_pages_allocate(PAGE);
 
     if (!page)

@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 
+#include <interface/bus.h>
 #include <interface/hurd/acpi_server.h>
 #include <interface/hurd/types.h>
 #include <interface/supervisor_user.h>
-#include <interface/bus.h>
 #include <interface/types.h>
 
 #include <host/mach/memory.h>

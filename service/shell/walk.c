@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <interface/fs_user.h>
 #include <interface/fs.h>
+#include <interface/fs_user.h>
 #include <interface/types.h>
 
 #include <host/mach/error.h>
