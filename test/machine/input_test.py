@@ -64,6 +64,29 @@ class Input(MonitoredTest):
         self.assertEqual(sum(map(int, re.findall(r" y (-?\d+)", ran.output))), 30, str(ran))
         self.assert_says(ran, r"interrupt 1 +line 12, attached, [1-9]\d* taken")
 
+    def test_text(self):
+        """What the same keys type by two layouts, with Shift, AltGr, Caps Lock, Num Lock and a dead key."""
+        us = (("y", "y"), ("shift-2", "@"), ("bracket_left", "["), ("alt_r-q", ""), ("esc", "^["), ("caps_lock", ""),
+              ("z", "Z"))
+        de = (("y", "z"), ("shift-2", '"'), ("bracket_left", "ü"), ("alt_r-q", "@"), ("equal", ""), ("e", "é"),
+              ("caps_lock", ""), ("bracket_left", "Ü"), ("kp_7", ""), ("num_lock", ""), ("kp_7", "7"), ("ret", "\n"))
+        events = [sum(2 * len(name.split("-")) for name, _ in keys) for keys in (us, de)]
+        machine = self.start(f"input; input-watch {KEYBOARD} 60000 {events[0]} -t; "
+                             f"input-watch {KEYBOARD} 60000 {events[1]} -t de; "
+                             f"input-watch {KEYBOARD} 1000 -t xx; input-watch {KEYBOARD} 1 -t de us")
+        for keys in us, de:
+            self.assertTrue(machine.wait_for("watching .*\n"), machine.output)
+            for name, text in keys:
+                machine.tell(f"sendkey {name} 1")
+                self.assertTrue(machine.wait_for(re.escape(text)), machine.output)
+        ran = machine.end()
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "^layouts: us .*\\bde .*\\bfr ")
+        self.assert_says(ran, rf"^y@\[\^\[Z\n{events[0]} events, 0 drivers died")
+        self.assert_says(ran, f'^z"ü@éÜ7\n\n{events[1]} events, 0 drivers died')
+        self.assert_says(ran, "^input-watch: xx: no such layout\nlayouts: us ")
+        self.assert_says(ran, "^usage: input-watch ")
+
     def test_a_key_is_released_when_the_driver_dies(self):
         machine = self.start(f"kill ps20 3 1200 7; input-watch {KEYBOARD} 6000")
         self.assertTrue(machine.wait_for("watching"))
