@@ -96,6 +96,26 @@ class Input(MonitoredTest):
         ran = machine.end()
         self.assert_says(ran, r"\d+ events, [1-3] drivers died")
 
+    def test_shift_is_released_when_the_driver_dies(self):
+        """So what is typed then is in small letters, though nobody has let go of the key."""
+        def send(key, *downs):
+            for down in downs:
+                event = {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": key}}}
+                machine.do("input-send-event", events=[event])
+
+        machine = self.start(f"kill ps20 3 2000 7; input-watch {KEYBOARD} 8000 -t")
+        self.assertTrue(machine.wait_for("watching .*\n"), machine.output)
+        send("shift", True)
+        send("a", True, False)
+        self.assertTrue(machine.wait_for("A"), machine.output)
+        for _ in range(6):  # each waits for a second or so
+            send("b", True, False)
+            if machine.wait_for("b", 0.1):
+                break
+        ran = machine.end()
+        self.assert_status(ran)
+        self.assert_says(ran, r"^AB*b+\n\d+ events, [1-3] drivers died")
+
     def test_leds(self):
         ran = self.run_machine(f"input-leds {KEYBOARD} caps num; input-leds {KEYBOARD}; input-leds {MOUSE} num")
         self.assert_status(ran, 1)

@@ -32,9 +32,9 @@ class Monitored:
         if self.monitor:
             self.monitor.socket.close()
 
-    def wait_for(self, pattern):
-        """Until its output, from where the last wait ended, has that; whether it did."""
-        deadline = time.monotonic() + LIMIT
+    def wait_for(self, pattern, limit=LIMIT):
+        """Until its output, from where the last wait ended, has that; whether it did, within so many seconds."""
+        deadline = time.monotonic() + limit
         start = getattr(self, "seen", 0)
         while time.monotonic() < deadline:
             found = re.search(pattern.encode(), self.output[start:], re.M)
