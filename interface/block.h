@@ -25,6 +25,7 @@ enum block_operation {
 enum block_flags {
     BLOCK_POLLED = 1u << 0,
     BLOCK_INTERRUPT = 1u << 1,
+    BLOCK_SCATTER = 1u << 2, /* a read's or write's data is in several places: see `part` */
 };
 
 /* What became of a request. */
@@ -42,16 +43,52 @@ enum block_status {
 /* A request. The client chooses `slot` and `generation`; they come back in the completion. */
 struct block_submission {
     uint8_t operation; /* enum block_operation */
-    uint8_t flags;     /* enum block_flags, one or none */
+    uint8_t flags;     /* enum block_flags: POLLED, INTERRUPT or neither; and SCATTER or not */
     uint16_t slot;     /* client's: below BLOCK_SLOTS */
     uint32_t generation;
     uint64_t block;  /* first block, in the device's blocks from the session's start; flush: 0 */
     uint32_t count;  /* how many blocks; flush: 0 */
     uint32_t buffer; /* id of an attached buffer; flush, discard, zeroes: 0 */
     uint64_t offset; /* bytes into the buffer, a multiple of 4; as `buffer` */
-    uint64_t reserved[4];
+    /* With BLOCK_SCATTER: where the data goes on, as block_part_make has it; the first part, at
+     * `buffer` and `offset`, has the blocks that these leave over of `count`, at least one. 0:
+     * there are no more. Without the flag they mean nothing, and need not even be written. */
+    uint64_t part[4];
 };
 static_assert(sizeof(struct block_submission) == 64, "a submission is one cache line");
+
+/* Places that a request's data may be in, the first among them. */
+enum { BLOCK_PARTS = 5 };
+
+/* A part in 64 bits: buffer (8 bits, the lowest), blocks (24), offset into the buffer in units of 4
+ * bytes (32). The values must fit: see block_part_fits. */
+enum { BLOCK_PART_BLOCKS_MAX = (1 << 24) - 1 };
+
+static inline int block_part_fits(uint32_t buffer, uint32_t blocks, uint64_t offset)
+{
+    return buffer <= UINT8_MAX && blocks > 0 && blocks <= BLOCK_PART_BLOCKS_MAX &&
+           offset % 4 == 0 && offset / 4 <= UINT32_MAX;
+}
+
+static inline uint64_t block_part_make(uint32_t buffer, uint32_t blocks, uint64_t offset)
+{
+    return buffer | (uint64_t)blocks << 8 | offset / 4 << 32;
+}
+
+static inline uint32_t block_part_buffer(uint64_t part)
+{
+    return part & UINT8_MAX;
+}
+
+static inline uint32_t block_part_blocks(uint64_t part)
+{
+    return part >> 8 & BLOCK_PART_BLOCKS_MAX;
+}
+
+static inline uint64_t block_part_offset(uint64_t part)
+{
+    return (part >> 32) * 4;
+}
 
 struct block_completion {
     uint16_t slot;
@@ -74,6 +111,9 @@ enum block_info_flags {
     BLOCK_INFO_WRITE_ZEROES = 1u << 3,   /* likewise */
     BLOCK_INFO_SEES_DATA = 1u << 4,      /* who serves it looks: buffers' leases are readable */
     BLOCK_INFO_KEPT = 1u << 5, /* it keeps what is written until it is flushed; clients need not */
+    BLOCK_INFO_SCATTER = 1u << 6, /* a request's data may be in several places: BLOCK_SCATTER */
+    BLOCK_INFO_SCATTER_PAGES = 1u << 7, /* of which only the first may begin, and only the last may
+                                         * end, inside a page of the buffer (4096 bytes) */
 };
 
 /* What a session sees of its device. */

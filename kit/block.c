@@ -237,18 +237,27 @@ static inline enum block_status data_check(const struct block_session *session,
 
     if (request->operation == BLOCK_WRITE && !session->write)
         return BLOCK_STATUS_READ_ONLY;
-    if (id >= BLOCK_BUFFERS)
-        return BLOCK_STATUS_INVALID;
-    const struct block_buffer *buffer = &session->buffer[id];
-    if (length > limits->max_transfer || offset % 4 != 0 || offset > buffer->size ||
-        length > buffer->size - offset)
+    if (length > limits->max_transfer ||
+        !block_session_place(session, id, offset, length, &request->address))
         return BLOCK_STATUS_INVALID;
     request->length = length;
-    request->address = buffer->address + offset;
     return BLOCK_STATUS_OK;
 }
 
-/* What keeps a request from being carried out, or OK. Its block becomes one of the device. */
+/* Blocks become those of the device. */
+static inline enum block_status range_check(const struct block_session *session,
+                                            struct block_request *request)
+{
+    if (request->count == 0)
+        return BLOCK_STATUS_INVALID;
+    if (request->block > session->range.count ||
+        request->count > session->range.count - request->block)
+        return BLOCK_STATUS_RANGE;
+    request->block += session->range.first;
+    return BLOCK_STATUS_OK;
+}
+
+/* What keeps a request from being carried out, or OK. */
 static inline enum block_status request_check(const struct block_session *session,
                                               struct block_request *request, uint32_t buffer,
                                               uint64_t offset)
@@ -268,15 +277,35 @@ static inline enum block_status request_check(const struct block_session *sessio
             return BLOCK_STATUS_INVALID;
         status = zeroing_check(session, request, buffer, offset);
     }
-    if (status != BLOCK_STATUS_OK)
-        return status;
-    if (request->count == 0)
-        return BLOCK_STATUS_INVALID;
-    if (request->block > session->range.count ||
-        request->count > session->range.count - request->block)
-        return BLOCK_STATUS_RANGE;
-    request->block += session->range.first;
-    return BLOCK_STATUS_OK;
+    return status == BLOCK_STATUS_OK ? range_check(session, request) : status;
+}
+
+/* It waits for the driver, or is answered at once. */
+static inline void request_take(struct block_session *session, struct block_request *request,
+                                enum block_status status)
+{
+    if (status != BLOCK_STATUS_OK) {
+        completion_add(session, request, status);
+        return;
+    }
+    request->next = NULL;
+    *session->waiting_end = request;
+    session->waiting_end = &request->next;
+    session->queued++;
+    session->device->queued++;
+}
+
+/* The rest of block_session_submit, apart, so that others do not pay for it. */
+static __attribute__((noinline)) int
+scattered_submit(struct block_session *session, struct block_request *request,
+                 const volatile struct block_submission *submission)
+{
+    enum block_status status = block_scatter_check(session, request, submission);
+
+    if (status == BLOCK_STATUS_OK)
+        status = range_check(session, request);
+    request_take(session, request, status);
+    return 0;
 }
 
 int block_session_submit(struct block_session *session,
@@ -294,21 +323,11 @@ int block_session_submit(struct block_session *session,
     request->generation = submission->generation;
     request->block = submission->block;
     request->count = submission->count;
-    uint64_t reserved = 0;
-    for (unsigned i = 0; i < sizeof(submission->reserved) / sizeof(submission->reserved[0]); i++)
-        reserved |= submission->reserved[i];
-    enum block_status status =
-        reserved != 0 ? BLOCK_STATUS_INVALID
-                      : request_check(session, request, submission->buffer, submission->offset);
-    if (status != BLOCK_STATUS_OK) {
-        completion_add(session, request, status);
-        return 0;
-    }
-    request->next = NULL;
-    *session->waiting_end = request;
-    session->waiting_end = &request->next;
-    session->queued++;
-    session->device->queued++;
+    request->segments = NULL;
+    if (request->flags & BLOCK_SCATTER)
+        return scattered_submit(session, request, submission);
+    request_take(session, request,
+                 request_check(session, request, submission->buffer, submission->offset));
     return 0;
 }
 

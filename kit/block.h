@@ -19,16 +19,28 @@ struct device;
 struct block_device;
 struct block_session;
 
+/* A piece of memory as the device sees it: `address` is a multiple of 4, `length` of the block
+ * size.
+ */
+struct block_segment {
+    uint64_t address;
+    uint64_t length;
+};
+
 /* A request that the kit has checked. The driver owns it from `start` until block_request_done. */
 struct block_request {
     enum block_operation operation;
     uint64_t block;   /* first block on the device */
     uint32_t count;   /* blocks; 0 for a flush */
-    uint64_t address; /* device address of the data: contiguous, a multiple of 4 */
+    uint64_t address; /* device address of the data, or its first segment; a multiple of 4 */
     uint64_t length;  /* bytes: count * block size; of a discard or write of zeroes: 0 */
-    unsigned client;  /* a small number that tells this session from the others; 0, 1, 2 ... */
-    bool silent;      /* need raise no interrupt: the kit calls `poll` until it is done */
-    void *driver;     /* the driver's to use while it owns the request */
+    /* Where the data is if it is not contiguous, which only happens to a device with
+     * BLOCK_INFO_SCATTER; else null. Up to BLOCK_PARTS, `length` bytes together. */
+    const struct block_segment *segments;
+    unsigned segment_count;
+    unsigned client; /* a small number that tells this session from the others; 0, 1, 2 ... */
+    bool silent;     /* need raise no interrupt: the kit calls `poll` until it is done */
+    void *driver;    /* the driver's to use while it owns the request */
 
     /* The kit's. */
     struct block_session *session;

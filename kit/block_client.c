@@ -124,51 +124,66 @@ void block_client_fail(struct block_client *client)
 int block_client_send(struct block_client *client)
 {
     unsigned count = client->batched;
+    bool scattered = client->scattered;
 
     if (count == 0)
         return 0;
     client->batched = 0;
+    client->scattered = false;
     for (unsigned i = 0; i < count; i++)
         client->table[client->batch[i].slot].sent = true;
-    int error = block_client_link_send(client->link, client->batch, count);
+    int error = block_client_link_send(client->link, client->batch, count, scattered);
     if (error != 0)
         block_client_lost(client);
     return error;
 }
 
-static inline void request_send(struct block_client *client, struct block_client_request *request)
+/* Put a request into the batch, without what only few have. */
+static inline struct block_submission *batch_add(struct block_client *client,
+                                                 struct block_client_request *request)
 {
     struct block_submission *submission = &client->batch[client->batched++];
 
-    /* What is reserved is zero from the start. */
-    __builtin_memcpy(submission, &request->submission, offsetof(struct block_submission, reserved));
+    /* Without BLOCK_SCATTER the parts mean nothing. */
+    __builtin_memcpy(submission, &request->submission, offsetof(struct block_submission, part));
     submission->generation = ++request->generation;
     request->sent = false;
-    if (request->flushing || submission->operation == BLOCK_FLUSH)
-        request->flushed = client->keep.end;
-    if (request->flushing) {
-        submission->operation = BLOCK_FLUSH;
-        submission->block = submission->offset = 0;
-        submission->count = submission->buffer = 0;
-    }
+    return submission;
+}
+
+static inline void batch_send_if_full(struct block_client *client)
+{
     if (client->batched == BLOCK_CLIENT_BATCH)
         block_client_send(client); /* a failure reaches `done`, or is recovered from */
 }
 
 void block_client_request_send(struct block_client *client, uint16_t slot)
 {
-    request_send(client, &client->table[slot]);
+    struct block_client_request *request = &client->table[slot];
+    struct block_submission *submission = batch_add(client, request);
+
+    if (request->flushing || submission->operation == BLOCK_FLUSH)
+        request->flushed = client->keep.end;
+    if (request->flushing) {
+        submission->operation = BLOCK_FLUSH;
+        submission->block = submission->offset = 0;
+        submission->count = submission->buffer = 0;
+        submission->flags = (uint8_t)(submission->flags & ~BLOCK_SCATTER);
+    }
+    if (submission->flags & BLOCK_SCATTER) {
+        memcpy(submission->part, request->submission.part, sizeof(submission->part));
+        client->scattered = true;
+    }
+    batch_send_if_full(client);
 }
 
-int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
-                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
-                        void *context)
+/* There is a free slot. */
+static inline struct block_client_request *request_begin(struct block_client *client,
+                                                         enum block_operation operation,
+                                                         uint64_t block, uint32_t count,
+                                                         uint32_t buffer, uint64_t offset,
+                                                         block_client_done done, void *context)
 {
-    if (client->state == BLOCK_CLIENT_GONE)
-        return ENODEV;
-    if (client->free_count == 0)
-        return EAGAIN;
-
     uint16_t slot = client->free_slot[--client->free_count];
     struct block_client_request *request = &client->table[slot];
     struct block_submission *submission = &request->submission;
@@ -186,9 +201,91 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     request->done = done;
     request->context = context;
     client->in_flight++;
-    if (client->state == BLOCK_CLIENT_RUNNING)
-        request_send(client, request);
+    return request;
+}
+
+int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
+                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
+                        void *context)
+{
+    if (client->state == BLOCK_CLIENT_GONE)
+        return ENODEV;
+    if (client->free_count == 0)
+        return EAGAIN;
+    struct block_client_request *request =
+        request_begin(client, operation, block, count, buffer, offset, done, context);
+    if (client->state != BLOCK_CLIENT_RUNNING)
+        return 0;
+    batch_add(client, request);
+    if (operation == BLOCK_FLUSH)
+        request->flushed = client->keep.end;
+    batch_send_if_full(client);
     return 0;
+}
+
+/* Whether a request can name them: block_part_fits, and their sum too. */
+static bool parts_fit(const struct block_client_part *parts, unsigned count)
+{
+    uint64_t blocks = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        blocks += parts[i].blocks;
+        if (parts[i].buffer >= BLOCK_BUFFERS ||
+            !block_part_fits(parts[i].buffer, parts[i].blocks, parts[i].offset))
+            return false;
+    }
+    return count > 0 && count <= BLOCK_PARTS && blocks <= UINT32_MAX;
+}
+
+int block_client_submit_parts(struct block_client *client, enum block_operation operation,
+                              uint64_t block, const struct block_client_part *parts, unsigned count,
+                              block_client_done done, void *context)
+{
+    uint32_t blocks = 0;
+
+    if ((operation != BLOCK_READ && operation != BLOCK_WRITE) || !parts_fit(parts, count))
+        return EINVAL;
+    if (count > 1 && !(client->info.flags & BLOCK_INFO_SCATTER))
+        return EOPNOTSUPP;
+    for (unsigned i = 0; i < count; i++)
+        blocks += parts[i].blocks;
+    if (client->state == BLOCK_CLIENT_GONE)
+        return ENODEV;
+    if (client->free_count == 0)
+        return EAGAIN;
+    struct block_client_request *request = request_begin(
+        client, operation, block, blocks, parts[0].buffer, parts[0].offset, done, context);
+    struct block_submission *submission = &request->submission;
+    submission->flags = (uint8_t)(submission->flags | (count > 1 ? BLOCK_SCATTER : 0));
+    memset(submission->part, 0, sizeof(submission->part));
+    for (unsigned i = 1; i < count; i++)
+        submission->part[i - 1] =
+            block_part_make(parts[i].buffer, parts[i].blocks, parts[i].offset);
+    if (client->state == BLOCK_CLIENT_RUNNING)
+        block_client_request_send(client, submission->slot);
+    return 0;
+}
+
+/* What a write wrote, from the places that it is in. */
+static void data_copy(const struct block_client *client, const struct block_submission *submission,
+                      unsigned char *to)
+{
+    bool scattered = submission->flags & BLOCK_SCATTER;
+    uint32_t blocks = submission->count, buffer = submission->buffer;
+    uint64_t offset = submission->offset;
+
+    for (unsigned i = 0; scattered && i < BLOCK_PARTS - 1; i++)
+        blocks -= block_part_blocks(submission->part[i]);
+    for (unsigned i = 0; blocks > 0; i++) {
+        size_t length = (size_t)blocks * client->info.block_size;
+        memcpy(to, (const unsigned char *)client->memory[buffer] + offset, length);
+        if (!scattered || i == BLOCK_PARTS - 1)
+            return;
+        to += length;
+        blocks = block_part_blocks(submission->part[i]);
+        buffer = block_part_buffer(submission->part[i]);
+        offset = block_part_offset(submission->part[i]);
+    }
 }
 
 /* A write is done for the client when it is kept, or durable; what has no data is not kept. */
@@ -199,12 +296,14 @@ static bool write_is_safe(struct block_client *client, uint16_t slot)
 
     if (!client->keep.memory || submission->buffer >= BLOCK_BUFFERS)
         return true;
-    const unsigned char *memory = client->memory[submission->buffer];
-    if (submission->operation == BLOCK_WRITE &&
-        block_keep_add(&client->keep, submission->block, submission->count,
-                       memory + submission->offset,
-                       (size_t)submission->count * client->info.block_size))
+    unsigned char *copy = submission->operation == BLOCK_WRITE
+                              ? block_keep_add(&client->keep, submission->block, submission->count,
+                                               (size_t)submission->count * client->info.block_size)
+                              : NULL;
+    if (copy) {
+        data_copy(client, submission, copy);
         return true;
+    }
     request->flushing = true;
     block_client_request_send(client, slot);
     return false;

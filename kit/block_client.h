@@ -42,6 +42,19 @@ int block_client_submit(struct block_client *client, enum block_operation operat
                         uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
                         void *context);
 
+/* The same for a read or write whose data is in up to BLOCK_PARTS places, in this order: still one
+ * request, and one command of the device. EOPNOTSUPP: there are several and the device cannot
+ * (BLOCK_INFO_SCATTER in its info; BLOCK_INFO_SCATTER_PAGES bounds what it can). EINVAL: it is no
+ * read or write, there are too many, or one of them cannot be. */
+struct block_client_part {
+    uint32_t buffer;
+    uint32_t blocks; /* not 0 */
+    uint64_t offset; /* into the buffer, in bytes */
+};
+int block_client_submit_parts(struct block_client *client, enum block_operation operation,
+                              uint64_t block, const struct block_client_part *parts, unsigned count,
+                              block_client_done done, void *context);
+
 /* Deliver completions until none is in flight (`all`), or until one was delivered. ENODEV: the
  * driver is gone; every outstanding request was completed with BLOCK_STATUS_GONE. */
 int block_client_wait(struct block_client *client, bool all);

@@ -35,6 +35,7 @@ struct block_client {
     unsigned finished; /* so far; wraps */
     unsigned rejected; /* completions for nothing that was asked */
     unsigned batched;
+    bool scattered; /* one of the batch has parts */
     struct block_submission batch[BLOCK_CLIENT_BATCH];
     unsigned free_count;
     uint16_t free_slot[BLOCK_SLOTS];
@@ -123,9 +124,11 @@ static inline bool block_completion_is_possible(const struct block_completion *c
            (completion->status != BLOCK_STATUS_OK || completion->length == length);
 }
 
-/* By the host. ENODEV: the driver is gone. */
+/* By the host. Only if they are `scattered` their parts mean anything and have to be sent. ENODEV:
+ * the driver is gone. */
 int block_client_link_send(struct block_client_link *link,
-                           const struct block_submission *submissions, unsigned count);
+                           const struct block_submission *submissions, unsigned count,
+                           bool scattered);
 /* Wait for completions: at least one, copied. ENODEV. */
 int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
                               unsigned limit, unsigned *count);

@@ -56,6 +56,7 @@ struct block_session {
     struct block_completion completion[BLOCK_SLOTS];
     bool busy[BLOCK_SLOTS]; /* from submission until the completion is delivered */
     struct block_request request[BLOCK_SLOTS];
+    struct block_segment segments[BLOCK_SLOTS][BLOCK_PARTS]; /* of those that are scattered */
     struct block_session *next;
 };
 
@@ -109,6 +110,22 @@ int block_session_attach(struct block_session *session, uint64_t address, uint64
  * the protocol (a slot out of range, or in flight already): end the session. */
 int block_session_submit(struct block_session *session,
                          const volatile struct block_submission *submission);
+
+/* Between the core's files: where a piece of a client's buffer is for the device; false: it is not
+ * in the buffer. */
+static inline bool block_session_place(const struct block_session *session, uint32_t id,
+                                       uint64_t offset, uint64_t length, uint64_t *address)
+{
+    if (id >= BLOCK_BUFFERS)
+        return false;
+    const struct block_buffer *buffer = &session->buffer[id];
+    *address = buffer->address + offset;
+    return offset % 4 == 0 && offset <= buffer->size && length <= buffer->size - offset;
+}
+
+/* Likewise: check a read or write whose data is in several places, and find them. */
+enum block_status block_scatter_check(struct block_session *session, struct block_request *request,
+                                      const volatile struct block_submission *submission);
 
 /* Nothing more is started or delivered; the session goes when the driver has given back what it
  * has. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <kit/block_keep.h>
 
-#include <string.h>
-
 /* Where `length` bytes are free in one piece; keep->size: nowhere. Full and empty are told apart by
  * the number of writes, so the ring may be used to its last byte. */
 static size_t room_find(const struct block_keep *keep, size_t length)
@@ -20,19 +18,18 @@ static size_t room_find(const struct block_keep *keep, size_t length)
     return length <= head - tail ? tail : keep->size;
 }
 
-bool block_keep_add(struct block_keep *keep, uint64_t block, uint32_t count, const void *data,
-                    size_t length)
+unsigned char *block_keep_add(struct block_keep *keep, uint64_t block, uint32_t count,
+                              size_t length)
 {
     size_t offset = room_find(keep, length);
 
     if (offset == keep->size || length == 0)
-        return false;
+        return NULL;
     if (keep->first == keep->end)
         keep->head = offset;
-    memcpy(keep->memory + offset, data, length);
     keep->kept[keep->end++ % BLOCK_KEEP_WRITES] = (struct block_kept){block, count, offset, length};
     keep->tail = offset + length;
-    return true;
+    return keep->memory + offset;
 }
 
 void block_keep_release(struct block_keep *keep, uint32_t end)

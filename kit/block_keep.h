@@ -34,9 +34,9 @@ static inline const struct block_kept *block_keep_get(const struct block_keep *k
     return &keep->kept[number % BLOCK_KEEP_WRITES];
 }
 
-/* Keep a write of `length` bytes; false: there is no room. */
-bool block_keep_add(struct block_keep *keep, uint64_t block, uint32_t count, const void *data,
-                    size_t length);
+/* Keep a write of `length` bytes: where to copy them to; null: there is no room. */
+unsigned char *block_keep_add(struct block_keep *keep, uint64_t block, uint32_t count,
+                              size_t length);
 
 /* Writes before `end` are durable. */
 void block_keep_release(struct block_keep *keep, uint32_t end);

@@ -144,7 +144,7 @@ static void kept_send(struct block_client *client)
     client->counts.rewritten += reading ? 0 : count;
     client->replay.under_way = count;
     client->replay.pending = client->replay.left;
-    if (block_client_link_send(client->link, batch, count) != 0)
+    if (block_client_link_send(client->link, batch, count, false) != 0)
         block_client_lost(client);
 }
 

@@ -62,7 +62,7 @@ static inline void queue_put(struct queue *queue, const void *entry, size_t size
 }
 
 /* Put `count` entries that lie one behind the other. Of each only the first `used` bytes are
- * copied: what is behind them has been zero in this ring from the beginning. */
+ * copied: the other side does not look behind them. */
 static inline void queue_put_all(struct queue *queue, const void *entries, unsigned count,
                                  size_t size, size_t used)
 {

@@ -431,10 +431,14 @@ const char *block_client_link_name(const struct block_client_link *link)
 }
 
 int block_client_link_send(struct block_client_link *link,
-                           const struct block_submission *submissions, unsigned count)
+                           const struct block_submission *submissions, unsigned count,
+                           bool scattered)
 {
-    queue_put_all(&link->queue, submissions, count, sizeof(*submissions),
-                  offsetof(struct block_submission, reserved));
+    if (scattered)
+        queue_put_all(&link->queue, submissions, count, sizeof(*submissions), sizeof(*submissions));
+    else
+        queue_put_all(&link->queue, submissions, count, sizeof(*submissions),
+                      offsetof(struct block_submission, part));
     link->wake_driver |= queue_publish(&link->queue);
     return 0;
 }

@@ -222,8 +222,10 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
 }
 
 int block_client_link_send(struct block_client_link *link,
-                           const struct block_submission *submissions, unsigned count)
+                           const struct block_submission *submissions, unsigned count,
+                           bool scattered)
 {
+    (void)scattered; /* they are passed on whole */
     if (!link->session)
         return ENODEV;
     for (unsigned i = 0; i < count; i++) {

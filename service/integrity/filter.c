@@ -54,7 +54,7 @@ int filter_limits(const struct filter *filter, const struct block_info *info,
         .block_size = info->block_size,
         .max_transfer = lesser(info->max_transfer, FILTER_TRANSFER),
         .max_blocks = lesser(info->max_blocks, 1 << 16),
-        .flags = info->flags,
+        .flags = info->flags & ~(BLOCK_INFO_SCATTER | BLOCK_INFO_SCATTER_PAGES),
     };
     memcpy(limits->serial, info->serial, sizeof(limits->serial));
     memcpy(limits->model, info->model, sizeof(limits->model));

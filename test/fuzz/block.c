@@ -9,15 +9,19 @@
 #include <kit/block_core.h>
 #include <test/fuzz/fuzz.h>
 
-enum { DEVICES = 2, CLIENTS = 4, OWNED_MAX = CLIENTS * BLOCK_SLOTS, STEPS_MAX = 400 };
+enum { DEVICES = 3, CLIENTS = 4, OWNED_MAX = CLIENTS * BLOCK_SLOTS, STEPS_MAX = 400 };
 
 static const struct block_device_limits limits[DEVICES] = {
     {.blocks = 1000,
      .block_size = 512,
      .max_transfer = 32 * 512,
      .max_blocks = 100,
-     .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES},
+     .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES | BLOCK_INFO_SCATTER},
     {.blocks = UINT64_MAX / 65536, .block_size = 65536, .max_transfer = UINT32_MAX & ~65535u},
+    {.blocks = 500,
+     .block_size = 512,
+     .max_transfer = 32 * 512,
+     .flags = BLOCK_INFO_SCATTER | BLOCK_INFO_SCATTER_PAGES},
 };
 
 /* What a slot's owner has a right to hear. */
@@ -53,6 +57,36 @@ static struct client *client_of(const struct block_request *request)
     return NULL;
 }
 
+static void place_check(const struct client *client, uint32_t id, uint64_t address, uint64_t length)
+{
+    fuzz_require(id < client->buffers);
+    const struct block_buffer *buffer = &client->buffer[id];
+    fuzz_require(address % 4 == 0 && address >= buffer->address);
+    uint64_t offset = address - buffer->address;
+    fuzz_require(offset <= buffer->size && length <= buffer->size - offset);
+}
+
+static void segments_check(const struct block_request *request, const struct client *client)
+{
+    const struct block_submission *asked = &client->slot[request->slot].submission;
+    const struct block_device_limits *device = &limits[client->device];
+    const struct block_segment *segment = request->segments;
+    unsigned count = request->segment_count;
+    uint64_t length = 0;
+
+    fuzz_require(device->flags & BLOCK_INFO_SCATTER && count > 0 && count <= BLOCK_PARTS);
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t id = i == 0 ? asked->buffer : (uint32_t)(asked->part[i - 1] & 0xff);
+        fuzz_require(segment[i].length > 0 && segment[i].length % device->block_size == 0);
+        place_check(client, id, segment[i].address, segment[i].length);
+        length += segment[i].length;
+        if (device->flags & BLOCK_INFO_SCATTER_PAGES)
+            fuzz_require((i == 0 || segment[i].address % 4096 == 0) &&
+                         (i + 1 == count || (segment[i].address + segment[i].length) % 4096 == 0));
+    }
+    fuzz_require(request->length == length && request->address == segment[0].address);
+}
+
 static void request_check(const struct block_request *request, const struct client *client)
 {
     const struct block_device_limits *device = &limits[client->device];
@@ -76,12 +110,12 @@ static void request_check(const struct block_request *request, const struct clie
         return;
     }
     fuzz_require(request->length == (uint64_t)request->count * device->block_size);
-    fuzz_require(request->length <= device->max_transfer && asked->buffer < client->buffers);
-
-    const struct block_buffer *buffer = &client->buffer[asked->buffer];
-    fuzz_require(request->address % 4 == 0 && request->address >= buffer->address);
-    uint64_t offset = request->address - buffer->address;
-    fuzz_require(offset <= buffer->size && request->length <= buffer->size - offset);
+    fuzz_require(request->length <= device->max_transfer);
+    fuzz_require(!request->segments == !(asked->flags & BLOCK_SCATTER));
+    if (request->segments)
+        segments_check(request, client);
+    else
+        place_check(client, asked->buffer, request->address, request->length);
 }
 
 static void request_finish(struct block_request *request, enum block_status status)
@@ -222,6 +256,20 @@ static void client_attach(struct client *client, uint8_t pages)
     client->buffer[client->buffers++] = buffer;
 }
 
+/* A few parts of a few blocks, as they may well be. */
+static void parts_add(struct block_submission *submission, struct fuzz_input *input)
+{
+    uint8_t what = fuzz_take8(input);
+
+    submission->flags = BLOCK_SCATTER;
+    submission->offset &= ~UINT64_C(511);
+    for (unsigned i = 0; i < what % 5u; i++) {
+        uint32_t buffer = fuzz_take8(input) % 3u, blocks = fuzz_take8(input) % 9u;
+        submission->part[i] =
+            block_part_make(buffer, blocks, fuzz_take8(input) * (what & 0x80 ? 4096u : 512u));
+    }
+}
+
 static void client_submit(struct client *client, struct fuzz_input *input, bool raw)
 {
     struct block_submission submission = {0};
@@ -236,6 +284,8 @@ static void client_submit(struct client *client, struct fuzz_input *input, bool 
         submission.count = fuzz_take8(input);
         submission.buffer = fuzz_take8(input) % 4;
         submission.offset = fuzz_take16(input);
+        if (submission.generation % 2)
+            parts_add(&submission, input);
     }
     if (!client->session || client->ended)
         return;

@@ -25,9 +25,21 @@ static unsigned sent_count;
 static bool successful[BLOCK_SLOTS]; /* the driver said so, of what is in the slot */
 static uint64_t blocks_done;
 
+/* They are all sent, and leave something for the first. */
+static void parts_check(const struct block_submission *submission, bool scattered)
+{
+    uint64_t blocks = 1;
+
+    fuzz_require(scattered && submission->part[0] != 0);
+    for (unsigned i = 0; i < BLOCK_PARTS - 1; i++)
+        blocks += block_part_blocks(submission->part[i]);
+    fuzz_require(blocks <= submission->count);
+}
+
 /* The client must have put it in its table before it is sent. */
 int block_client_link_send(struct block_client_link *link,
-                           const struct block_submission *submissions, unsigned count)
+                           const struct block_submission *submissions, unsigned count,
+                           bool scattered)
 {
     (void)link;
     fuzz_require(count > 0 && count <= BLOCK_CLIENT_BATCH);
@@ -36,6 +48,8 @@ int block_client_link_send(struct block_client_link *link,
     for (unsigned i = 0; i < count; i++) {
         fuzz_require(submissions[i].slot < BLOCK_SLOTS);
         fuzz_require(client.table[submissions[i].slot].in_flight);
+        if (submissions[i].flags & BLOCK_SCATTER)
+            parts_check(&submissions[i], scattered);
         sent[sent_count++ % SENT_MAX] = submissions[i];
         successful[submissions[i].slot] = false;
     }
@@ -148,6 +162,21 @@ static void done(void *context, enum block_status status)
         request_submit();
 }
 
+/* Up to one part too many, of anything. 0, or why not. */
+static int parts_submit(uint8_t operation, struct request *request)
+{
+    struct block_client_part parts[BLOCK_PARTS + 1];
+    unsigned count = fuzz_take8(input) % (BLOCK_PARTS + 2u);
+
+    for (unsigned i = 0; i < count; i++) {
+        parts[i].buffer = fuzz_take8(input) % (BLOCK_BUFFERS + 1u);
+        parts[i].blocks = fuzz_take32(input) >> fuzz_take8(input) % 32u;
+        parts[i].offset = fuzz_take64(input) >> fuzz_take8(input) % 64u & ~UINT64_C(1);
+    }
+    return block_client_submit_parts(&client, operation & 3, fuzz_take16(input), parts, count, done,
+                                     request);
+}
+
 static void request_submit(void)
 {
     if (request_count == REQUESTS_MAX || input->size == 0)
@@ -159,9 +188,15 @@ static void request_submit(void)
     *request = (struct request){.open = true, .resubmits = operation & 0x80};
     if (!was_full)
         request->slot = client.free_slot[client.free_count - 1]; /* the one it will get */
-    int error = block_client_submit(&client, operation & 3, fuzz_take16(input), fuzz_take32(input),
-                                    fuzz_take8(input), fuzz_take16(input), done, request);
-    fuzz_require(error == (was_gone ? ENODEV : was_full ? EAGAIN : 0));
+    bool scattered = operation & 0x40;
+    int error = scattered ? parts_submit(operation, request)
+                          : block_client_submit(&client, operation & 3, fuzz_take16(input),
+                                                fuzz_take32(input), fuzz_take8(input),
+                                                fuzz_take16(input), done, request);
+    fuzz_require(error == (was_gone   ? ENODEV
+                           : was_full ? EAGAIN
+                                      : 0) ||
+                 (scattered && error == EINVAL));
     if (error != 0) {
         request->open = false;
         done_count++;
@@ -216,6 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     info.blocks = fuzz_take64(input);
     info.block_size = 1u << fuzz_take8(input) % 20;
     info.max_transfer = (uint32_t)fuzz_take16(input) * info.block_size;
+    info.flags = BLOCK_INFO_SCATTER;
     memset(info.model, 'm', sizeof(info.model)); /* no NUL */
     if (!block_info_is_possible(&info))
         return 0;

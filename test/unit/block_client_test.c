@@ -21,9 +21,10 @@ static unsigned done_count;
 static enum block_status done_status;
 
 int block_client_link_send(struct block_client_link *link,
-                           const struct block_submission *submissions, unsigned count)
+                           const struct block_submission *submissions, unsigned count,
+                           bool scattered)
 {
-    (void)link;
+    (void)link, (void)scattered;
     if (driver.dead)
         return ENODEV;
     memcpy(driver.sent + driver.count, submissions, count * sizeof(*submissions));
@@ -119,6 +120,44 @@ static void transfers_are_split_and_all_in_flight(void **state)
     assert_int_equal(driver.count, 300);
     assert_int_equal(block_client_transfer(&client, BLOCK_READ, 99999, 2, 0, 0), ERANGE);
     assert_int_equal(block_client_transfer(&client, BLOCK_READ, UINT64_MAX, 1, 0, 0), ERANGE);
+}
+
+static void data_in_several_places(void **state)
+{
+    struct block_client_part parts[BLOCK_PARTS] = {
+        {1, 2, 512}, {63, BLOCK_PART_BLOCKS_MAX, UINT32_MAX * UINT64_C(4)}, {0, 1, 0}};
+
+    (void)state;
+    assert_int_equal(block_client_submit_parts(&client, BLOCK_WRITE, 7, parts, 3, done, NULL),
+                     EOPNOTSUPP);
+    assert_int_equal(block_client_submit_parts(&client, BLOCK_WRITE, 7, parts, 1, done, NULL), 0);
+    assert_int_equal(client.batch[0].flags, 0);
+    client.info.flags = BLOCK_INFO_SCATTER;
+    block_client_flags(&client, BLOCK_POLLED);
+    assert_int_equal(block_client_submit_parts(&client, BLOCK_WRITE, 7, parts, 3, done, NULL), 0);
+    const struct block_submission *sent = &client.batch[1];
+    assert_int_equal(sent->flags, BLOCK_POLLED | BLOCK_SCATTER);
+    assert_int_equal(sent->count, 3 + BLOCK_PART_BLOCKS_MAX);
+    assert_int_equal(sent->buffer, 1);
+    assert_int_equal(sent->offset, 512);
+    assert_int_equal(block_part_buffer(sent->part[0]), 63);
+    assert_int_equal(block_part_blocks(sent->part[0]), BLOCK_PART_BLOCKS_MAX);
+    assert_int_equal(block_part_offset(sent->part[0]), UINT32_MAX * UINT64_C(4));
+    assert_int_equal(sent->part[1], 1 << 8);
+    assert_int_equal(sent->part[2] | sent->part[3], 0);
+
+    /* What is not one of them. */
+    assert_int_equal(block_client_submit_parts(&client, BLOCK_FLUSH, 7, parts, 3, done, NULL),
+                     EINVAL);
+    assert_int_equal(block_client_submit_parts(&client, BLOCK_READ, 7, parts, 0, done, NULL),
+                     EINVAL);
+    assert_int_equal(block_client_submit_parts(&client, BLOCK_READ, 7, parts, 4, done, NULL),
+                     EINVAL); /* the fourth has no blocks */
+    struct block_client_part wrong[] = {
+        {64, 1, 0}, {0, BLOCK_PART_BLOCKS_MAX + 1, 0}, {0, 1, 2}, {0, 1, UINT64_C(1) << 34}};
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(
+            block_client_submit_parts(&client, BLOCK_READ, 7, &wrong[i], 1, done, NULL), EINVAL);
 }
 
 static void lies_do_not_count(void **state)
@@ -240,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(transfers_are_split_and_all_in_flight, setup),
+        cmocka_unit_test_setup(data_in_several_places, setup),
         cmocka_unit_test_setup(lies_do_not_count, setup),
         cmocka_unit_test_setup(what_cannot_be_ends_the_session, setup),
         cmocka_unit_test_setup(a_dead_driver_fails_everything_once, setup),

@@ -48,9 +48,10 @@ static void driver_die(void)
 }
 
 int block_client_link_send(struct block_client_link *link,
-                           const struct block_submission *submissions, unsigned count)
+                           const struct block_submission *submissions, unsigned count,
+                           bool scattered)
 {
-    (void)link;
+    (void)link, (void)scattered;
     for (unsigned i = 0; i < count && !dead; i++) {
         assert_in_range(queued, 0, QUEUE - 1);
         queue[queued++] = submissions[i];
@@ -60,18 +61,45 @@ int block_client_link_send(struct block_client_link *link,
     return 0; /* memory takes everything; the death is heard of later */
 }
 
+/* Between the disk and one place of a request's. */
+static void blocks_move(struct block_client_link *link, bool write, uint64_t block, uint32_t count,
+                        uint32_t buffer, uint64_t offset)
+{
+    unsigned char *memory = link->buffer[buffer] + offset;
+
+    if (write)
+        memcpy(cache[block], memory, (size_t)count * BLOCK);
+    else
+        memcpy(memory, cache[block], (size_t)count * BLOCK);
+}
+
+static void data_move(struct block_client_link *link, const struct block_submission *submission)
+{
+    bool write = submission->operation == BLOCK_WRITE;
+    uint32_t first = submission->count;
+
+    for (unsigned i = 0; i < BLOCK_PARTS - 1 && submission->flags & BLOCK_SCATTER; i++)
+        first -= block_part_blocks(submission->part[i]);
+    blocks_move(link, write, submission->block, first, submission->buffer, submission->offset);
+    uint64_t block = submission->block + first;
+    for (unsigned i = 0; block < submission->block + submission->count; i++) {
+        uint64_t part = submission->part[i];
+        blocks_move(link, write, block, block_part_blocks(part), block_part_buffer(part),
+                    block_part_offset(part));
+        block += block_part_blocks(part);
+    }
+}
+
 static void carry_out(struct block_client_link *link, const struct block_submission *submission)
 {
-    unsigned char *memory = link->buffer[submission->buffer] + submission->offset;
-
     switch (submission->operation) {
     case BLOCK_READ:
-        memcpy(memory, cache[submission->block], (size_t)submission->count * BLOCK);
+        data_move(link, submission);
         break;
     case BLOCK_WRITE:
         if (lies_every > 0 && ++writes % lies_every == 0)
             break;
-        memcpy(cache[submission->block], memory, (size_t)submission->count * BLOCK);
+        data_move(link, submission);
         break;
     default:
         memcpy(stable, cache, sizeof(stable));
@@ -156,7 +184,7 @@ static int setup(void **state)
     identity = (struct block_info){.blocks = BLOCKS,
                                    .block_size = BLOCK,
                                    .max_transfer = 16 * BLOCK,
-                                   .flags = BLOCK_INFO_VOLATILE_CACHE,
+                                   .flags = BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_SCATTER,
                                    .serial = "1"};
     memset(stable, 0, sizeof(stable));
     memset(cache, 0, sizeof(cache));
@@ -318,7 +346,7 @@ static void write_done(void *context, enum block_status status)
 
     assert_int_equal(status, BLOCK_STATUS_OK);
     for (unsigned i = 0; i < write->count; i++) {
-        wanted[write->block + i] = write->value;
+        wanted[write->block + i] = (uint8_t)(write->value + i);
         under_way[write->block + i] = false;
     }
     write->busy = false;
@@ -334,11 +362,19 @@ static void write_begin(struct write *write, unsigned place)
             return;
     }
     *write = (struct write){block, count, place, (uint8_t)(1 + rand() % 200), true};
-    memset(data + place * BLOCK, write->value, (size_t)count * BLOCK);
     for (unsigned i = 0; i < count; i++)
         under_way[block + i] = true;
-    assert_int_equal(block_client_submit(&client, BLOCK_WRITE, block, count, 0, place * BLOCK,
-                                         write_done, write),
+    bool backwards = rand() % 2; /* in memory, each block a place of its own */
+    struct block_client_part parts[4];
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = place + (backwards ? count - 1 - i : i);
+        memset(data + at * BLOCK, write->value + (int)i, BLOCK);
+        parts[i] = (struct block_client_part){0, 1, at * BLOCK};
+    }
+    if (!backwards)
+        parts[0].blocks = count;
+    assert_int_equal(block_client_submit_parts(&client, BLOCK_WRITE, block, parts,
+                                               backwards ? count : 1, write_done, write),
                      0);
 }
 

@@ -67,8 +67,11 @@ static const struct block_transport transport = {client_deliver, client_ended};
 /* The core keeps its devices for the life of the task: one device serves all tests. */
 static int setup(void **state)
 {
-    static const struct block_device_limits limits = {
-        .blocks = BLOCKS, .block_size = BLOCK, .max_transfer = 32 * BLOCK, .serial = "s"};
+    static const struct block_device_limits limits = {.blocks = BLOCKS,
+                                                      .block_size = BLOCK,
+                                                      .max_transfer = 32 * BLOCK,
+                                                      .flags = BLOCK_INFO_SCATTER,
+                                                      .serial = "s"};
 
     (void)state;
     memset(&driver, 0, sizeof(driver));
@@ -186,10 +189,114 @@ static void bad_requests_are_answered(void **state)
     assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
     s = request(0, 0, 1), s.flags = BLOCK_POLLED | BLOCK_INTERRUPT;
     assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
-    s = request(0, 0, 1), s.reserved[3] = 1;
+    s = request(0, 0, 1), s.flags = 1u << 3;
     assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
     s = request(0, 5, 0), s.operation = BLOCK_FLUSH;
     assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+}
+
+/* 10 blocks in three places: 5, 2 and 3. */
+static struct block_submission scattered(void)
+{
+    struct block_submission s = request(0, 10, 10);
+
+    s.flags = BLOCK_SCATTER | BLOCK_POLLED;
+    s.offset = 4096;
+    s.part[0] = block_part_make(buffer, 2, 512);
+    s.part[1] = block_part_make(buffer, 3, BUFFER - 3 * BLOCK);
+    return s;
+}
+
+static void a_request_in_several_places(void **state)
+{
+    static const struct block_segment expected[] = {
+        {ADDRESS + 4096, 5 * BLOCK}, {ADDRESS + 512, 2 * BLOCK}, {ADDRESS + 62 * 1024 + 512, 1536}};
+
+    (void)state;
+    assert_int_equal(submit(0, scattered()), 0);
+    block_turn();
+    const struct block_request *started = driver.started[0];
+    assert_int_equal(driver.count, 1);
+    assert_int_equal(started->block, 10);
+    assert_int_equal(started->length, 10 * BLOCK);
+    assert_int_equal(started->address, ADDRESS + 4096);
+    assert_int_equal(started->segment_count, 3);
+    assert_memory_equal(started->segments, expected, sizeof(expected));
+    driver_finish_all(BLOCK_STATUS_OK);
+    block_turn();
+    assert_int_equal(client[0].completion[0].length, 10 * BLOCK);
+
+    /* What is left in a ring's entry without the flag is not looked at. */
+    struct block_submission s = scattered();
+    s.flags = 0;
+    assert_int_equal(submit(0, s), 0);
+    block_turn();
+    assert_null(driver.started[0]->segments);
+}
+
+static void bad_parts_are_refused(void **state)
+{
+    struct block_submission s;
+
+    (void)state;
+    s = scattered(), s.operation = BLOCK_FLUSH;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.operation = 0;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.flags = BLOCK_SCATTER | BLOCK_POLLED | BLOCK_INTERRUPT;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.flags = UINT8_MAX;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.block = BLOCKS - 9;
+    assert_int_equal(status_of(s), BLOCK_STATUS_RANGE);
+    s = scattered(), s.count = 33;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.count = UINT32_MAX;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.count = 5; /* nothing is left for the first */
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.count = 0;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.count = 0, s.part[0] = s.part[1] = 0;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.offset = 2;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.offset = BUFFER - 4 * BLOCK;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.buffer = BLOCK_BUFFERS;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.part[1] = block_part_make(buffer, 3, BUFFER - 3 * BLOCK + 4);
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.part[1] = block_part_make(buffer, 3, UINT32_MAX * UINT64_C(4));
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.part[1] = block_part_make(buffer + 1, 3, 0);
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.part[1] = block_part_make(UINT8_MAX, 3, 0);
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.part[1] = block_part_make(buffer, BLOCK_PART_BLOCKS_MAX, 0);
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.part[1] = block_part_make(buffer, 0, 512); /* of nothing */
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = scattered(), s.part[3] = s.part[1], s.part[1] = 0; /* a gap */
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+}
+
+static void a_reader_writes_no_parts(void **state)
+{
+    struct block_range range = block_device_range(device);
+    struct block_submission s = scattered();
+    struct block_session *reader;
+
+    (void)state;
+    s.operation = BLOCK_WRITE;
+    assert_int_equal(block_session_create(device, &range, false, &transport, (void *)1, &reader),
+                     0);
+    assert_int_equal(block_session_attach(reader, ADDRESS, BUFFER, &buffer), 0);
+    assert_int_equal(block_session_submit(reader, &s), 0);
+    block_turn();
+    assert_int_equal(driver.count, 0);
+    assert_int_equal(client[1].completion[0].status, BLOCK_STATUS_READ_ONLY);
+    block_session_end(reader);
 }
 
 static void slots_are_the_clients_to_keep_apart(void **state)
@@ -400,6 +507,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_goes_through, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_requests_are_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_request_in_several_places, setup, teardown),
+        cmocka_unit_test_setup_teardown(bad_parts_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reader_writes_no_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(slots_are_the_clients_to_keep_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(read_only_sessions_do_not_write, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_driver_is_shared_fairly, setup, teardown),

@@ -24,9 +24,10 @@ static struct block_client client;
 static struct disk *disk;
 
 int block_client_link_send(struct block_client_link *link,
-                           const struct block_submission *submissions, unsigned count)
+                           const struct block_submission *submissions, unsigned count,
+                           bool scattered)
 {
-    (void)link;
+    (void)link, (void)scattered;
     assert_true(count <= SENT_MAX - device.count);
     for (unsigned i = 0; i < count; i++) {
         if (submissions[i].count > device.longest)

@@ -509,12 +509,13 @@ static void a_mirror_is_what_both_are(void **state)
          .block_size = 512,
          .max_transfer = 1 << 20,
          .max_blocks = 70000,
-         .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES},
+         .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES | BLOCK_INFO_SCATTER |
+                  BLOCK_INFO_SCATTER_PAGES},
         {.blocks = 100,
          .block_size = 512,
          .max_transfer = 65536,
          .max_blocks = 7,
-         .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_VOLATILE_CACHE},
+         .flags = BLOCK_INFO_DISCARD | BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_SCATTER},
     };
     struct block_device_limits limits;
 
@@ -531,6 +532,7 @@ static void a_mirror_is_what_both_are(void **state)
     assert_int_equal(filter_limits(&t.filter, info, &limits), 0);
     assert_int_equal(limits.max_transfer, FILTER_TRANSFER);
     assert_int_equal(limits.max_blocks, 65536);
+    assert_int_equal(limits.flags & (BLOCK_INFO_SCATTER | BLOCK_INFO_SCATTER_PAGES), 0);
 }
 
 int main(void)
