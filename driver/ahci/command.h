@@ -47,14 +47,14 @@ struct ahci_region {
 static_assert(sizeof(struct ahci_region) == 16, "4.2.3.3");
 enum { AHCI_REGION_MAX = 1 << 22 };
 
-/* 4.2.3. The data of a request is contiguous for the device, so that there is one region. */
+/* 4.2.3. The data of a request is contiguous for the device, or in up to BLOCK_PARTS pieces. */
+enum { AHCI_REGIONS = 8 };
 struct ahci_table {
     struct ahci_fis fis;
     uint8_t reserved0[0x40 - sizeof(struct ahci_fis)];
     uint8_t packet[16];
     uint8_t reserved1[0x30];
-    struct ahci_region region;
-    uint8_t reserved2[0x70];
+    struct ahci_region region[AHCI_REGIONS];
 };
 static_assert(offsetof(struct ahci_table, packet) == 0x40, "4.2.3");
 static_assert(offsetof(struct ahci_table, region) == 0x80, "4.2.3");

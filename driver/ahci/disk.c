@@ -11,7 +11,9 @@
 #define WATCH_PERIOD  (2 * CLOCK_SECOND)
 #define TRANSFER_MOST (UINT32_C(1) << 20)
 
-static_assert(TRANSFER_MOST <= AHCI_REGION_MAX, "one region for a request");
+static_assert(TRANSFER_MOST <= AHCI_REGION_MAX,
+              "a request's data is one region, or each part of it");
+static_assert((int)BLOCK_PARTS <= (int)AHCI_REGIONS, "room in a command table");
 static_assert(TRANSFER_MOST / 512 <= 65535, "the count of a command");
 
 const struct ahci_task *ahci_disk_identify_task(bool is_packet)
@@ -105,7 +107,7 @@ static void disk_describe(struct ahci_disk *disk, struct ahci_shape *shape)
     limits->block_size = sector_size(identity);
     memcpy(&limits->blocks, identity->sectors, sizeof(limits->blocks));
     limits->max_transfer = TRANSFER_MOST;
-    limits->flags = shape->is_cached ? BLOCK_INFO_VOLATILE_CACHE : 0;
+    limits->flags = BLOCK_INFO_SCATTER | (shape->is_cached ? BLOCK_INFO_VOLATILE_CACHE : 0);
     /* The ranges fit one sector of 512 bytes, and a device takes at least one. Discarded blocks are
      * not promised to be zeroes, and there is no other command for those. */
     if (identity->data_set & ATA_DATA_SET_TRIM) {

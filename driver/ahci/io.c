@@ -97,6 +97,8 @@ static void disk_task(struct ahci_io *io, unsigned slot, struct ahci_task *task)
         task->is_write = is_write;
         task->address = request->address;
         task->length = (uint32_t)request->length;
+        task->segments = request->segments;
+        task->segment_count = request->segment_count;
         if (io->shape
                 .is_queued) { /* the count is where the features are, and the tag where it was */
             task->command = is_write ? ATA_WRITE_FPDMA_QUEUED : ATA_READ_FPDMA_QUEUED;
@@ -267,6 +269,18 @@ static int slot_find(const struct ahci_io *io)
     return __builtin_ctz(~io->used);
 }
 
+/* Whether any of the data is above 4 GiB. */
+static bool is_high(const struct block_request *request)
+{
+    if (!request->segments)
+        return (request->address + request->length) >> 32;
+    for (unsigned i = 0; i < request->segment_count; i++) {
+        if ((request->segments[i].address + request->segments[i].length) >> 32)
+            return true;
+    }
+    return false;
+}
+
 static bool io_start(void *context, struct block_request *request)
 {
     struct ahci_io *io = context;
@@ -280,7 +294,7 @@ static bool io_start(void *context, struct block_request *request)
         block_request_done(request, BLOCK_STATUS_OK); /* what is completed is durable */
         return true;
     }
-    if (!(io->port->hba->cap & AHCI_CAP_64) && (request->address + request->length) >> 32) {
+    if (!(io->port->hba->cap & AHCI_CAP_64) && is_high(request)) {
         io->errors++;
         if (ahci_io_is_worth_logging(io->errors))
             log_warning("port %u: the controller does not reach memory above 4 GiB (%u so far)",

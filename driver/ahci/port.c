@@ -178,6 +178,28 @@ int ahci_port_step(struct ahci_port *port)
     return error;
 }
 
+static struct ahci_region region_make(uint64_t address, uint64_t length)
+{
+    return (struct ahci_region){
+        .address = (uint32_t)address,
+        .address_high = (uint32_t)(address >> 32),
+        .last = (uint32_t)length - 1,
+    };
+}
+
+/* 4.2.3.3: where the data is. How many regions that are. */
+static unsigned regions_fill(struct ahci_table *table, const struct ahci_task *task)
+{
+    if (task->length == 0)
+        return 0;
+    table->region[0] = region_make(task->address, task->length);
+    if (!task->segments)
+        return 1;
+    for (unsigned i = 0; i < task->segment_count; i++)
+        table->region[i] = region_make(task->segments[i].address, task->segments[i].length);
+    return task->segment_count;
+}
+
 /* 4.2.2, 4.2.3. The FIS has the task's fields as the command set counts them (ACS-3, 4.2). */
 void ahci_port_fill(struct ahci_port *port, unsigned slot, const struct ahci_task *task)
 {
@@ -201,16 +223,10 @@ void ahci_port_fill(struct ahci_port *port, unsigned slot, const struct ahci_tas
     };
     if (task->packet)
         memcpy(table->packet, task->packet, 12);
-    if (task->length > 0)
-        table->region = (struct ahci_region){
-            .address = (uint32_t)task->address,
-            .address_high = (uint32_t)(task->address >> 32),
-            .last = task->length - 1,
-        };
+    unsigned regions = regions_fill(table, task);
     memory->list[slot] = (struct ahci_header){
         .flags = AHCI_HEADER_FIS_DWORDS | (task->packet ? AHCI_HEADER_PACKET : 0) |
-                 (task->is_write ? AHCI_HEADER_WRITE : 0) |
-                 AHCI_HEADER_REGIONS(task->length > 0 ? 1 : 0),
+                 (task->is_write ? AHCI_HEADER_WRITE : 0) | AHCI_HEADER_REGIONS(regions),
         .table = (uint32_t)table_address,
         .table_high = (uint32_t)(table_address >> 32),
     };

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <kit/block.h>
 #include <kit/clock.h>
 #include <kit/dma.h>
 
@@ -44,8 +45,10 @@ struct ahci_task {
     uint64_t lba;
     const uint8_t *packet; /* 12 bytes, or null: not a PACKET command */
     bool is_write;
-    uint64_t address; /* of the data; even */
-    uint32_t length;  /* likewise, at most AHCI_REGION_MAX */
+    uint64_t address;                     /* of the data; even */
+    uint32_t length;                      /* likewise, at most AHCI_REGION_MAX */
+    const struct block_segment *segments; /* the data's, or null: it is at `address` */
+    unsigned segment_count;
 };
 
 static inline uint32_t ahci_port_read(const struct ahci_port *port, size_t offset)

@@ -9,18 +9,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* 4.4 a descriptor of a scatter gather list: data, or where more descriptors are */
+struct nvme_sgl {
+    uint64_t address;
+    uint32_t length; /* bytes */
+    uint8_t reserved[3];
+    uint8_t type;
+};
+static_assert(sizeof(struct nvme_sgl) == 16, "4.4");
+enum { NVME_SGL_DATA = 0 << 4, NVME_SGL_LAST_SEGMENT = 3 << 4 };
+
 /* 4.2 submission queue entry */
 struct nvme_command {
     uint8_t opcode;
-    uint8_t flags;
+    uint8_t flags; /* bits 7:6, PSDT: 0: the data is where PRPs say; NVME_PSDT_SGL: the SGL */
     uint16_t id;
     uint32_t namespace;
     uint32_t cdw2, cdw3;
     uint64_t metadata;
-    uint64_t prp1, prp2; /* 4.3 */
+    union {
+        struct {
+            uint64_t prp1, prp2; /* 4.3 */
+        };
+        struct nvme_sgl sgl;
+    };
     uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
 };
 static_assert(sizeof(struct nvme_command) == 64, "4.2");
+static_assert(offsetof(struct nvme_command, sgl) == 24, "4.2");
+enum { NVME_PSDT_SGL = 1 << 6 };
 
 /* 4.6 completion queue entry */
 struct nvme_completion {
@@ -131,14 +148,20 @@ struct nvme_identify_controller {
     uint16_t oncs, fuses;
     uint8_t fna;
     uint8_t vwc; /* bit 0: a volatile write cache is there */
-    uint8_t reserved1[4096 - 526];
+    uint8_t reserved1[536 - 526];
+    uint32_t sgls; /* bits 1:0: whether SGLs may be used */
+    uint8_t reserved2[4096 - 540];
 };
 static_assert(offsetof(struct nvme_identify_controller, mdts) == 77, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, rtd3e) == 88, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, sqes) == 512, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, namespaces) == 516, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, vwc) == 525, "5.15.2.2");
+static_assert(offsetof(struct nvme_identify_controller, sgls) == 536, "5.15.2.2");
 static_assert(sizeof(struct nvme_identify_controller) == 4096, "5.15.2.2");
+
+/* SGLS: 1: they may; 2: if addresses and lengths are multiples of 4, which ours are */
+#define NVME_SGLS_USABLE(sgls) (((sgls)&3) == 1 || ((sgls)&3) == 2)
 
 /* 5.15.2.1, figure 245 and 246, as far as they are used. Specification 2.0 has more formats, their
  * upper number in bits 6:5 of FLBAS, where 1.4 had reserved bytes. */

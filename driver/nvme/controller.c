@@ -199,6 +199,7 @@ static int identify(struct nvme_controller *controller)
     controller->optional = identity.oncs;
     controller->events = identity.oaes;
     controller->volatile_cache = identity.vwc & 1;
+    controller->has_sgl = NVME_SGLS_USABLE(identity.sgls);
     controller->shutdown_limit = shutdown_limit(identity.rtd3e);
     controller->max_transfer = transfer_limit(identity.mdts);
     return 0;

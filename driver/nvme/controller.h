@@ -49,6 +49,7 @@ struct nvme_controller {
     uint16_t optional;       /* ONCS: commands that it knows */
     uint32_t events;         /* OAES: that it can tell of, beyond those that all can */
     bool volatile_cache;
+    bool has_sgl;   /* of a read or write, the data may be described by an SGL (4.4) */
     bool read_only; /* all its media are */
 };
 

@@ -211,12 +211,14 @@ static void watch(void *context)
 }
 
 /* A list must not cross a page (4.3): its size is a power of two. It is also where a discard's
- * range goes. */
+ * range goes, or the descriptors of an SGL. */
 static unsigned list_size(const struct nvme_controller *controller)
 {
+    size_t pages = controller->max_transfer / NVME_PAGE * sizeof(uint64_t);
+    size_t parts = BLOCK_PARTS * sizeof(struct nvme_sgl);
     unsigned size = sizeof(struct nvme_dataset_range);
 
-    while (size < controller->max_transfer / NVME_PAGE * sizeof(uint64_t))
+    while (size < pages || size < parts)
         size *= 2;
     return size;
 }
@@ -293,6 +295,69 @@ static inline void data_fill(const struct nvme_io *io, const struct block_reques
     command->prp2 = length <= first ? 0 : list_fill(io, id, address + first, length - first);
 }
 
+/* Whether PRPs can say where the data is (4.3): only its first page is entered, and only its last
+ * left, in the middle. */
+static bool is_paged(const struct block_request *request)
+{
+    for (unsigned i = 1; i < request->segment_count; i++) {
+        const struct block_segment *segment = &request->segments[i];
+        if (segment->address % NVME_PAGE != 0 ||
+            (segment[-1].address + segment[-1].length) % NVME_PAGE != 0)
+            return false;
+    }
+    return true;
+}
+
+/* 4.3: as list_fill does, over several segments. */
+static void pages_fill(const struct nvme_io *io, const struct block_request *request, unsigned id,
+                       struct nvme_command *command)
+{
+    const struct block_segment *segment = request->segments;
+    uint64_t *list = (uint64_t *)list_of(io, id, &command->prp2);
+    uint64_t next = segment->address - segment->address % NVME_PAGE + NVME_PAGE;
+    unsigned count = 0;
+
+    command->prp1 = segment->address;
+    for (unsigned i = 0; i < request->segment_count; i++, segment++) {
+        for (uint64_t page = i == 0 ? next : segment->address;
+             page < segment->address + segment->length; page += NVME_PAGE)
+            list[count++] = page;
+    }
+    if (count <= 1)
+        command->prp2 = count == 0 ? 0 : list[0];
+}
+
+/* 4.4: the command has one descriptor, of the segment that has all others. */
+static void sgl_fill(const struct nvme_io *io, const struct block_request *request, unsigned id,
+                     struct nvme_command *command)
+{
+    uint64_t address;
+    struct nvme_sgl *list = (struct nvme_sgl *)list_of(io, id, &address);
+
+    for (unsigned i = 0; i < request->segment_count; i++)
+        list[i] = (struct nvme_sgl){
+            .address = request->segments[i].address,
+            .length = (uint32_t)request->segments[i].length,
+            .type = NVME_SGL_DATA,
+        };
+    command->flags = NVME_PSDT_SGL;
+    command->sgl = (struct nvme_sgl){
+        .address = address,
+        .length = request->segment_count * (uint32_t)sizeof(*list),
+        .type = NVME_SGL_LAST_SEGMENT,
+    };
+}
+
+static __attribute__((noinline)) void scatter_fill(const struct nvme_io *io,
+                                                   const struct block_request *request, unsigned id,
+                                                   struct nvme_command *command)
+{
+    if (is_paged(request))
+        pages_fill(io, request, id, command);
+    else
+        sgl_fill(io, request, id, command);
+}
+
 /* Where the command's list would be. */
 static void range_fill(const struct nvme_io *io, const struct block_request *request, unsigned id,
                        struct nvme_command *command)
@@ -312,6 +377,7 @@ static inline void command_begin(struct nvme_io *io, struct nvme_command *comman
     unsigned id = io->free_id[--io->free_count];
 
     command->opcode = (uint8_t)opcode;
+    command->flags = 0;
     command->id = (uint16_t)id;
     command->namespace = namespace;
     io->command[id] = (struct nvme_io_command){request, io->round, true};
@@ -358,7 +424,9 @@ bool nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request
         return true;
     }
     command_begin(io, command, opcode, namespace, request);
-    if (request->length > 0)
+    if (request->segments)
+        scatter_fill(io, request, command->id, command);
+    else if (request->length > 0)
         data_fill(io, request, command->id, command);
     else
         command->prp1 = command->prp2 = 0;

@@ -115,7 +115,8 @@ static void limits_get(const struct nvme_controller *controller,
         .blocks = identity->size,
         .block_size = 1u << identity->lba_format[format_index(identity)].data_shift,
         .max_transfer = controller->max_transfer,
-        .flags = (controller->read_only || identity->attributes & 1 ? BLOCK_INFO_READ_ONLY : 0) |
+        .flags = BLOCK_INFO_SCATTER | (controller->has_sgl ? 0 : BLOCK_INFO_SCATTER_PAGES) |
+                 (controller->read_only || identity->attributes & 1 ? BLOCK_INFO_READ_ONLY : 0) |
                  (controller->volatile_cache ? BLOCK_INFO_VOLATILE_CACHE : 0) |
                  (controller->optional & NVME_ONCS_DATASET ? BLOCK_INFO_DISCARD : 0) |
                  (controller->optional & NVME_ONCS_WRITE_ZEROES ? BLOCK_INFO_WRITE_ZEROES : 0),

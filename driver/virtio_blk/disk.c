@@ -38,26 +38,39 @@ static uint32_t block_size_get(const struct virtio_blk_disk *disk)
     return VIRTIO_BLK_SECTOR;
 }
 
+/* 5.2.4, 5.2.6.2: how many segments a request's data may have, with the header's and the status's
+ * in the queue as well. */
+static uint32_t pieces_allowed(const struct virtio_blk_disk *disk)
+{
+    unsigned entries = virtio_queue_entries(&disk->virtio, 0);
+    uint32_t pieces =
+        virtio_has(&disk->virtio, VIRTIO_BLK_F_SEG_MAX) ? (uint32_t)CONFIG(disk, seg_max) : 1;
+
+    if (pieces > VIRTIO_BLK_PIECES_MAX)
+        pieces = VIRTIO_BLK_PIECES_MAX;
+    return entries > 2 && pieces > entries - 2 ? entries - 2 : pieces;
+}
+
 /* 5.2.4: a device may bound the length of segments and their number. Ours are of one piece unless
- * it bounds their length. False: not even a block fits. */
+ * it bounds their length, or a client scatters its data, which is for devices that say how many
+ * segments they take and do not bound their length. False: not even a block fits. */
 static bool shape_get(struct virtio_blk_disk *disk, struct virtio_blk_shape *shape)
 {
-    uint32_t size = disk->limits.block_size, most = TRANSFER_MOST, pieces = 1;
+    uint32_t size = disk->limits.block_size, most = TRANSFER_MOST;
+    uint32_t allowed = pieces_allowed(disk), pieces = 1;
 
     shape->piece = most;
     if (virtio_has(&disk->virtio, VIRTIO_BLK_F_SIZE_MAX)) {
         uint32_t piece = (uint32_t)CONFIG(disk, size_max);
-        unsigned entries = virtio_queue_entries(&disk->virtio, 0);
         if (piece < shape->piece)
             shape->piece = piece;
-        if (virtio_has(&disk->virtio, VIRTIO_BLK_F_SEG_MAX))
-            pieces = (uint32_t)CONFIG(disk, seg_max);
-        if (pieces > VIRTIO_BLK_PIECES_MAX)
-            pieces = VIRTIO_BLK_PIECES_MAX;
-        if (entries > 2 && pieces > entries - 2)
-            pieces = entries - 2;
+        pieces = allowed;
         if (most > (uint64_t)shape->piece * pieces)
             most = shape->piece * pieces;
+    }
+    if (shape->piece == TRANSFER_MOST && allowed >= BLOCK_PARTS) {
+        pieces = BLOCK_PARTS;
+        disk->limits.flags |= BLOCK_INFO_SCATTER;
     }
     shape->pieces = pieces;
     shape->sectors_per_block = size / VIRTIO_BLK_SECTOR;

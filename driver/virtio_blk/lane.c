@@ -119,16 +119,20 @@ void virtio_blk_lane_arm(struct virtio_blk_lane *lane)
     clock_timer_cancel(&lane->gathering);
 }
 
-/* 5.2.6.4: header, data, status. The data is contiguous for the device, which may want it in
- * pieces. How many segments that are. */
-static unsigned segments_fill(const struct virtio_blk_lane *lane, unsigned id, uint64_t address,
+/* 5.2.6.4: header, data, status. The device may want what is contiguous in pieces, or the client
+ * have it in several. How many segments that are. */
+static unsigned segments_fill(const struct virtio_blk_lane *lane, unsigned id,
+                              const struct block_request *request, uint64_t address,
                               uint64_t length, struct virtio_segment *segments)
 {
-    unsigned count = 0;
+    unsigned count = 0, parts = request && request->segments ? request->segment_count : 0;
 
     segments[count++] = (struct virtio_segment){
         slot_address(lane, id, offsetof(struct slot, header)), sizeof(struct virtio_blk_header)};
-    while (length > 0 && count <= lane->io->shape.pieces) {
+    for (unsigned i = 0; i < parts; i++)
+        segments[count++] = (struct virtio_segment){request->segments[i].address,
+                                                    (uint32_t)request->segments[i].length};
+    while (parts == 0 && length > 0 && count <= lane->io->shape.pieces) {
         uint32_t piece = length < lane->io->shape.piece ? (uint32_t)length : lane->io->shape.piece;
         segments[count++] = (struct virtio_segment){address, piece};
         address += piece;
@@ -167,7 +171,7 @@ bool virtio_blk_lane_start(struct virtio_blk_lane *lane, const struct virtio_blk
     struct slot *slot = slot_of(lane, id);
     uint64_t address = slot_data(lane, id, header->type, request);
 
-    unsigned count = segments_fill(lane, id, address, length, segments);
+    unsigned count = segments_fill(lane, id, request, address, length, segments);
     unsigned out = is_read ? 1 : count - 1;
     slot->header = *header;
     slot->status = STATUS_NONE;

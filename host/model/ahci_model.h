@@ -27,6 +27,8 @@ enum ahci_model_log {
     AHCI_MODEL_LOG_SILENT,     /* no answer at all */
 };
 
+enum { AHCI_MODEL_REGIONS = 8 };
+
 struct ahci_model_slot {
     bool accepted; /* the device has the command */
     bool lost;     /* and will not answer */
@@ -34,7 +36,11 @@ struct ahci_model_slot {
     uint8_t fis[20];
     uint8_t packet[12];
     uint32_t flags, length;
-    uint64_t address;
+    unsigned region_count;
+    struct {
+        uint64_t address;
+        uint32_t length;
+    } region[AHCI_MODEL_REGIONS];
 };
 
 struct ahci_model_port {

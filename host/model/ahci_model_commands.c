@@ -34,27 +34,62 @@ static uint32_t count_of(const struct ahci_model_slot *slot)
     return count ? count : 65536;
 }
 
+/* 4.2.3.3: where the data is. */
+static bool regions_read(uint64_t table, unsigned count, struct ahci_model_slot *slot)
+{
+    uint32_t region[4];
+
+    slot->length = slot->region_count = 0;
+    for (; slot->region_count < count && slot->region_count < AHCI_MODEL_REGIONS; table += 16) {
+        if (!model_memory_read(table, region, sizeof(region)))
+            return false;
+        uint64_t address = region[0] | (uint64_t)region[1] << 32;
+        uint32_t length = (region[3] & 0x3fffff) + 1;
+        if (address % 2 || length % 2)
+            model_violation("a region of %u bytes at %llx", length, (unsigned long long)address);
+        slot->region[slot->region_count].address = address;
+        slot->region[slot->region_count++].length = length;
+        slot->length += length;
+    }
+    return true;
+}
+
+/* Move what is to be moved, or as much as there is room for. */
+static bool data_move(const struct ahci_model_slot *slot, void *data, uint32_t size, bool to_host)
+{
+    uint8_t *at = data;
+
+    for (unsigned i = 0; i < slot->region_count && size > 0; i++) {
+        uint32_t length = slot->region[i].length < size ? slot->region[i].length : size;
+        if (to_host ? !model_memory_write(slot->region[i].address, at, length)
+                    : !model_memory_read(slot->region[i].address, at, length))
+            return false;
+        at += length;
+        size -= length;
+    }
+    return true;
+}
+
 /* 4.2.2, 4.2.3: copy a command out of memory. */
 static bool slot_read(struct ahci_model_port *port, unsigned number, struct ahci_model_slot *slot)
 {
-    uint32_t header[8], region[4] = {0};
+    uint32_t header[8];
 
     if (port->clb % 1024 || port->fb % 256)
         model_violation("a command list at %llx", (unsigned long long)port->clb);
     if (!model_memory_read(port->clb + number * 32, header, sizeof(header)))
         return false;
     uint64_t table = header[2] | (uint64_t)header[3] << 32;
-    if ((header[0] & 31) != 5 || table % 128 || header[1] != 0 || header[0] >> 16 > 1)
+    if ((header[0] & 31) != 5 || table % 128 || header[1] != 0 ||
+        header[0] >> 16 > AHCI_MODEL_REGIONS)
         model_violation("a command header %08x %08x, table at %llx", header[0], header[1],
                         (unsigned long long)table);
     if (!model_memory_read(table, slot->fis, sizeof(slot->fis)) ||
         !model_memory_read(table + 0x40, slot->packet, sizeof(slot->packet)) ||
-        (header[0] >> 16 && !model_memory_read(table + 0x80, region, sizeof(region))))
+        !regions_read(table + 0x80, header[0] >> 16, slot))
         return false;
     slot->flags = header[0];
-    slot->address = region[0] | (uint64_t)region[1] << 32;
-    slot->length = header[0] >> 16 ? (region[3] & 0x3fffff) + 1 : 0;
-    if (slot->fis[0] != 0x27 || slot->fis[1] != 0x80 || slot->address % 2 || slot->length % 2)
+    if (slot->fis[0] != 0x27 || slot->fis[1] != 0x80)
         model_violation("a FIS %02x %02x, data of %u bytes", slot->fis[0], slot->fis[1],
                         slot->length);
     if (!(header[0] & FLAG_PACKET) != (slot->fis[2] != PACKET))
@@ -111,14 +146,14 @@ void ahci_model_fetch(struct ahci_model *model, struct ahci_model_port *port)
 }
 
 static unsigned give(const struct ahci_model_port *port, const struct ahci_model_slot *slot,
-                     const void *data, uint32_t size, uint32_t *moved)
+                     void *data, uint32_t size, uint32_t *moved)
 {
     if (port->moves_less && size >= AHCI_MODEL_SECTOR)
         size -= AHCI_MODEL_SECTOR;
     if (size > slot->length)
         size = slot->length;
     *moved = size;
-    return model_memory_write(slot->address, data, size) ? 0 : ABORT;
+    return data_move(slot, data, size, true) ? 0 : ABORT;
 }
 
 static bool is_bad(const struct ahci_model_port *port, uint64_t first, uint64_t count)
@@ -149,7 +184,7 @@ static unsigned transfer(struct ahci_model_port *port, const struct ahci_model_s
     if (!is_write)
         return give(port, slot, port->disk + lba * size, slot->length, moved);
     *moved = slot->length;
-    return model_memory_read(slot->address, port->disk + lba * size, slot->length) ? 0 : ABORT;
+    return data_move(slot, port->disk + lba * size, slot->length, false) ? 0 : ABORT;
 }
 
 static unsigned trim(struct ahci_model_port *port, const struct ahci_model_slot *slot)
@@ -160,7 +195,7 @@ static unsigned trim(struct ahci_model_port *port, const struct ahci_model_slot 
         return ABORT;
     if (slot->length != sizeof(ranges) || count_of(slot) != 1 || !(slot->flags & FLAG_WRITE))
         model_violation("a trim with %u bytes", slot->length);
-    if (!model_memory_read(slot->address, ranges, sizeof(ranges)))
+    if (!data_move(slot, ranges, sizeof(ranges), false))
         return ABORT;
     for (unsigned i = 0; i < AHCI_MODEL_SECTOR / 8; i++) {
         uint64_t first = ranges[i] & 0xffffffffffff, count = ranges[i] >> 48;

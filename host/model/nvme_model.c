@@ -398,6 +398,7 @@ void nvme_model_init(struct nvme_model *model, uint64_t blocks, unsigned shift)
         .cap = 2047 | UINT64_C(1) << 16 | UINT64_C(4) << 24 | UINT64_C(1) << 37,
         .version = 0x00010400,
         .mdts = 7,
+        .sgls = 1,
         .volatile_cache = true,
         .enable_time = 3 * CLOCK_MILLISECOND,
         .stop_time = 2 * CLOCK_MILLISECOND,

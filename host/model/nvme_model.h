@@ -63,6 +63,7 @@ struct nvme_model {
     bool media_read_only;
     bool can_gather;
     bool tells_of_namespaces;
+    uint32_t sgls; /* SGLS: 1: data may be described by SGLs */
     uint32_t rtd3e;
     void (*identify)(struct nvme_model *model, unsigned cns, uint32_t namespace, uint8_t *page);
     uint64_t enable_time, shutdown_time, command_time, stop_time;
@@ -82,6 +83,7 @@ struct nvme_model {
     unsigned longest_transfer; /* bytes */
     unsigned doorbells;        /* I/O submission doorbell writes */
     unsigned commands;         /* I/O commands fetched */
+    unsigned sgl_commands;     /* of which the data is described by an SGL */
     unsigned queue_commands[NVME_MODEL_QUEUES];
     unsigned most_in_flight;
     uint32_t events;         /* that it shall tell of */
@@ -116,8 +118,9 @@ void nvme_model_destroy(struct nvme_model *model);
 /* Between the model's files. Executes a command; the status it completes with. */
 unsigned nvme_model_admin(struct nvme_model *model, const uint32_t *dword, uint32_t *result);
 unsigned nvme_model_io(struct nvme_model *model, const uint32_t *dword);
-/* Moves data as PRP 1 and 2 say (4.3). False, with a violation, if they are wrong. */
-bool nvme_model_move(const struct nvme_model *model, const uint32_t *dword, void *data, size_t size,
+/* Moves data as PRP 1 and 2 say (4.3), or an SGL (4.4). False, with a violation, if they are wrong.
+ */
+bool nvme_model_move(struct nvme_model *model, const uint32_t *dword, void *data, size_t size,
                      bool to_host);
 
 #endif

@@ -63,12 +63,45 @@ static bool list_move(uint64_t list, uint8_t *data, size_t size, bool to_host)
     return true;
 }
 
-bool nvme_model_move(const struct nvme_model *model, const uint32_t *dword, void *data, size_t size,
+/* 4.4: the command's one descriptor is of a last segment, whose descriptors are of data. */
+static bool sgl_move(struct nvme_model *model, const uint32_t *dword, uint8_t *data, size_t size,
+                     bool to_host)
+{
+    uint64_t list = quad(dword, 6);
+    uint32_t length = dword[8], descriptor[4];
+
+    model->sgl_commands++;
+    if (model->sgls == 0 || dword[9] != 0x30000000 || list % 8 || length == 0 || length % 16) {
+        model_violation("an SGL of %u bytes at %llx, %08x", length, (unsigned long long)list,
+                        dword[9]);
+        return false;
+    }
+    for (; length > 0; length -= 16, list += 16) {
+        if (!model_memory_read(list, descriptor, sizeof(descriptor)))
+            return false;
+        if (descriptor[3] != 0 || descriptor[2] > size || descriptor[2] % 4 || descriptor[0] % 4) {
+            model_violation("an SGL descriptor %08x: %u bytes of %zu", descriptor[3], descriptor[2],
+                            size);
+            return false;
+        }
+        if (!move(quad(descriptor, 0), data, descriptor[2], to_host))
+            return false;
+        data += descriptor[2];
+        size -= descriptor[2];
+    }
+    if (size > 0)
+        model_violation("an SGL that is %zu bytes short", size);
+    return size == 0;
+}
+
+bool nvme_model_move(struct nvme_model *model, const uint32_t *dword, void *data, size_t size,
                      bool to_host)
 {
     uint64_t prp1 = quad(dword, 6), prp2 = quad(dword, 8);
     size_t first = NVME_MODEL_PAGE - prp1 % NVME_MODEL_PAGE;
 
+    if ((dword[0] & 0xff00) == 0x4000)
+        return sgl_move(model, dword, data, size, to_host);
     if (prp1 % 4 != 0) {
         model_violation("PRP 1 is %llx", (unsigned long long)prp1);
         return false;
@@ -105,6 +138,7 @@ static void identify_controller(const struct nvme_model *model, uint8_t *page)
     page[512] = 0x66;
     page[513] = 0x44;
     put(page, 516, model->namespace_count, 4);
+    put(page, 536, model->sgls, 4);
     page[520] = 1u << 2 | 1u << 3; /* ONCS: dataset management, write zeroes */
     page[525] = model->volatile_cache;
 }
@@ -317,8 +351,9 @@ unsigned nvme_model_io(struct nvme_model *model, const uint32_t *dword)
         model_violation("an I/O command for namespace %u", id);
         return INVALID_NAMESPACE;
     }
-    if (dword[0] & 0xff00 || dword[2] || dword[3] || dword[13] || dword[14] || dword[15] ||
-        dword[12] & 0xffff0000)
+    bool moves = (dword[0] & 0xff) == 1 || (dword[0] & 0xff) == 2;
+    if ((dword[0] & 0xff00 && !(moves && (dword[0] & 0xff00) == 0x4000)) || dword[2] || dword[3] ||
+        dword[13] || dword[14] || dword[15] || dword[12] & 0xffff0000)
         model_violation("an I/O command with fields set that we do not use");
 
     struct nvme_model_namespace *namespace = &model->namespaces[id - 1];

@@ -19,8 +19,8 @@ static void attach_describes_the_disk(void **state)
     assert_int_equal(info->blocks, AHCI_TEST_SECTORS);
     assert_int_equal(info->block_size, 512);
     assert_int_equal(info->max_transfer, 1 << 20);
-    assert_int_equal(info->flags,
-                     BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_READ_ONLY | BLOCK_INFO_DISCARD);
+    assert_int_equal(info->flags, BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_READ_ONLY |
+                                      BLOCK_INFO_DISCARD | BLOCK_INFO_SCATTER);
     assert_string_equal(info->serial, "S-0");
     assert_string_equal(info->model, "MODEL");
     block_client_close(client);
@@ -100,6 +100,28 @@ static void every_shape_of_transfer(void **state)
             client_check_transfer(&client, port->disk, AHCI_TEST_SECTORS - count, count,
                                   offsets[i / 5]);
         }
+        assert_int_equal(port->longest_transfer, 1 << 20);
+        client_close(&client);
+    }
+}
+
+/* 4.2.3.3: a region for each part; queued and not. */
+static void scattered_data_is_one_command(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        if (way > 0) {
+            ahci_again();
+            port->identity[76] = 0;
+            ahci_model_seal(port);
+        }
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, (1 << 20) + 65536);
+        client_check_parts(&client, port->disk, 3);
+        assert_int_equal(port->reads, CLIENT_SCATTERINGS);
+        assert_int_equal(port->writes, CLIENT_SCATTERINGS);
         assert_int_equal(port->longest_transfer, 1 << 20);
         client_close(&client);
     }
@@ -207,7 +229,8 @@ static void flush_where_there_is_a_cache(void **state)
     ahci_model_seal(port);
     ahci_attach();
     client_open(&client, AHCI_NAME, true, 4096);
-    assert_int_equal(block_client_info(client.client)->flags, BLOCK_INFO_DISCARD);
+    assert_int_equal(block_client_info(client.client)->flags,
+                     BLOCK_INFO_DISCARD | BLOCK_INFO_SCATTER);
     assert_int_equal(client_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
     driver.detach();
     assert_int_equal(port->flushes, 0);
@@ -396,6 +419,7 @@ int main(void)
         AHCI_TEST(spin_up_one_by_one),
         AHCI_TEST(a_controller_with_nothing_connected),
         AHCI_TEST(every_shape_of_transfer),
+        AHCI_TEST(scattered_data_is_one_command),
         AHCI_TEST(long_sectors),
         AHCI_TEST(queues_of_every_depth),
         AHCI_TEST(flushes_among_reads_and_writes),

@@ -35,4 +35,14 @@ void client_submit_reads(struct test_client *client, unsigned count);
 void client_check_transfer(struct test_client *client, const uint8_t *disk, uint64_t block,
                            uint32_t count, uint64_t offset);
 
+/* One request whose data is in several places of the buffer, waited for: its status. */
+enum block_status client_request_parts(struct test_client *client, enum block_operation operation,
+                                       uint64_t block, const struct block_client_part *parts,
+                                       unsigned count);
+
+/* As client_check_transfer, with parts of every shape, up to 1 MiB in all: so many reads and
+ * writes. Blocks are of 512 bytes, the buffer has 64 KiB more than 1 MiB. */
+enum { CLIENT_SCATTERINGS = 7 };
+void client_check_parts(struct test_client *client, const uint8_t *disk, uint64_t block);
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <test/unit/client_fixture.h>
 #include <test/unit/nvme_fixture.h>
 
 static void attach_describes_the_disk(void **state)
@@ -20,8 +21,8 @@ static void attach_describes_the_disk(void **state)
     assert_int_equal(info->blocks, 16384);
     assert_int_equal(info->block_size, 512);
     assert_int_equal(info->max_transfer, 512 * 1024);
-    assert_int_equal(info->flags,
-                     BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES);
+    assert_int_equal(info->flags, BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_DISCARD |
+                                      BLOCK_INFO_WRITE_ZEROES | BLOCK_INFO_SCATTER);
     assert_string_equal(info->serial, "MODEL-0001");
     assert_string_equal(info->model, "Outboard model NVMe controller");
     block_client_close(client);
@@ -164,6 +165,90 @@ static void long_transfers_are_split_by_the_client(void **state)
     assert_int_equal(model.longest_transfer, 512 * 1024);
     free(expected);
     nvme_close(&client);
+}
+
+/* 4.3, 4.4: PRPs where they can say where the data is, an SGL where not. */
+static void scattered_data_is_one_command(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    model.mdts = 8;
+    nvme_attach();
+    client_open(&client, "nvme0n1", true, (1 << 20) + 65536);
+    client_check_parts(&client, model.namespaces[0].disk, 3);
+    assert_int_equal(model.commands, 2 * CLIENT_SCATTERINGS);
+    assert_int_equal(model.sgl_commands, 2 * 3);
+    assert_int_equal(model.longest_transfer, 1 << 20);
+    /* What a slot of the queue held before is not taken for the next command's. */
+    assert_int_equal(client_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
+    client_submit_reads(&client, 200);
+    block_client_wait(client.client, true);
+    client_submit_reads(&client, 200);
+    block_client_wait(client.client, true);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 400);
+    assert_int_equal(model.sgl_commands, 2 * 3);
+    client_close(&client);
+}
+
+/* The smallest transfers need no longer list than an SGL does. */
+static void scattered_data_in_short_commands(void **state)
+{
+    static const struct {
+        uint32_t blocks;
+        uint64_t offset;
+    } shape[] = {{1, 4}, {2, 0x3000}, {1, 0x2200}, {3, 0x1004}, {9, 0x4000}};
+    struct block_client_part parts[BLOCK_PARTS];
+    struct test_client client;
+
+    model.mdts = 1;
+    nvme_attach();
+    client_open(&client, "nvme0n1", true, 65536);
+    nvme_pattern(model.namespaces[0].disk, 65536, 5);
+    for (unsigned i = 0; i < BLOCK_PARTS; i++)
+        parts[i] = (struct block_client_part){client.buffer, shape[i].blocks, shape[i].offset};
+    assert_int_equal(client_request_parts(&client, BLOCK_READ, 1, parts, BLOCK_PARTS),
+                     BLOCK_STATUS_OK);
+    const uint8_t *disk = model.namespaces[0].disk + 512;
+    for (unsigned i = 0; i < BLOCK_PARTS; disk += shape[i++].blocks * 512)
+        assert_memory_equal(client.memory + shape[i].offset, disk, shape[i].blocks * 512);
+    client_close(&client);
+    (void)state;
+}
+
+/* A controller without SGLs takes whole pages, and the class asks no more of it. */
+static void scattered_data_without_sgls(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    for (unsigned sgls = 0; sgls < 4; sgls += 3) { /* 3 is reserved */
+        if (sgls > 0)
+            nvme_again();
+        model.sgls = sgls;
+        nvme_attach();
+        client_open(&client, "nvme0n1", true, 65536);
+        assert_int_equal(block_client_info(client.client)->flags & 0xff,
+                         BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES |
+                             BLOCK_INFO_SCATTER | BLOCK_INFO_SCATTER_PAGES);
+        struct block_client_part parts[] = {
+            {client.buffer, 2, 0xc00}, {client.buffer, 8, 0x3000}, {client.buffer, 9, 0x5000}};
+        nvme_pattern(model.namespaces[0].disk, 65536, 9);
+        assert_int_equal(client_request_parts(&client, BLOCK_READ, 0, parts, 3), BLOCK_STATUS_OK);
+        assert_memory_equal(client.memory + 0xc00, model.namespaces[0].disk, 1024);
+        assert_memory_equal(client.memory + 0x3000, model.namespaces[0].disk + 1024, 4096);
+        assert_memory_equal(client.memory + 0x5000, model.namespaces[0].disk + 5120, 9 * 512);
+        parts[2].offset += 512;
+        assert_int_equal(client_request_parts(&client, BLOCK_READ, 0, parts, 3),
+                         BLOCK_STATUS_INVALID);
+        parts[2].offset -= 512;
+        parts[1].blocks = 7;
+        assert_int_equal(client_request_parts(&client, BLOCK_READ, 0, parts, 3),
+                         BLOCK_STATUS_INVALID);
+        assert_int_equal(model.sgl_commands, 0);
+        assert_int_equal(model.commands, 1);
+        client_close(&client);
+    }
 }
 
 static void a_batch_rings_the_doorbell_once(void **state)
@@ -616,6 +701,9 @@ int main(void)
         NVME_TEST(every_shape_of_prp_512),
         NVME_TEST(every_shape_of_prp_4096),
         NVME_TEST(long_transfers_are_split_by_the_client),
+        NVME_TEST(scattered_data_is_one_command),
+        NVME_TEST(scattered_data_in_short_commands),
+        NVME_TEST(scattered_data_without_sgls),
         NVME_TEST(a_batch_rings_the_doorbell_once),
         NVME_TEST(a_full_queue_loses_nothing),
         NVME_TEST(the_shortest_queue_works),

@@ -176,6 +176,41 @@ static void segments_that_are_bounded(void **state)
     }
 }
 
+/* 5.2.4: who says how many segments it takes, and does not bound their length, may be given a
+ * request in several. */
+static void scattered_data_is_one_request(void **state)
+{
+    static const struct {
+        uint32_t seg_max;
+        unsigned entries;
+        bool indirect, offered;
+    } cases[] = {{254, 256, true, true}, {5, 8, true, true},     {5, 8, false, true},
+                 {4, 256, true, false},  {254, 4, false, false}, {0, 256, true, false},
+                 {~0u, 256, true, true}, {254, 256, false, true}};
+    struct test_client client;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (i > 0)
+            blk_again();
+        virtio_blk_model_field(&model, VIRTIO_BLK_MODEL_SEG_MAX, 12, 4, cases[i].seg_max);
+        model.virtio.queue_size = (uint16_t)cases[i].entries;
+        if (!cases[i].indirect)
+            model.virtio.offered &= ~(UINT64_C(1) << 28);
+        blk_attach();
+        client_open(&client, BLK_NAME, true, (1 << 20) + 65536);
+        const struct block_info *info = block_client_info(client.client);
+        assert_int_equal(info->flags & (BLOCK_INFO_SCATTER | BLOCK_INFO_SCATTER_PAGES),
+                         cases[i].offered ? BLOCK_INFO_SCATTER : 0);
+        if (cases[i].offered) {
+            client_check_parts(&client, model.disk, 3);
+            assert_int_equal(model.virtio.longest_chain, BLOCK_PARTS + 2);
+            assert_int_equal(model.longest_transfer, 1 << 20);
+        }
+        client_close(&client);
+    }
+}
+
 static void segments_that_hold_no_block(void **state)
 {
     static const struct {
@@ -547,6 +582,7 @@ int main(void)
         BLK_TEST(every_shape_of_transfer),
         BLK_TEST(segments_that_are_bounded),
         BLK_TEST(segments_that_hold_no_block),
+        BLK_TEST(scattered_data_is_one_request),
         BLK_TEST(a_full_queue),
         BLK_TEST(indices_wrap),
         BLK_TEST(interrupts_are_held_back),
