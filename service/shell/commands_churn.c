@@ -19,7 +19,14 @@
 #include "pattern.h"
 #include "shell.h"
 
-enum { BLOCKS_MAX = 4096, DEPTH_MAX = 64, LENGTH_MAX = 32, UNIT_MAX = 4096, SILENCES_MAX = 200 };
+enum {
+    BLOCKS_MAX = 4096,
+    DEPTH_MAX = 64,
+    LENGTH_MAX = 32,
+    UNIT_MAX = 4096,
+    SILENCES_MAX = 200,
+    HOLE_MAX = 64 /* blocks are not aligned to anything: multiples of 4 bytes below this */
+};
 
 /* What the blocks of the device last named hold. */
 static struct {
@@ -36,13 +43,17 @@ struct piece {
     bool busy;
     enum block_operation operation;
     uint32_t block, count, version;
+    unsigned parts;                 /* that the data is in, in memory the last one first */
+    uint32_t part_end[BLOCK_PARTS]; /* of each, in blocks of the request */
+    uint64_t hole;                  /* bytes between two of them */
 };
 
 struct churn {
     struct block_client *client;
-    unsigned char *memory; /* LENGTH_MAX blocks for each piece */
+    unsigned char *memory; /* LENGTH_MAX blocks for each piece, and what is between its parts */
     uint32_t unit, buffer;
     uint32_t blocks;
+    unsigned parts; /* most of a request */
     uint64_t left, random;
     uint64_t failed, wrong;
     struct piece piece[DEPTH_MAX];
@@ -58,11 +69,51 @@ static uint32_t random_below(struct churn *churn, uint32_t limit)
     return (uint32_t)(churn->random >> 33) % limit;
 }
 
-static unsigned char *piece_memory(const struct piece *piece)
+static size_t piece_room(const struct churn *churn)
+{
+    return (size_t)LENGTH_MAX * churn->unit + (churn->parts > 1 ? BLOCK_PARTS * HOLE_MAX : 0);
+}
+
+/* Where in the buffer a part begins. */
+static uint64_t part_offset(const struct piece *piece, unsigned part)
 {
     size_t number = (size_t)(piece - piece->churn->piece);
 
-    return piece->churn->memory + number * LENGTH_MAX * piece->churn->unit;
+    return number * piece_room(piece->churn) + (piece->parts - 1 - part) * piece->hole +
+           (uint64_t)(piece->count - piece->part_end[part]) * piece->churn->unit;
+}
+
+static uint32_t part_start(const struct piece *piece, unsigned part)
+{
+    return part == 0 ? 0 : piece->part_end[part - 1];
+}
+
+static unsigned char *block_memory(const struct piece *piece, uint32_t number)
+{
+    unsigned part = 0;
+
+    while (piece->part_end[part] <= number)
+        part++;
+    return piece->churn->memory + part_offset(piece, part) +
+           (size_t)(number - part_start(piece, part)) * piece->churn->unit;
+}
+
+/* Cut a request into parts, which has a count. */
+static void piece_cut(struct piece *piece)
+{
+    struct churn *churn = piece->churn;
+    uint32_t at = 0;
+
+    piece->parts = 1;
+    if (churn->parts > 1)
+        piece->parts +=
+            random_below(churn, piece->count < churn->parts ? piece->count : churn->parts);
+    piece->hole = churn->parts > 1 ? 4 * random_below(churn, HOLE_MAX / 4) : 0;
+    for (unsigned i = 0; i < piece->parts; i++) {
+        uint32_t left = piece->parts - 1 - i, spare = piece->count - at - left;
+        at += left == 0 ? spare : 1 + random_below(churn, spare);
+        piece->part_end[i] = at;
+    }
 }
 
 static void blocks_compare(const struct piece *piece)
@@ -71,9 +122,8 @@ static void blocks_compare(const struct piece *piece)
 
     for (uint32_t i = 0; i < piece->count; i++) {
         uint32_t block = piece->block + i;
-        if (known.version[block] == 0 ||
-            pattern_compare(piece_memory(piece) + (size_t)i * churn->unit, churn->unit, block,
-                            known.version[block]) == churn->unit)
+        if (known.version[block] == 0 || pattern_compare(block_memory(piece, i), churn->unit, block,
+                                                         known.version[block]) == churn->unit)
             continue;
         if (++churn->wrong <= 4)
             console_print("%s: block %u is not as it was written\n", known.device, block);
@@ -128,17 +178,19 @@ static void piece_done(void *context, enum block_status status)
 static int piece_submit(struct piece *piece)
 {
     struct churn *churn = piece->churn;
-    size_t number = (size_t)(piece - churn->piece);
+    struct block_client_part parts[BLOCK_PARTS];
 
     piece->busy = true;
     if (piece->operation == BLOCK_FLUSH)
         return block_client_submit(churn->client, BLOCK_FLUSH, 0, 0, 0, 0, piece_done, piece);
     memset(&known.busy[piece->block], true, piece->count * sizeof(known.busy[0]));
     for (uint32_t i = 0; piece->operation == BLOCK_WRITE && i < piece->count; i++)
-        pattern_fill(piece_memory(piece) + (size_t)i * churn->unit, churn->unit, piece->block + i,
-                     piece->version);
-    return block_client_submit(churn->client, piece->operation, piece->block, piece->count,
-                               churn->buffer, number * LENGTH_MAX * churn->unit, piece_done, piece);
+        pattern_fill(block_memory(piece, i), churn->unit, piece->block + i, piece->version);
+    for (unsigned i = 0; i < piece->parts; i++)
+        parts[i] = (struct block_client_part){
+            churn->buffer, piece->part_end[i] - part_start(piece, i), part_offset(piece, i)};
+    return block_client_submit_parts(churn->client, piece->operation, piece->block, parts,
+                                     piece->parts, piece_done, piece);
 }
 
 /* Draw what to do next; false: others are at those blocks. */
@@ -153,6 +205,7 @@ static bool piece_draw(struct churn *churn, struct piece *piece)
     piece->count = 1 + random_below(churn, what % 4 == 0 ? LENGTH_MAX : 8);
     piece->block = random_below(churn, churn->blocks - piece->count + 1);
     piece->version = ++known.last;
+    piece_cut(piece);
     for (uint32_t i = 0; i < piece->count; i++) {
         if (known.busy[piece->block + i])
             return false;
@@ -190,6 +243,7 @@ static int all_verify(struct churn *churn)
                                 .operation = BLOCK_READ,
                                 .block = block,
                                 .count = left < LENGTH_MAX ? left : LENGTH_MAX};
+        piece_cut(piece);
         error = piece_submit(piece);
         if (error == 0)
             error = block_client_wait(churn->client, true);
@@ -205,13 +259,16 @@ static int churn_open(struct churn *churn, const char *name, uint64_t blocks, un
     if (error != 0)
         return error;
     const struct block_info *info = block_client_info(churn->client);
+    const uint32_t scatter = BLOCK_INFO_SCATTER | BLOCK_INFO_SCATTER_PAGES;
     churn->unit = info->block_size;
     churn->blocks = (uint32_t)blocks;
     if (blocks > info->blocks || churn->unit > UNIT_MAX)
         error = ERANGE;
+    if (churn->parts > 1 && (info->flags & scatter) != BLOCK_INFO_SCATTER)
+        error = EOPNOTSUPP;
     if (error == 0)
-        error = block_client_buffer(churn->client, (size_t)depth * LENGTH_MAX * churn->unit,
-                                    &memory, &churn->buffer);
+        error =
+            block_client_buffer(churn->client, depth * piece_room(churn), &memory, &churn->buffer);
     if (error != 0) {
         block_client_close(churn->client);
         return error;
@@ -228,14 +285,15 @@ static int churn_open(struct churn *churn, const char *name, uint64_t blocks, un
 static int churn_run(unsigned count, char **words)
 {
     static struct churn churn;
-    uint64_t blocks, operations, depth, seed = 1;
+    uint64_t blocks, operations, depth, seed = 1, parts = 1;
 
-    if (count < 5 || count > 6 || !shell_number(words[2], &blocks) ||
+    if (count < 5 || count > 7 || !shell_number(words[2], &blocks) ||
         !shell_number(words[3], &operations) || !shell_number(words[4], &depth) ||
-        (count > 5 && !shell_number(words[5], &seed)) || blocks < LENGTH_MAX ||
-        blocks > BLOCKS_MAX || depth == 0 || depth > DEPTH_MAX)
+        (count > 5 && !shell_number(words[5], &seed)) ||
+        (count > 6 && !shell_number(words[6], &parts)) || parts == 0 || parts > BLOCK_PARTS ||
+        blocks < LENGTH_MAX || blocks > BLOCKS_MAX || depth == 0 || depth > DEPTH_MAX)
         return SHELL_USAGE;
-    churn = (struct churn){.left = operations, .random = seed};
+    churn = (struct churn){.left = operations, .random = seed, .parts = (unsigned)parts};
     int error = churn_open(&churn, words[1], blocks, (unsigned)depth);
     if (error != 0)
         return shell_complain("churn", words[1], error);
@@ -288,7 +346,7 @@ static int fault_run(unsigned count, char **words)
 }
 
 const struct command commands_churn[] = {
-    {"churn", "DEVICE BLOCKS OPERATIONS DEPTH [SEED]",
+    {"churn", "DEVICE BLOCKS OPERATIONS DEPTH [SEED [PARTS]]",
      "random load on its first blocks, all of it checked; overwrites them", churn_run},
     {"fault", "DRIVER ADDRESS BYTES", "put other bytes into a driver's memory", fault_run},
     {0},

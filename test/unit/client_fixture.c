@@ -155,7 +155,7 @@ void client_check_parts(struct test_client *client, const uint8_t *disk, uint64_
     };
 
     for (unsigned i = 0; i < CLIENT_SCATTERINGS; i++) {
-        struct block_client_part parts[BLOCK_PARTS];
+        struct block_client_part parts[BLOCK_PARTS] = {{0}};
         for (unsigned j = 0; j < shapes[i].count; j++)
             parts[j] = (struct block_client_part){client->buffer, shapes[i].part[j].blocks,
                                                   shapes[i].part[j].offset};
