@@ -185,6 +185,26 @@ int nvme_admin_events_choose(struct nvme_controller *controller, uint32_t events
     return run(controller, &command, NULL);
 }
 
+int nvme_admin_shadow_begin(struct nvme_controller *controller)
+{
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_DOORBELL_BUFFER,
+        .prp1 = controller->shadow.address,
+        .prp2 = controller->shadow.address + NVME_SHADOW_SIZE,
+    };
+    const struct nvme_queue registers_only = controller->admin;
+
+    /* The controller may look into the memory before it answers: it is true by then. */
+    nvme_queue_shadow(&controller->admin, controller->shadow.memory);
+    int error = run(controller, &command, NULL);
+    controller->is_shadowed = error == 0;
+    if (error != 0) {
+        controller->admin.tail_doorbell = registers_only.tail_doorbell;
+        controller->admin.head_doorbell = registers_only.head_doorbell;
+    }
+    return error;
+}
+
 int nvme_admin_queue_register(struct nvme_controller *controller, unsigned vector,
                               const struct nvme_queue *queue)
 {
@@ -216,6 +236,8 @@ int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, uns
         log_error("no memory for a queue of %u entries: %s", entries, strerror(error));
         return error;
     }
+    if (controller->is_shadowed)
+        nvme_queue_shadow(queue, controller->shadow.memory);
     return nvme_admin_queue_register(controller, vector, queue);
 }
 

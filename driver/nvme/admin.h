@@ -30,6 +30,10 @@ int nvme_admin_coalesce(struct nvme_controller *controller, unsigned count, unsi
 /* 5.21.1.11. Which events it shall tell of. */
 int nvme_admin_events_choose(struct nvme_controller *controller, uint32_t events);
 
+/* 5.7. Use the shadow doorbells in controller->shadow for the admin queue and for all queues made
+ * from now on; where the controller fails that, the registers go on to be used. */
+int nvme_admin_shadow_begin(struct nvme_controller *controller);
+
 /* 5.2. Ask it to tell of the next event. */
 void nvme_admin_event_request(struct nvme_controller *controller);
 

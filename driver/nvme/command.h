@@ -71,6 +71,7 @@ enum {
     NVME_ADMIN_IDENTIFY = 0x06,
     NVME_ADMIN_SET_FEATURES = 0x09,
     NVME_ADMIN_EVENT_REQUEST = 0x0c,
+    NVME_ADMIN_DOORBELL_BUFFER = 0x7c,
 };
 
 /* 6: NVM opcodes */
@@ -91,6 +92,9 @@ struct nvme_dataset_range {
 };
 static_assert(sizeof(struct nvme_dataset_range) == 16, "6.7");
 enum { NVME_BLOCKS_MAX = 65536 }; /* of one command: 16 bits, zero-based */
+
+/* 5.15.2.2: OACS */
+enum { NVME_OACS_DOORBELL_BUFFER = 1u << 8 };
 
 /* 5.15.2.2: ONCS */
 enum { NVME_ONCS_DATASET = 1u << 2, NVME_ONCS_WRITE_ZEROES = 1u << 3 };
@@ -141,19 +145,22 @@ struct nvme_identify_controller {
     uint32_t rtd3r;
     uint32_t rtd3e; /* longest shutdown, in microseconds; 0: not told */
     uint32_t oaes;  /* events that it can tell of: NVME_EVENTS_NAMESPACES ... */
-    uint8_t reserved0[512 - 96];
+    uint8_t reserved0[256 - 96];
+    uint16_t oacs; /* admin commands that it knows: NVME_OACS_DOORBELL_BUFFER ... */
+    uint8_t reserved1[512 - 258];
     uint8_t sqes, cqes;
     uint16_t maxcmd;
     uint32_t namespaces; /* NN: the largest namespace id */
     uint16_t oncs, fuses;
     uint8_t fna;
     uint8_t vwc; /* bit 0: a volatile write cache is there */
-    uint8_t reserved1[536 - 526];
+    uint8_t reserved2[536 - 526];
     uint32_t sgls; /* bits 1:0: whether SGLs may be used */
-    uint8_t reserved2[4096 - 540];
+    uint8_t reserved3[4096 - 540];
 };
 static_assert(offsetof(struct nvme_identify_controller, mdts) == 77, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, rtd3e) == 88, "5.15.2.2");
+static_assert(offsetof(struct nvme_identify_controller, oacs) == 256, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, sqes) == 512, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, namespaces) == 516, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, vwc) == 525, "5.15.2.2");

@@ -196,6 +196,7 @@ static int identify(struct nvme_controller *controller)
     string_copy(controller->serial, identity.serial, sizeof(identity.serial));
     string_copy(controller->model, identity.model, sizeof(identity.model));
     controller->namespaces = identity.namespaces;
+    controller->can_shadow = identity.oacs & NVME_OACS_DOORBELL_BUFFER;
     controller->optional = identity.oncs;
     controller->events = identity.oaes;
     controller->volatile_cache = identity.vwc & 1;
@@ -219,6 +220,24 @@ static int health_read(struct nvme_controller *controller)
     if (controller->read_only)
         log_warning("the controller reports that its media are read-only");
     return error;
+}
+
+/* Doorbells in memory (5.7), where the operator wants them, the controller offers them and their
+ * slots fit its page. A controller that fails what it offers is used without. */
+static int shadow_begin(struct nvme_controller *controller)
+{
+    size_t needed =
+        NVME_DOORBELLS_END(controller->queues, NVME_CAP_STRIDE(controller->cap)) - NVME_DOORBELLS;
+
+    if (!controller->can_shadow || needed > NVME_SHADOW_SIZE ||
+        device_setting(controller->device, "shadow", 0) == 0)
+        return 0;
+    int error =
+        dma_buffer_create(controller->device, 2 * (size_t)NVME_SHADOW_SIZE, &controller->shadow);
+    if (error != 0)
+        return error;
+    error = nvme_admin_shadow_begin(controller);
+    return error == EIO ? 0 : error;
 }
 
 int nvme_controller_start(struct device *device, struct nvme_controller *controller)
@@ -246,6 +265,8 @@ int nvme_controller_start(struct device *device, struct nvme_controller *control
         error = identify(controller);
     if (error == 0)
         error = health_read(controller);
+    if (error == 0)
+        error = shadow_begin(controller);
     return error;
 }
 

@@ -31,7 +31,9 @@ struct nvme_controller {
     uint64_t ready_limit; /* nanoseconds for CSTS.RDY to follow CC.EN */
 
     struct nvme_queue admin;
-    struct dma_buffer page; /* for identify data */
+    struct dma_buffer page;   /* for identify data */
+    struct dma_buffer shadow; /* doorbells, and what the controller wants to hear of */
+    bool is_shadowed;
     uint16_t admin_id;
     unsigned admin_stray; /* completions for no admin command of ours */
 
@@ -46,6 +48,7 @@ struct nvme_controller {
     uint32_t max_transfer;   /* bytes */
     uint64_t shutdown_limit; /* nanoseconds */
     uint32_t namespaces;     /* the largest namespace id */
+    bool can_shadow;         /* OACS: doorbells in memory */
     uint16_t optional;       /* ONCS: commands that it knows */
     uint32_t events;         /* OAES: that it can tell of, beyond those that all can */
     bool volatile_cache;

@@ -13,10 +13,18 @@
 
 #include "command.h"
 
+/* Where the device is told how far we are. With shadow doorbells (7.13) memory says it, and the
+ * register is written only when the device wants to be woken: `event` is its own word. */
+struct nvme_doorbell {
+    size_t offset;                  /* of the register */
+    uint32_t *shadow;               /* or null: there is but the register */
+    const volatile uint32_t *event; /* or null: the register is written each time */
+};
+
 struct nvme_queue {
     const struct regs *regs;
     unsigned id, entries;
-    size_t tail_doorbell, head_doorbell;
+    struct nvme_doorbell tail_doorbell, head_doorbell;
     struct dma_buffer submissions, completions;
     unsigned tail, rung; /* next free submission; what the device was told */
     unsigned taken;      /* the device has fetched everything before this one */
@@ -29,6 +37,11 @@ struct nvme_queue {
  */
 int nvme_queue_create(struct device *device, const struct regs *regs, unsigned id, unsigned entries,
                       unsigned stride, struct nvme_queue *queue);
+
+/* From now on use the shadow doorbells in `pages`: the first has what we say, the second (EventIdx)
+ * what the device wants to hear of, both laid out as the registers are (5.7). */
+enum { NVME_SHADOW_SIZE = 4096 }; /* bytes of each */
+void nvme_queue_shadow(struct nvme_queue *queue, void *pages);
 
 /* Where the next command goes, for who fills it in place: nothing but what was put there before is
  * in it, and in the beginning it is zero. Null: the queue is full (4.1.2: with one left empty). */
@@ -49,7 +62,7 @@ static inline void nvme_queue_advance(struct nvme_queue *queue)
 /* Put a command into the queue; false if it is full. */
 bool nvme_queue_submit(struct nvme_queue *queue, const struct nvme_command *command);
 
-/* Ring the doorbell for everything submitted since the last time. */
+/* Tell the device of everything submitted since the last time. */
 void nvme_queue_kick(struct nvme_queue *queue);
 
 /* Whether there is a completion to take (4.6). */

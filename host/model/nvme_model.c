@@ -59,6 +59,7 @@ static void forget(struct nvme_model *model)
     memset(model->submission, 0, sizeof(model->submission));
     memset(model->completion, 0, sizeof(model->completion));
     memset(model->command, 0, sizeof(model->command));
+    model->shadow = model->event_indexes = 0;
 }
 
 static void enable(struct nvme_model *model)
@@ -115,14 +116,60 @@ static void configure(struct nvme_model *model, uint32_t value)
         shutdown_begin(model);
 }
 
+static uint64_t slot(const struct nvme_model *model, unsigned id, bool completions)
+{
+    return (2 * (uint64_t)id + completions) * stride(model);
+}
+
+/* What the driver's memory says; without such memory, what is known already. */
+static unsigned shadow_read(const struct nvme_model *model, unsigned id, bool completions)
+{
+    const struct nvme_model_queue *queue =
+        completions ? &model->completion[id] : &model->submission[id];
+    unsigned known = completions ? queue->head : queue->tail;
+    uint32_t value;
+
+    if (model->shadow == 0 ||
+        !model_memory_read(model->shadow + slot(model, id, completions), &value, sizeof(value)))
+        return known;
+    if (value >= queue->entries) {
+        model_violation("shadow doorbell %u of queue %u is %u", completions, id, value);
+        return known;
+    }
+    return value;
+}
+
+/* 7.13: wanted is the position that shall be told of when it is passed. */
+static void event_index_write(struct nvme_model *model, unsigned id, bool completions,
+                              unsigned wanted)
+{
+    uint32_t value = wanted;
+
+    if (model->event_index == NVME_MODEL_EVENT_INDEX_NOISE)
+        value = model->noise = model->noise * 1664525 + 1013904223;
+    model_memory_write(model->event_indexes + slot(model, id, completions), &value, sizeof(value));
+}
+
+/* The register never says what the memory does not (7.13). */
+static void shadow_check(const struct nvme_model *model, unsigned id, bool completions,
+                         uint32_t value)
+{
+    if (model->shadow != 0 && shadow_read(model, id, completions) != value)
+        model_violation("doorbell %u of queue %u says %u, its shadow does not", completions, id,
+                        value);
+}
+
 static void submission_doorbell(struct nvme_model *model, unsigned id, uint32_t value)
 {
     struct nvme_model_queue *queue = &model->submission[id];
 
-    if (!queue->exists || value >= queue->entries || value == queue->tail)
+    if (!queue->exists || value >= queue->entries || (value == queue->tail && model->shadow == 0)) {
         model_violation("tail %u for submission queue %u", value, id);
-    else
-        queue->tail = value;
+        return;
+    }
+    shadow_check(model, id, false, value);
+    queue->tail = value;
+    queue->awake = true;
     model->doorbells += id > 0;
 }
 
@@ -130,7 +177,7 @@ static void completion_doorbell(struct nvme_model *model, unsigned id, uint32_t 
 {
     struct nvme_model_queue *queue = &model->completion[id];
 
-    if (!queue->exists || value >= queue->entries || value == queue->head) {
+    if (!queue->exists || value >= queue->entries || (value == queue->head && model->shadow == 0)) {
         model_violation("head %u for completion queue %u", value, id);
         return;
     }
@@ -139,7 +186,9 @@ static void completion_doorbell(struct nvme_model *model, unsigned id, uint32_t 
     unsigned taken = (value + queue->entries - queue->head) % queue->entries;
     if (taken > posted && model->fault != NVME_MODEL_FAULT_STORM)
         model_violation("head of completion queue %u moves over what was not posted", id);
+    shadow_check(model, id, true, value);
     queue->head = value;
+    model->head_doorbells += id > 0;
 }
 
 static void doorbell(struct nvme_model *model, size_t offset, uint32_t value)
@@ -186,6 +235,11 @@ static void post(struct nvme_model *model, unsigned id, uint32_t result, unsigne
     uint32_t entry[4] = {result, 0, sq_head | sq_id << 16,
                          command | (status << 1 | queue->phase) << 16};
 
+    /* It looks for the driver's position by itself and wants to hear of none. */
+    if (id > 0 && model->shadow != 0) {
+        queue->head = shadow_read(model, id, true);
+        event_index_write(model, id, true, (queue->head + queue->entries - 1) % queue->entries);
+    }
     if ((queue->tail + 1) % queue->entries == queue->head && model->fault != NVME_MODEL_FAULT_STORM)
         model_violation("completion queue %u is overrun", id);
     model_memory_write(queue->address + queue->tail * sizeof(entry), entry, sizeof(entry));
@@ -299,6 +353,34 @@ static void fetch(struct nvme_model *model, unsigned id)
     }
 }
 
+static bool has_commands(const struct nvme_model *model, unsigned id)
+{
+    for (unsigned i = 0; i < NVME_MODEL_COMMANDS; i++) {
+        if (model->command[i].used && model->command[i].queue == id)
+            return true;
+    }
+    return false;
+}
+
+/* A queue with a shadow doorbell is looked at from the time that it is woken until it has nothing
+ * to do; before it sleeps it says so, and looks once more. */
+static void fetch_shadowed(struct nvme_model *model, unsigned id)
+{
+    struct nvme_model_queue *queue = &model->submission[id];
+    bool is_noisy = model->event_index == NVME_MODEL_EVENT_INDEX_NOISE;
+
+    if (!queue->exists || (!queue->awake && !is_noisy))
+        return;
+    queue->tail = shadow_read(model, id, false);
+    fetch(model, id);
+    queue->awake = queue->head != queue->tail || has_commands(model, id);
+    bool says_awake = queue->awake || model->event_index == NVME_MODEL_EVENT_INDEX_NEVER;
+    event_index_write(model, id, false,
+                      says_awake ? (queue->tail + queue->entries - 1) % queue->entries
+                                 : queue->tail);
+    queue->awake = queue->awake || shadow_read(model, id, false) != queue->tail;
+}
+
 /* 5.2: it is not completed before there is an event. */
 static bool is_event_request(const struct nvme_model_command *command)
 {
@@ -372,8 +454,12 @@ static void step(struct model_device *device)
     /* It goes on with what it has until it is stopped, after CC.EN was cleared too. */
     if (!(model->csts & CSTS_READY) || (model->csts & CSTS_FATAL))
         return;
-    for (unsigned id = 0; id < NVME_MODEL_QUEUES; id++)
-        fetch(model, id);
+    for (unsigned id = 0; id < NVME_MODEL_QUEUES; id++) {
+        if (id > 0 && model->shadow != 0)
+            fetch_shadowed(model, id);
+        else
+            fetch(model, id);
+    }
     complete(model);
     storm(model);
 }

@@ -39,11 +39,19 @@ enum nvme_model_fault {
     NVME_MODEL_FAULT_STORM,       /* from now on the whole queue is full of nonsense, always */
 };
 
+/* What it writes into EventIdx (7.13). */
+enum nvme_model_event_index {
+    NVME_MODEL_EVENT_INDEX_TRUE,  /* where it wants to be woken, or nowhere while it is awake */
+    NVME_MODEL_EVENT_INDEX_NEVER, /* asleep, it says that it is awake: it is not woken */
+    NVME_MODEL_EVENT_INDEX_NOISE, /* anything; it looks all the time, as if it were awake */
+};
+
 struct nvme_model_queue {
     bool exists;
     uint64_t address;
     unsigned entries;
     unsigned head, tail;
+    bool awake;           /* submission queues: their shadow doorbell is looked at */
     unsigned phase;       /* completion queues */
     unsigned vector;      /* completion queues */
     bool interrupts;      /* completion queues */
@@ -63,7 +71,8 @@ struct nvme_model {
     bool media_read_only;
     bool can_gather;
     bool tells_of_namespaces;
-    uint32_t sgls; /* SGLS: 1: data may be described by SGLs */
+    bool offers_shadow; /* doorbells in memory (5.7) */
+    uint32_t sgls;      /* SGLS: 1: data may be described by SGLs */
     uint32_t rtd3e;
     void (*identify)(struct nvme_model *model, unsigned cns, uint32_t namespace, uint8_t *page);
     uint64_t enable_time, shutdown_time, command_time, stop_time;
@@ -71,17 +80,19 @@ struct nvme_model {
     /* How it misbehaves. Any of it may be changed at any time. */
     bool gone; /* nothing answers: all ones */
     bool never_ready, fatal_on_enable, never_stops, never_shut_down;
-    bool no_interrupts;          /* they are lost */
-    bool reversed;               /* what is due together is completed last first */
-    unsigned admin_lost;         /* opcode + 1 of an admin command that is never answered */
-    unsigned admin_failing;      /* opcode + 1 of one that fails with status 006 */
-    unsigned admin_garbage;      /* completions for nothing before each admin completion */
+    bool no_interrupts;     /* they are lost */
+    bool reversed;          /* what is due together is completed last first */
+    unsigned admin_lost;    /* opcode + 1 of an admin command that is never answered */
+    unsigned admin_failing; /* opcode + 1 of one that fails with status 006 */
+    unsigned admin_garbage; /* completions for nothing before each admin completion */
+    enum nvme_model_event_index event_index;
     unsigned io_status;          /* all reads and writes fail with this */
     enum nvme_model_fault fault; /* of the next I/O completion; then none, but for the storm */
 
     /* What was seen of the driver. */
     unsigned longest_transfer; /* bytes */
     unsigned doorbells;        /* I/O submission doorbell writes */
+    unsigned head_doorbells;   /* I/O completion doorbell writes */
     unsigned commands;         /* I/O commands fetched */
     unsigned sgl_commands;     /* of which the data is described by an SGL */
     unsigned queue_commands[NVME_MODEL_QUEUES];
@@ -94,6 +105,8 @@ struct nvme_model {
     /* The registers' state. */
     uint32_t cc, csts, aqa;
     uint64_t asq, acq;
+    uint64_t shadow, event_indexes; /* pages; 0: it was not told of any */
+    uint32_t noise;
     uint64_t storm_due;
     uint64_t transition; /* when an enabling, disabling or shutdown under way ends */
     struct nvme_model_queue submission[NVME_MODEL_QUEUES], completion[NVME_MODEL_QUEUES];

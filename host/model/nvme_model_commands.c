@@ -135,6 +135,7 @@ static void identify_controller(const struct nvme_model *model, uint8_t *page)
     put(page, 80, model->version, 4);
     put(page, 88, model->rtd3e, 4);
     put(page, 92, model->tells_of_namespaces ? 1u << 8 : 0, 4);
+    put(page, 256, model->offers_shadow ? 1u << 8 : 0, 2);
     page[512] = 0x66;
     page[513] = 0x44;
     put(page, 516, model->namespace_count, 4);
@@ -251,6 +252,21 @@ static unsigned queue_delete(struct nvme_model *model, const uint32_t *dword, bo
     return SUCCESS;
 }
 
+/* 5.7 */
+static unsigned doorbell_buffer(struct nvme_model *model, const uint32_t *dword)
+{
+    uint64_t shadow = quad(dword, 6), event_indexes = quad(dword, 8);
+
+    if (!model->offers_shadow)
+        return INVALID_OPCODE;
+    if (shadow == 0 || event_indexes == 0 || shadow % NVME_MODEL_PAGE != 0 ||
+        event_indexes % NVME_MODEL_PAGE != 0 || shadow == event_indexes)
+        return INVALID_FIELD;
+    model->shadow = shadow;
+    model->event_indexes = event_indexes;
+    return SUCCESS;
+}
+
 unsigned nvme_model_admin(struct nvme_model *model, const uint32_t *dword, uint32_t *result)
 {
     switch (dword[0] & 0xff) {
@@ -281,6 +297,8 @@ unsigned nvme_model_admin(struct nvme_model *model, const uint32_t *dword, uint3
             return INVALID_FIELD;
         *result = (NVME_MODEL_QUEUES - 2) << 16 | (NVME_MODEL_QUEUES - 2);
         return SUCCESS;
+    case 0x7c:
+        return doorbell_buffer(model, dword);
     default:
         return INVALID_OPCODE;
     }

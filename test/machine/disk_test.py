@@ -92,6 +92,20 @@ class Disk(MonitoredTest):
         self.assert_status(ran, 1)
         self.assert_says(ran, "^00400000  00 ")
 
+    def test_doorbells_in_memory(self):
+        """QEMU's controller is told of them by each driver, behind an IOMMU and without one."""
+        built = self.make_image("shadow.iso", {"supervisor.conf": b"[settings]\nnvme = poll-from=4 shadow=1\n"})
+        image = self.blank_image("a.img", 16 * MIB)
+        for iommu in ("vtd", "none"):
+            trace = self.path("trace-" + iommu)
+            ran = self.run_machine("write-pattern nvme0n1 1 20001 3; kill nvme0; verify-pattern nvme0n1 1 20001 3;"
+                                   "bench nvme0n1 randread 200 32", "--disk", f"nvme:{image}", "--image", built,
+                                   "--iommu", iommu, "--qemu-arg=-trace",
+                                   f"--qemu-arg=enable=pci_nvme_dbbuf_config,file={trace}")
+            self.assert_status(ran)
+            with open(trace, encoding="ascii") as file:
+                self.assertEqual(file.read().count("pci_nvme_dbbuf_config"), 2)
+
     def test_what_the_controller_warns_of(self):
         """An asynchronous event of QEMU's controller, once the driver runs, and the log page that is read for it."""
         machine = self.start("; ".join(["log; sleep 400"] * 90), "--disk", f"nvme:{self.blank_image('a.img', 4 * MIB)}")

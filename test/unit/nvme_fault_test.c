@@ -349,5 +349,5 @@ int main(void)
         NVME_TEST(a_flush_that_fails_at_shutdown),
     };
 
-    return cmocka_run_group_tests_name("nvme faults", tests, NULL, NULL);
+    return NVME_RUN(tests);
 }

@@ -5,12 +5,25 @@
 
 struct nvme_model model;
 struct device *device;
+bool nvme_is_shadowed;
 unsigned nvme_ended[8];
+
+int nvme_run(const struct CMUnitTest *tests, size_t count)
+{
+    nvme_is_shadowed = false;
+    int failed = _cmocka_run_group_tests("nvme", tests, count, NULL, NULL);
+
+    nvme_is_shadowed = true;
+    return failed + _cmocka_run_group_tests("nvme, shadow doorbells", tests, count, NULL, NULL);
+}
 
 static void begin(void)
 {
     nvme_model_init(&model, 16384, 9);
+    model.offers_shadow = nvme_is_shadowed;
     device = model_host_begin(&model.device, "nvme0");
+    if (nvme_is_shadowed)
+        model_settings("shadow=1");
     memset(nvme_ended, 0, sizeof(nvme_ended));
 }
 

@@ -14,6 +14,7 @@
 
 extern struct nvme_model model;
 extern struct device *device;
+extern bool nvme_is_shadowed; /* controllers offer doorbells in memory, and are asked for them */
 
 /* For cmocka. A controller with one namespace of 16384 blocks of 512 bytes, not attached yet;
  * afterwards no rule may have been broken. */
@@ -23,6 +24,10 @@ int nvme_teardown(void **state);
 
 /* Begin again with a controller as nvme_setup makes it, to attach once more in the same test. */
 void nvme_again(void);
+
+/* Run a program's tests with controllers of both kinds: how many failed. */
+int nvme_run(const struct CMUnitTest *tests, size_t count);
+#define NVME_RUN(tests) nvme_run(tests, sizeof(tests) / sizeof((tests)[0]))
 
 /* Attach; must succeed. */
 void nvme_attach(void);

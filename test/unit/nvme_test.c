@@ -723,5 +723,5 @@ int main(void)
         NVME_TEST(events_without_end),
     };
 
-    return cmocka_run_group_tests_name("nvme", tests, NULL, NULL);
+    return NVME_RUN(tests);
 }
