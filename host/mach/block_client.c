@@ -69,6 +69,9 @@ struct opened {
 static int death_request(struct block_client_link *link)
 {
     mach_port_t previous = MACH_PORT_NULL;
+
+    if (!MACH_PORT_VALID(link->session)) /* it died before its answer was read */
+        return ENODEV;
     int error = error_from_kernel(
         mach_port_request_notification(mach_task_self(), link->session, MACH_NOTIFY_DEAD_NAME, 1,
                                        link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
