@@ -14,6 +14,8 @@ class Goal(NamedTuple):
 READ = {"system": "outboard", "driver": "nvme", "pattern": "randread", "size": 4096, "depth": 32,
         "clients": 1, "iommu": "vtd", "completion": "hybrid"}
 LINUX = {**READ, "system": "linux-io_uring", "completion": "interrupt"}
+DEVICE_READ = {**READ, "pattern": "device_read", "depth": 1}
+HURD = {"system": "hurd-path", "size": 4096}
 
 
 def disk_goals(driver):
@@ -50,6 +52,8 @@ GOALS = (
       for clients in (2, 4, 8)),
     Goal("nvme, 128 KiB sequential reads: commands per request", 1,
          {**READ, "pattern": "seqread", "size": 131072}, None, "commands_per_op"),
+    Goal("nvme, device_read: of the Hurd's page-in by seven messages", 0.5, DEVICE_READ,
+         {**HURD, "pattern": "page-in"}),
     *disk_goals("ahci"), *disk_goals("virtio-blk"),
     *net_goals("virtio-net"), *net_goals("e1000e"),
 )

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the Hurd's way to its disk driver costs for 4 KiB: rumpdisk's pattern of messages and
+ * threads, between three tasks of our own on the same kernel. A page-in is seven port messages:
+ *
+ *   1. memory_object_data_request: the kernel to the file system, for a thread that touches a page;
+ *   2. device_read: the file system to the disk server;
+ *   3. the interrupt, to the disk server's interrupt thread, while the thread of 2 sleeps;
+ *   4. and 5. its acknowledgement, an RPC to the kernel, after which it wakes that thread;
+ *   6. the answer to device_read, the page out of line;
+ *   7. memory_object_data_supply: the page goes on to the kernel.
+ *
+ * Of 2 to 6 alone, which is `device_read`, the caller itself touches the page and frees it.
+ *
+ * It is priced in the Hurd's favour. There is no device: the disk server sends message 3 to itself,
+ * so that neither its driver's work is counted, nor the kernel's interrupt, nor two of the eight
+ * context switches (to the idle thread and to the kernel's interrupt thread). Servers look at a
+ * message's id only. The sleep of 3 is gsync's, as the C library's locks are there, and only one
+ * of it; a page is had and given back by traps, as there.
+ *
+ * The program is started as a driver for the want of anything else that is, and forks. All is
+ * counted between the marks by bench/count.c: page-ins first, then device_reads.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mach/machine/thread_status.h>
+
+#include <kernel/device_user.h>
+#include <kernel/gnumach_user.h>
+#include <kernel/mach_port_user.h>
+#include <kernel/mach_user.h>
+
+#include <host/mach/error.h>
+#include <host/mach/memory.h>
+#include <host/mach/port.h>
+#include <host/mach/trap.h>
+#include <kit/driver.h>
+#include <kit/log.h>
+
+enum {
+    ROUNDS = 1000,
+    PAGE = 4096,
+    RECORDS = PAGE / 512, /* of a page */
+    STACK = 64 * 1024,
+    OBJECT_INIT = 2200, /* mach/memory_object.defs */
+    OBJECT_DATA_REQUEST = 2203,
+    DEVICE_READ = 2804, /* device/device.defs */
+    DEVICE_READ_REPLY = 2904,
+};
+
+enum { READER, FILE_SYSTEM, DISK, DISK_INTERRUPT, THREADS };
+
+/* Names that no task of ours has already. */
+enum { OBJECT = 0x5001, DEVICE, INTERRUPT, FINISHED };
+
+struct object_message {
+    mach_msg_header_t header;
+    mach_msg_type_t control_type;
+    mach_port_name_inlined_t control;
+    mach_msg_type_t offset_type;
+    vm_offset_t offset; /* of a request */
+    char rest[128];
+};
+_Static_assert(offsetof(struct object_message, offset) == 56, "mach/memory_object.defs");
+
+struct read_message {
+    mach_msg_header_t header;
+    mach_msg_type_t mode_type;
+    int mode, mode_pad;
+    mach_msg_type_t record_type;
+    recnum_t record;
+    char rest[128];
+};
+_Static_assert(offsetof(struct read_message, record) == 56, "device/device.defs");
+
+struct read_reply {
+    mach_msg_header_t header;
+    mach_msg_type_t code_type;
+    int code, code_pad;
+    mach_msg_type_long_t data_type;
+    void *data;
+};
+_Static_assert(sizeof(struct read_reply) == 64, "device/device_reply.defs");
+
+static char stacks[THREADS][STACK] __attribute__((aligned(16)));
+static mach_port_t reply_ports[THREADS + 1];
+static volatile unsigned interrupts; /* that were handled */
+
+/* Traps (mach/syscall_sw.h) that nobody else of ours calls. */
+kern_return_t syscall_vm_allocate(mach_port_t task, vm_address_t *address, vm_size_t size,
+                                  boolean_t anywhere);
+kern_return_t syscall_vm_deallocate(mach_port_t task, vm_address_t address, vm_size_t size);
+
+/* Each thread has a port for the kernel's answers (see meson.build). */
+mach_port_t __wrap_mig_get_reply_port(void);
+
+mach_port_t __wrap_mig_get_reply_port(void)
+{
+    char here;
+    uintptr_t offset = (uintptr_t)&here - (uintptr_t)stacks;
+    mach_port_t *reply = &reply_ports[offset < sizeof(stacks) ? offset / STACK : THREADS];
+
+    if (*reply == MACH_PORT_NULL)
+        *reply = mach_reply_port();
+    return *reply;
+}
+
+void bench_mark_begin(void);
+void bench_mark_end(void);
+
+__attribute__((noinline)) void bench_mark_begin(void)
+{
+    __asm__ volatile("");
+}
+
+__attribute__((noinline)) void bench_mark_end(void)
+{
+    __asm__ volatile("");
+}
+
+static void header_send(mach_port_t port, mach_msg_type_name_t type, int id)
+{
+    mach_msg_header_t message = {.msgh_bits = MACH_MSGH_BITS(type, 0),
+                                 .msgh_size = sizeof(message),
+                                 .msgh_remote_port = port,
+                                 .msgh_id = id};
+
+    mach_msg(&message, MACH_SEND_MSG, sizeof(message), 0, MACH_PORT_NULL, 0, MACH_PORT_NULL);
+}
+
+static void disk_interrupt_main(void)
+{
+    for (;;) {
+        mach_msg_header_t message[4];
+        mach_msg(message, MACH_RCV_MSG, 0, sizeof(message), INTERRUPT, 0, MACH_PORT_NULL);
+        /* In the place of device_intr_ack: as small, and to the kernel. */
+        mach_port_set_seqno(mach_task_self(), INTERRUPT, 0);
+        interrupts++;
+        gsync_wake(mach_task_self(), (vm_address_t)&interrupts, 0, 0);
+    }
+}
+
+/* The page with its number in it, as a device would have put it there. */
+static void *disk_read(uint64_t page)
+{
+    vm_address_t data = 0;
+    unsigned seen = interrupts;
+
+    if (syscall_vm_allocate(mach_task_self(), &data, PAGE, TRUE) != KERN_SUCCESS)
+        return NULL;
+    *(uint64_t *)data = page;
+    header_send(INTERRUPT, MACH_MSG_TYPE_MAKE_SEND, 0);
+    while (interrupts == seen)
+        gsync_wait(mach_task_self(), (vm_address_t)&interrupts, seen, 0, 0, 0);
+    return (void *)data;
+}
+
+/* Answers and waits in one system call. */
+static void disk_main(void)
+{
+    union {
+        mach_msg_header_t header;
+        struct read_message read;
+        struct read_reply reply;
+    } message;
+
+    mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message), DEVICE, 0, MACH_PORT_NULL);
+    for (;;) {
+        void *data =
+            message.header.msgh_id == DEVICE_READ ? disk_read(message.read.record / RECORDS) : NULL;
+        message.reply = (struct read_reply){
+            .header = {.msgh_bits =
+                           MACH_MSGH_BITS_COMPLEX | MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
+                       .msgh_size = sizeof(message.reply),
+                       .msgh_remote_port = message.header.msgh_remote_port,
+                       .msgh_id = DEVICE_READ_REPLY},
+            .code_type = {.msgt_name = MACH_MSG_TYPE_INTEGER_32,
+                          .msgt_size = 32,
+                          .msgt_inline = TRUE,
+                          .msgt_number = 1},
+            .code = data ? KERN_SUCCESS : D_IO_ERROR,
+            .data_type = {.msgtl_name = MACH_MSG_TYPE_INTEGER_8,
+                          .msgtl_size = 8,
+                          .msgtl_longform = TRUE,
+                          .msgtl_deallocate = TRUE,
+                          .msgtl_number = data ? PAGE : 0},
+            .data = data};
+        mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(message.reply),
+                 sizeof(message), DEVICE, 0, MACH_PORT_NULL);
+    }
+}
+
+static void file_system_main(void)
+{
+    for (;;) {
+        struct object_message message;
+        char *data = NULL;
+        mach_msg_type_number_t size = 0;
+
+        mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message), OBJECT, 0, MACH_PORT_NULL);
+        if (message.header.msgh_id == OBJECT_INIT)
+            memory_object_ready(message.control.name, FALSE, MEMORY_OBJECT_COPY_NONE);
+        if (message.header.msgh_id != OBJECT_DATA_REQUEST)
+            continue;
+        if (device_read(DEVICE, D_READ, message.offset / 512, PAGE, &data, &size) == KERN_SUCCESS)
+            memory_object_data_supply(message.control.name, message.offset, (vm_offset_t)data, size,
+                                      TRUE, VM_PROT_NONE, FALSE, MACH_PORT_NULL);
+        else
+            memory_object_data_error(message.control.name, message.offset, PAGE, KERN_FAILURE);
+    }
+}
+
+/* How many pages were wrong. */
+static unsigned pages_touch(const unsigned char *pages)
+{
+    unsigned wrong = 0;
+
+    for (unsigned page = 0; page < ROUNDS; page++)
+        wrong += *(const volatile uint64_t *)(pages + (size_t)page * PAGE) != page;
+    return wrong;
+}
+
+static unsigned pages_read(void)
+{
+    unsigned wrong = 0;
+
+    for (unsigned page = 0; page < ROUNDS; page++) {
+        char *data = NULL;
+        mach_msg_type_number_t size = 0;
+        kern_return_t code = device_read(DEVICE, D_READ, page * RECORDS, PAGE, &data, &size);
+        if (code != KERN_SUCCESS || size != PAGE || *(volatile uint64_t *)data != page)
+            wrong++;
+        syscall_vm_deallocate(mach_task_self(), (vm_address_t)data, size);
+    }
+    return wrong;
+}
+
+static void reader_main(void)
+{
+    unsigned wrong = ROUNDS;
+    void *pages;
+
+    pages_read(); /* first touches */
+    if (memory_map_object(OBJECT, (size_t)ROUNDS * PAGE, false, &pages) == 0) {
+        bench_mark_begin();
+        wrong = pages_touch(pages);
+        bench_mark_end();
+        bench_mark_begin();
+        wrong += pages_read();
+        bench_mark_end();
+    }
+    header_send(FINISHED, MACH_MSG_TYPE_COPY_SEND, (int)wrong);
+    for (;;)
+        mach_msg(&(mach_msg_header_t){0}, MACH_RCV_MSG, 0, 0, mach_reply_port(), 0, MACH_PORT_NULL);
+}
+
+static kern_return_t thread_start(mach_port_t task, unsigned number, void (*begin)(void))
+{
+    struct i386_thread_state state = {0};
+    mach_msg_type_number_t count = i386_THREAD_STATE_COUNT;
+    mach_port_t thread;
+    kern_return_t code = thread_create(task, &thread);
+
+    if (code == KERN_SUCCESS)
+        code = thread_get_state(thread, i386_THREAD_STATE, (thread_state_t)&state, &count);
+    state.rip = (uintptr_t)begin;
+    state.ursp = (uintptr_t)stacks[number] + STACK - 8;
+    if (code == KERN_SUCCESS)
+        code = thread_set_state(thread, i386_THREAD_STATE, (thread_state_t)&state, count);
+    return code == KERN_SUCCESS ? thread_resume(thread) : code;
+}
+
+/* A task with this one's memory, and a send right to a port of its own if `port` is not null. */
+static kern_return_t task_fork(mach_port_t *task, mach_port_name_t name, mach_port_t *port)
+{
+    mach_msg_type_name_t type;
+    kern_return_t code = task_create(mach_task_self(), TRUE, task);
+
+    if (code == KERN_SUCCESS && port)
+        code = mach_port_allocate_name(*task, MACH_PORT_RIGHT_RECEIVE, name);
+    if (code == KERN_SUCCESS && port)
+        code = mach_port_extract_right(*task, name, MACH_MSG_TYPE_MAKE_SEND, port, &type);
+    return code;
+}
+
+static void finished(void *context, mach_msg_header_t *message)
+{
+    (void)context;
+    log_info("hurd-path: %d operations of each kind, %d wrong", ROUNDS, message->msgh_id);
+}
+
+static const struct port_type finished_type = {.name = "finished", .message = finished};
+
+static int attach(struct device *device)
+{
+    mach_port_t reader, file_system, disk, read_port, object, done;
+
+    (void)device;
+    int error = port_create(&finished_type, NULL, &done);
+    if (error != 0)
+        return error;
+    kern_return_t code = task_fork(&disk, DEVICE, &read_port);
+    if (code == KERN_SUCCESS)
+        code = mach_port_allocate_name(disk, MACH_PORT_RIGHT_RECEIVE, INTERRUPT);
+    if (code == KERN_SUCCESS)
+        code = task_fork(&file_system, OBJECT, &object);
+    if (code == KERN_SUCCESS)
+        code = task_fork(&reader, MACH_PORT_NULL, NULL);
+    if (code == KERN_SUCCESS)
+        code = mach_port_insert_right(file_system, DEVICE, read_port, MACH_MSG_TYPE_COPY_SEND);
+    if (code == KERN_SUCCESS)
+        code = mach_port_insert_right(reader, DEVICE, read_port, MACH_MSG_TYPE_COPY_SEND);
+    if (code == KERN_SUCCESS)
+        code = mach_port_insert_right(reader, OBJECT, object, MACH_MSG_TYPE_COPY_SEND);
+    if (code == KERN_SUCCESS)
+        code = mach_port_insert_right(reader, FINISHED, done, MACH_MSG_TYPE_MAKE_SEND);
+    if (code == KERN_SUCCESS)
+        code = thread_start(disk, DISK_INTERRUPT, disk_interrupt_main);
+    if (code == KERN_SUCCESS)
+        code = thread_start(disk, DISK, disk_main);
+    if (code == KERN_SUCCESS)
+        code = thread_start(file_system, FILE_SYSTEM, file_system_main);
+    if (code == KERN_SUCCESS)
+        code = thread_start(reader, READER, reader_main);
+    return error_from_kernel(code);
+}
+
+static void detach(void)
+{
+}
+
+const struct driver driver = {.name = "hurd-path", .attach = attach, .detach = detach};
