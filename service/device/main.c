@@ -136,11 +136,13 @@ static kern_return_t open_pass(mach_port_t reply_port, dev_mode_t mode, const_de
     return code == KERN_SUCCESS ? MIG_NO_REPLY : D_DEVICE_DOWN;
 }
 
+/* What is being restarted may be one: who serves those waits for it, and knows what it is then. */
 static bool is_network(const char *name)
 {
     struct net_description description;
+    int error = net_client_describe(name, &description);
 
-    return net_client_describe(name, &description) == 0;
+    return error == 0 || error == EAGAIN || error == ENODEV;
 }
 
 /* A new session waits for the driver's answer, and everybody with it. */
