@@ -25,7 +25,7 @@ def results(folder, library):
     arguments = outboard.plugin_arguments(library, counts, "hurd-path", "hurd-path", {})
     subprocess.run([os.path.join(outboard.ROOT, "obvm"), "--timeout", "60", "--image", image, "--log", log,
                     "--qemu-arg=-device", "--qemu-arg=edu", "--qemu-arg=-plugin", f"--qemu-arg={arguments}",
-                    "-c", "sleep 8000"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+                    "-c", "sleep 5000"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
     with open(log, encoding="ascii", errors="replace") as file:
         said = re.search(r"hurd-path: (\d+) operations of each kind, 0 wrong", file.read())
     if not said:

@@ -32,9 +32,9 @@
 #include <kernel/mach_user.h>
 
 #include <host/mach/error.h>
+#include <host/mach/memory.h>
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
-#include <kit/clock.h>
 #include <kit/driver.h>
 #include <kit/log.h>
 
@@ -85,10 +85,12 @@ _Static_assert(sizeof(struct read_reply) == 64, "device/device_reply.defs");
 
 static char stacks[THREADS][STACK] __attribute__((aligned(16)));
 static mach_port_t reply_ports[THREADS + 1];
-static mach_port_t reader;
-static struct clock_timer timer;
-static mach_port_t self;             /* the task that this is */
 static volatile unsigned interrupts; /* that were handled */
+
+/* Traps (mach/syscall_sw.h) that nobody else of ours calls. */
+kern_return_t syscall_vm_allocate(mach_port_t task, vm_address_t *address, vm_size_t size,
+                                  boolean_t anywhere);
+kern_return_t syscall_vm_deallocate(mach_port_t task, vm_address_t address, vm_size_t size);
 
 /* Each thread has a port for the kernel's answers (see meson.build). */
 mach_port_t __wrap_mig_get_reply_port(void);
@@ -129,14 +131,13 @@ static void header_send(mach_port_t port, mach_msg_type_name_t type, int id)
 
 static void disk_interrupt_main(void)
 {
-    self = mach_task_self_trap();
     for (;;) {
         mach_msg_header_t message[4];
         mach_msg(message, MACH_RCV_MSG, 0, sizeof(message), INTERRUPT, 0, MACH_PORT_NULL);
         /* In the place of device_intr_ack: as small, and to the kernel. */
-        mach_port_set_seqno(self, INTERRUPT, 0);
+        mach_port_set_seqno(mach_task_self(), INTERRUPT, 0);
         interrupts++;
-        gsync_wake(self, (vm_address_t)&interrupts, 0, 0);
+        gsync_wake(mach_task_self(), (vm_address_t)&interrupts, 0, 0);
     }
 }
 
@@ -146,12 +147,12 @@ static void *disk_read(uint64_t page)
     vm_address_t data = 0;
     unsigned seen = interrupts;
 
-    if (syscall_vm_allocate(self, &data, PAGE, TRUE) != KERN_SUCCESS)
+    if (syscall_vm_allocate(mach_task_self(), &data, PAGE, TRUE) != KERN_SUCCESS)
         return NULL;
     *(uint64_t *)data = page;
     header_send(INTERRUPT, MACH_MSG_TYPE_MAKE_SEND, 0);
     while (interrupts == seen)
-        gsync_wait(self, (vm_address_t)&interrupts, seen, 0, 0, 0);
+        gsync_wait(mach_task_self(), (vm_address_t)&interrupts, seen, 0, 0, 0);
     return (void *)data;
 }
 
@@ -164,7 +165,6 @@ static void disk_main(void)
         struct read_reply reply;
     } message;
 
-    self = mach_task_self_trap();
     mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message), DEVICE, 0, MACH_PORT_NULL);
     for (;;) {
         void *data =
@@ -193,7 +193,6 @@ static void disk_main(void)
 
 static void file_system_main(void)
 {
-    self = mach_task_self_trap();
     for (;;) {
         struct object_message message;
         char *data = NULL;
@@ -232,7 +231,7 @@ static unsigned pages_read(void)
         kern_return_t code = device_read(DEVICE, D_READ, page * RECORDS, PAGE, &data, &size);
         if (code != KERN_SUCCESS || size != PAGE || *(volatile uint64_t *)data != page)
             wrong++;
-        syscall_vm_deallocate(self, (vm_address_t)data, size);
+        syscall_vm_deallocate(mach_task_self(), (vm_address_t)data, size);
     }
     return wrong;
 }
@@ -240,14 +239,12 @@ static unsigned pages_read(void)
 static void reader_main(void)
 {
     unsigned wrong = ROUNDS;
-    vm_address_t pages = 0;
+    void *pages;
 
-    self = mach_task_self_trap();
     pages_read(); /* first touches */
-    if (vm_map(self, &pages, (vm_size_t)ROUNDS * PAGE, 0, TRUE, OBJECT, 0, FALSE, VM_PROT_READ,
-               VM_PROT_READ, VM_INHERIT_NONE) == KERN_SUCCESS) {
+    if (memory_map_object(OBJECT, (size_t)ROUNDS * PAGE, false, &pages) == 0) {
         bench_mark_begin();
-        wrong = pages_touch((const unsigned char *)pages);
+        wrong = pages_touch(pages);
         bench_mark_end();
         bench_mark_begin();
         wrong += pages_read();
@@ -295,17 +292,9 @@ static void finished(void *context, mach_msg_header_t *message)
 
 static const struct port_type finished_type = {.name = "finished", .message = finished};
 
-/* When the others have started. */
-static void begin(void *context)
-{
-    (void)context;
-    if (thread_start(reader, READER, reader_main) != KERN_SUCCESS)
-        log_error("hurd-path: cannot begin");
-}
-
 static int attach(struct device *device)
 {
-    mach_port_t file_system, disk, read_port, object, done;
+    mach_port_t reader, file_system, disk, read_port, object, done;
 
     (void)device;
     int error = port_create(&finished_type, NULL, &done);
@@ -332,7 +321,8 @@ static int attach(struct device *device)
         code = thread_start(disk, DISK, disk_main);
     if (code == KERN_SUCCESS)
         code = thread_start(file_system, FILE_SYSTEM, file_system_main);
-    clock_timer_start(&timer, 2 * CLOCK_SECOND, begin, NULL);
+    if (code == KERN_SUCCESS)
+        code = thread_start(reader, READER, reader_main);
     return error_from_kernel(code);
 }
 

@@ -4,7 +4,6 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 
 #include <host/mach/port.h>
 #include <host/mach/port_internal.h>
@@ -26,11 +25,8 @@ static unsigned turn_hook_count;
 static void (*alarm_ask)(uint64_t milliseconds); /* null: nobody */
 static uint64_t alarm_due;                       /* 0: none was asked for */
 
-static union {
-    mach_msg_header_t header; /* size 0: none */
-    unsigned char bytes[LOOP_SEND_SIZE];
-} unsent;
-static bool again; /* a hook wants to run without waiting */
+static mach_msg_header_t unsent; /* size 0: none */
+static bool again;               /* a hook wants to run without waiting */
 
 void clock_timer_cancel(struct clock_timer *timer)
 {
@@ -109,15 +105,17 @@ void loop_alarm_rang(void)
     alarm_due = 0;
 }
 
-void loop_send(mach_msg_header_t *message)
+void loop_send(const mach_msg_header_t *message)
 {
+    mach_msg_header_t now = *message;
+
     /* Only by a send-once right is there always room, so that the wait's timeout is the wait's. */
-    if (unsent.header.msgh_size == 0 && message->msgh_size <= sizeof(unsent) &&
-        MACH_MSGH_BITS_REMOTE(message->msgh_bits) == MACH_MSG_TYPE_MOVE_SEND_ONCE)
-        memcpy(&unsent, message, message->msgh_size);
-    else if (mach_msg(message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, message->msgh_size, 0,
-                      MACH_PORT_NULL, 0, MACH_PORT_NULL) != MACH_MSG_SUCCESS)
-        mach_msg_destroy(message);
+    if (unsent.msgh_size == 0 &&
+        MACH_MSGH_BITS_REMOTE(now.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND_ONCE)
+        unsent = now;
+    else if (mach_msg(&now, MACH_SEND_MSG | MACH_SEND_TIMEOUT, now.msgh_size, 0, MACH_PORT_NULL, 0,
+                      MACH_PORT_NULL) != MACH_MSG_SUCCESS)
+        mach_msg_destroy(&now);
 }
 
 void loop_once(uint64_t deadline)
@@ -148,10 +146,10 @@ void loop_once(uint64_t deadline)
         timeout = again ? 0 : wait_milliseconds(deadline, now);
     }
 
-    mach_msg_size_t send_size = unsent.header.msgh_size;
+    mach_msg_size_t send_size = unsent.msgh_size;
     if (send_size != 0) {
-        memcpy(&request, &unsent, send_size);
-        unsent.header.msgh_size = 0;
+        request.header = unsent;
+        unsent.msgh_size = 0;
         option |= MACH_SEND_MSG;
     }
     mach_msg_return_t code = mach_msg(&request.header, option, send_size, sizeof(request),

@@ -65,10 +65,9 @@ void loop_stop(void);
  * UINT64_MAX: wait for ever); returns after one message or timer. */
 void loop_once(uint64_t deadline);
 
-/* Send a message of at most LOOP_SEND_SIZE bytes, together with the next wait if possible, and
- * never wait for room: it is dropped then, with the rights and memory in it. */
-enum { LOOP_SEND_SIZE = 64 };
-void loop_send(mach_msg_header_t *message);
+/* Send a message that is a header only, together with the next wait if possible, and never wait for
+ * room: it is dropped then. */
+void loop_send(const mach_msg_header_t *message);
 
 /* Have somebody else ring when a timer is due that is far away: `ask` for it, and call
  * loop_alarm_rang when it rings. */

@@ -182,43 +182,6 @@ kern_return_t ds_device_close(mach_port_t device)
     return D_SUCCESS;
 }
 
-/* device_read_reply (device/device_reply.defs). */
-struct read_reply {
-    mach_msg_header_t header;
-    mach_msg_type_t code_type;
-    kern_return_t code;
-    mach_msg_type_long_t data_type;
-    void *data;
-};
-static_assert(sizeof(struct read_reply) == LOOP_SEND_SIZE, "as MIG lays it out");
-enum { READ_REPLY_ID = 2904 };
-
-/* What MIG's stub sends, but with the next wait. The pages move to the caller. */
-static void read_answer_pages(mach_port_t port, io_return_t code, void *data,
-                              mach_msg_type_number_t length)
-{
-    struct read_reply reply = {
-        .header = {.msgh_bits =
-                       MACH_MSGH_BITS_COMPLEX | MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
-                   .msgh_size = sizeof(reply),
-                   .msgh_remote_port = port,
-                   .msgh_id = READ_REPLY_ID},
-        .code_type = {.msgt_name = MACH_MSG_TYPE_INTEGER_32,
-                      .msgt_size = 32,
-                      .msgt_number = 1,
-                      .msgt_inline = TRUE},
-        .code = code,
-        .data_type = {.msgtl_name = MACH_MSG_TYPE_INTEGER_8,
-                      .msgtl_size = 8,
-                      .msgtl_number = length,
-                      .msgtl_longform = TRUE,
-                      .msgtl_deallocate = TRUE},
-        .data = data,
-    };
-
-    loop_send(&reply.header);
-}
-
 static void read_answer(struct call *call, io_return_t code)
 {
     struct transfer *transfer = &call->transfer;
@@ -233,7 +196,12 @@ static void read_answer(struct call *call, io_return_t code)
     }
     if (length == 0)
         memory_pages_free(transfer->data, transfer->length);
-    read_answer_pages(call->reply_port, code, length ? transfer->data : NULL, length);
+    /* The pages move to the caller; if it is gone they and the right are still ours. */
+    if (ds_device_read_reply(call->reply_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, code,
+                             length ? (char *)transfer->data : NULL, length) != KERN_SUCCESS) {
+        memory_pages_free(transfer->data, length);
+        port_release(call->reply_port);
+    }
 }
 
 static void write_answer(struct call *call, io_return_t code)
