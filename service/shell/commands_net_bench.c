@@ -14,7 +14,7 @@
 #include "station.h"
 
 enum { LINK_LIMIT = 5000, FRAMES_MAX = 10000000, DEPTH_MAX = 256, DEPTH = 32 };
-#define WAITED  (5 * CLOCK_SECOND) /* a peer that says nothing for so long does not answer */
+#define WAITED  (5 * CLOCK_SECOND)        /* a peer that says nothing for so long does not answer */
 #define SILENCE (300 * CLOCK_MILLISECOND) /* the same once drivers died: frames went with them */
 
 struct bench {
