@@ -59,6 +59,16 @@ NVME = {
     "nvme-queue-elsewhere": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
 }
 
+# By a driver with an 82574L, looped back.
+CARD = {
+    "card-own-memory (no crime)": (SUCCEEDED, SUCCEEDED, "leased memory is mapped in the domain"),
+    "card-read-kernel": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+    "card-write-elsewhere": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+    "card-after-release": (CONTAINED, SUCCEEDED, "unmapped and invalidated before the memory is free"),
+    "card-ring-elsewhere": (CONTAINED, SUCCEEDED, "nothing else is mapped in the domain"),
+    "card-msix-by-dma": (CONTAINED, CHANCE, "registers are not mapped in the domain"),
+}
+
 # By drivers that are hostile in one way each.
 STORM = {
     "interrupts-not-received": (STOPPED, STOPPED, "what nobody acknowledges is counted"),
@@ -77,7 +87,7 @@ FLOOD = {
     f"messages-to-{name}": (CONTAINED, CONTAINED, "MIG's checks, then the routine's")
     for name in ("driver", "integrity", "device", "fs", "supervisor", "io")
 }
-EVERY = {**EDU, **NVME, **STORM, **LINE, **DYING, **FLOOD}
+EVERY = {**EDU, **NVME, **CARD, **STORM, **LINE, **DYING, **FLOOD}
 
 HEAD = ["| crime | defence | `--iommu vtd` | `--iommu none` |", "|---|---|---|---|"]
 

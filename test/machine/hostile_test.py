@@ -72,6 +72,33 @@ class Hostile(MachineTest):
         self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 8, str(ran))
         return outcomes("hostile-nvme0", ran), ran
 
+    def commit_card(self, iommu):
+        """A network card's driver; a disk works all the while."""
+        with open(os.path.join(ROOT, "driver", "e1000e", "e1000e.manifest"), encoding="ascii") as file:
+            elsewhere = file.read().replace("ids = 8086:10d3", "ids = 8086:ffff").encode()
+        image = self.image_with("hostile-card", {"e1000e.manifest": elsewhere})
+        disk = self.blank_image("a.img", 16 * MIB)
+        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 500; " * 8
+        ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
+                               "--disk", f"nvme:{disk}", "--nic", "e1000e,hubport,hubid=0", "--image", image,
+                               "--iommu", iommu)
+        self.assert_status(ran)
+        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 8, str(ran))
+        return outcomes("hostile-card0", ran), ran
+
+    def judge_card(self, iommu, column):
+        found, ran = self.commit_card(iommu)
+        self.assertEqual(crimes.wrong(found, crimes.CARD, column), {}, str(ran))
+        return ran
+
+    def test_a_network_card_with_vtd(self):
+        ran = self.judge_card("vtd", 0)
+        self.assert_says(ran, "DMA fault: hostile-card0: read at 1000000 blocked", "log")
+        self.assert_says(ran, "DMA fault: hostile-card0: write at ba000 blocked", "log")
+
+    def test_a_network_card_without_an_iommu(self):
+        self.judge_card("none", 1)
+
     def judge_nvme(self, iommu, column):
         found, ran = self.commit_nvme(iommu)
         self.assertEqual(crimes.wrong(found, crimes.NVME, column), {}, str(ran))
