@@ -10,25 +10,20 @@
 
 #include <interface/block_class_server.h>
 #include <interface/block_session_server.h>
-#include <interface/io_device_user.h>
 #include <interface/types.h>
-#include <kernel/mach_port_user.h>
 
 #include <host/mach/block_server.h>
 #include <host/mach/device.h>
-#include <host/mach/error.h>
-#include <host/mach/memory.h>
 #include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/processor.h>
-#include <host/mach/shared.h>
+#include <host/mach/session_end.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
 #include <kit/block_core.h>
 #include <kit/clock.h>
 #include <kit/device.h>
 #include <kit/log.h>
-#include <kit/queue.h>
 
 /* A port at which sessions with a device, or with a part of it, are opened. */
 struct class
@@ -56,27 +51,14 @@ struct offer {
 
 struct link {
     struct offer *offer;
-    struct block_session *session; /* null once it is ending */
-    struct link *sibling;          /* of the same offer, with a session */
-    struct link *next;             /* with a queue and a session */
-    mach_port_t port;              /* the session's */
-    mach_port_t client;            /* who is woken */
-    mach_port_t waiter;            /* the send-once right to use for that, or null */
-    struct queue queue;
-    const void *submissions; /* the client's memory, null: no queue yet */
-    struct shared_memory completions;
-    uint32_t epoch;
+    struct link *sibling; /* of the same offer, with a session */
+    struct session_end end;
 };
 
-static struct link *links;
 static struct offer *offers;
 static bool apart; /* this task has a processor of its own, and never sleeps while it has clients */
 
-#define SUBMISSIONS_SIZE                                                                           \
-    ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
-#define COMPLETIONS_SIZE queue_memory_size(BLOCK_SLOTS, sizeof(struct block_completion))
-
-static void session_no_senders(void *context);
+static void link_end(void *context, void *session);
 static void bounded_no_senders(void *context);
 
 static const struct port_type class_type = {.name = "block class", .serve = block_class_server};
@@ -88,34 +70,27 @@ static const struct port_type bounded_type = {
 static const struct port_type session_type = {
     .name = "block session",
     .serve = block_session_server,
-    .no_senders = session_no_senders,
+    .no_senders = session_end_no_senders,
 };
 
-/* A header is all that it takes. A dead client's wakeup goes nowhere; its death is told separately.
- */
-static void link_wake(struct link *link)
-{
-    mach_msg_header_t message = {
-        .msgh_bits = MACH_MSGH_BITS(
-            link->waiter ? MACH_MSG_TYPE_MOVE_SEND_ONCE : MACH_MSG_TYPE_COPY_SEND, 0),
-        .msgh_size = sizeof(message),
-        .msgh_remote_port = link->waiter ? link->waiter : link->client,
-    };
-
-    link->waiter = MACH_PORT_NULL;
-    loop_send(&message);
-}
+static struct session_class sessions = {
+    .type = &session_type,
+    .slots = BLOCK_SLOTS,
+    .submission_size = sizeof(struct block_submission),
+    .completion_size = sizeof(struct block_completion),
+    .ended = link_end,
+};
 
 /* There is always room: no more can be undelivered than there are slots. */
 static unsigned link_deliver(void *context, struct block_completion *completions, unsigned count)
 {
-    struct link *link = context;
+    struct session_end *end = &((struct link *)context)->end;
 
     for (unsigned i = 0; i < count; i++)
-        completions[i].epoch = link->epoch;
-    queue_put_all(&link->queue, completions, count, sizeof(*completions), sizeof(*completions));
-    if (queue_publish(&link->queue))
-        link_wake(link);
+        completions[i].epoch = end->epoch;
+    queue_put_all(&end->queue, completions, count, sizeof(*completions), sizeof(*completions));
+    if (queue_publish(&end->queue))
+        session_end_wake(end);
     return count;
 }
 
@@ -140,12 +115,9 @@ static void link_ended(void *context, struct block_session *session)
         link->offer->server->close(session->server);
     for (unsigned i = 0; i < BLOCK_BUFFERS && !link->offer->server; i++) {
         if (session->buffer[i].size != 0)
-            io_device_dma_unmap(device_io_port(link->offer->device), session->buffer[i].address);
+            session_end_unmap(link->offer->device, session->buffer[i].address);
     }
-    if (link->submissions) {
-        memory_pages_free((void *)link->submissions, SUBMISSIONS_SIZE);
-        shared_memory_free(&link->completions);
-    }
+    session_end_free(&link->end);
     link->offer->link_count--;
     offer_tidy(link->offer);
     free(link);
@@ -153,62 +125,20 @@ static void link_ended(void *context, struct block_session *session)
 
 static const struct block_transport transport = {link_deliver, link_ended};
 
-/* The client is gone or is cut off. */
-static void link_end(struct link *link)
+static void link_end(void *context, void *session)
 {
-    struct block_session *session = link->session;
-
-    if (!session)
-        return;
-    link->session = NULL;
-    for (struct link **at = &links; *at; at = &(*at)->next) {
-        if (*at == link) {
-            *at = link->next;
-            break;
-        }
-    }
+    struct link *link = context;
     struct link **sibling = &link->offer->links;
+
     while (*sibling != link)
         sibling = &(*sibling)->sibling;
     *sibling = link->sibling;
-    port_unwatch(link->client);
-    port_release(link->client);
-    port_release(link->waiter);
-    link->waiter = MACH_PORT_NULL;
-    port_destroy(link->port);
     block_session_end(session); /* frees the link, now or later */
 }
 
-static void session_no_senders(void *context)
+static bool link_submit(void *session, const volatile void *submission)
 {
-    link_end(context);
-}
-
-static void client_died(void *context, mach_port_t name)
-{
-    (void)name;
-    link_end(context);
-}
-
-/* Give the core what the client submitted. */
-static void link_take(struct link *link)
-{
-    const volatile void *submission;
-    const char *problem = NULL;
-    int taken;
-
-    while (!problem &&
-           (taken = queue_next(&link->queue, &submission, sizeof(struct block_submission))) != 0) {
-        if (taken < 0)
-            problem = "more submissions than there is room for";
-        else if (block_session_submit(link->session, submission) != 0)
-            problem = "a slot that is out of range or in flight already";
-    }
-    if (problem) {
-        log_warning("%s: a client broke the protocol and is cut off: %s", link->offer->suffix,
-                    problem);
-        link_end(link);
-    }
+    return block_session_submit(session, submission) == 0;
 }
 
 static void looked_again(void *context)
@@ -223,8 +153,8 @@ unsigned block_server_spin(unsigned looks);
 __attribute__((noinline)) unsigned block_server_spin(unsigned looks)
 {
     for (; looks > 0; looks--) {
-        for (const struct link *link = links; link; link = link->next) {
-            if (!queue_is_dry(&link->queue))
+        for (const struct session_end *end = sessions.first; end; end = end->next) {
+            if (!queue_is_dry(&end->queue))
                 return looks;
         }
         if (block_is_ready())
@@ -237,11 +167,7 @@ __attribute__((noinline)) unsigned block_server_spin(unsigned looks)
 /* Carry what there is in both directions. As block_turn. */
 static uint64_t carry(void)
 {
-    for (struct link *link = links, *next; link; link = next) {
-        next = link->next;
-        queue_awake(&link->queue);
-        link_take(link);
-    }
+    session_class_take(&sessions, sizeof(struct block_submission), link_submit);
     return block_turn();
 }
 
@@ -264,10 +190,9 @@ static bool turn(void *context)
 {
     static struct clock_timer later;
     static uint64_t again = BLOCK_TURN_NEVER;
-    bool more = false;
 
     (void)context;
-    if (apart && links)
+    if (apart && sessions.first)
         return turn_apart();
     if (again == 0)
         swtch(); /* polling must not keep the clients from what they were woken for */
@@ -276,14 +201,12 @@ static bool turn(void *context)
         return true;
     if (again != BLOCK_TURN_NEVER && !later.running)
         clock_timer_start(&later, again, looked_again, NULL);
-    for (struct link *link = links; link; link = link->next)
-        more |= !queue_sleep(&link->queue);
-    return more;
+    return session_class_sleep(&sessions);
 }
 
 static bool has_clients(void)
 {
-    return links != NULL;
+    return sessions.first != NULL;
 }
 
 static int offer_publish(struct device *device, const struct block_server *server,
@@ -335,7 +258,7 @@ void block_device_withdraw(struct block_device *device)
     offer->withdrawn = true;
     offer->link_count++; /* ourselves */
     while (offer->links)
-        link_end(offer->links);
+        session_end_close(&offer->links->end);
     port_destroy(offer->whole.port);
     block_device_end(device);
     offer->link_count--;
@@ -426,52 +349,54 @@ kern_return_t serve_block_class_open(mach_port_t port, boolean_t write, mach_por
 {
     const struct class *class = class_lookup(port);
     struct link *link = class ? calloc(1, sizeof(*link)) : NULL;
+    struct block_session *session;
     struct block_info info;
 
     if (!link)
         return outboard_error_make(class ? ENOMEM : EOPNOTSUPP);
-    link->offer = class->offer;
-    link->client = completions;
-    int error = block_session_create(link->offer->block, &class->range, write, &transport, link,
-                                     &link->session);
+    struct offer *offer = link->offer = class->offer;
+    int error =
+        block_session_create(offer->block, &class->range, write, &transport, link, &session);
     if (error != 0) {
         free(link);
         return outboard_error_make(error);
     }
-    link->offer->link_count++;
-    if (link->offer->server)
-        error = link->offer->server->open(link->offer->block->context, &link->session->server);
+    offer->link_count++;
+    link->end = (struct session_end){
+        .class = &sessions, .name = offer->suffix, .link = link, .session = session};
+    if (offer->server)
+        error = offer->server->open(offer->block->context, &session->server);
     if (error == 0)
-        error = port_create(&session_type, link, &link->port);
-    mach_port_set_qlimit(mach_task_self(), link->port, 1); /* one wakeup is as good as two */
-    if (error == 0)
-        error = port_watch(link->client, client_died, link);
-    if (error == 0)
-        *session_right = port_make_send(link->port);
+        error = session_end_open(&link->end, completions, session_right);
     if (error != 0) {
-        port_destroy(link->port);
-        block_session_end(link->session);
+        block_session_end(session);
         return outboard_error_make(error);
     }
-    link->sibling = link->offer->links;
-    link->offer->links = link;
-    block_session_info(link->session, &info);
+    link->sibling = offer->links;
+    offer->links = link;
+    block_session_info(session, &info);
     memcpy(record, &info, sizeof(info));
     *size = sizeof(info);
     return 0;
 }
 
+static struct link *link_lookup(mach_port_t port)
+{
+    struct session_end *end = session_end_lookup(&sessions, port);
+
+    return end ? end->link : NULL;
+}
+
 static int buffer_attach(struct link *link, mach_port_t lease, unsigned *buffer, uint64_t *size)
 {
-    mach_port_t io = device_io_port(link->offer->device);
     uint64_t address;
-    int error = error_from_kernel(io_device_dma_map(io, lease, &address, size));
+    int error = session_end_map(link->offer->device, lease, &address, size);
 
     if (error != 0)
         return error;
-    error = block_session_attach(link->session, address, *size, buffer);
+    error = block_session_attach(link->end.session, address, *size, buffer);
     if (error != 0)
-        io_device_dma_unmap(io, address);
+        session_end_unmap(link->offer->device, address);
     return error;
 }
 
@@ -479,17 +404,18 @@ static int buffer_attach(struct link *link, mach_port_t lease, unsigned *buffer,
 static int buffer_serve(struct link *link, mach_port_t lease, unsigned *buffer, uint64_t *size)
 {
     uint64_t address;
-    int error = link->offer->server->attach(link->session->server, lease, &address, size);
+    struct block_session *session = link->end.session;
+    int error = link->offer->server->attach(session->server, lease, &address, size);
 
-    return error == 0 ? block_session_attach(link->session, address, *size, buffer) : error;
+    return error == 0 ? block_session_attach(session, address, *size, buffer) : error;
 }
 
 kern_return_t serve_block_link_attach(mach_port_t port, mach_port_t lease, unsigned *buffer,
                                       uint64_t *size)
 {
-    struct link *link = port_context(port, &session_type);
+    struct link *link = link_lookup(port);
 
-    if (!link || !link->session)
+    if (!link)
         return outboard_error_make(EOPNOTSUPP);
     int error = link->offer->server ? buffer_serve(link, lease, buffer, size)
                                     : buffer_attach(link, lease, buffer, size);
@@ -498,56 +424,17 @@ kern_return_t serve_block_link_attach(mach_port_t port, mach_port_t lease, unsig
     return outboard_error_make(error);
 }
 
-static int link_queue_open(struct link *link, mach_port_t lease, mach_port_t *completions)
-{
-    int error = shared_memory_open(lease, SUBMISSIONS_SIZE, &link->submissions);
-
-    if (error != 0)
-        return error;
-    error = shared_memory_allocate(COMPLETIONS_SIZE, &link->completions);
-    if (error == 0) {
-        error = shared_memory_lease(&link->completions, MEMORY_READ, completions);
-        if (error != 0)
-            shared_memory_free(&link->completions);
-    }
-    if (error != 0) {
-        memory_pages_free((void *)link->submissions, SUBMISSIONS_SIZE);
-        link->submissions = NULL;
-    }
-    return error;
-}
-
 kern_return_t serve_block_link_queue(mach_port_t port, mach_port_t lease, unsigned epoch,
                                      mach_port_t *completions)
 {
-    struct link *link = port_context(port, &session_type);
+    kern_return_t kr = session_end_serve_queue(&sessions, port, lease, epoch, completions);
 
-    if (!link || !link->session)
-        return outboard_error_make(EOPNOTSUPP);
-    if (link->submissions)
-        return outboard_error_make(EBUSY);
-    int error = link_queue_open(link, lease, completions);
-    if (error != 0)
-        return outboard_error_make(error);
-    port_release(lease);
-    queue_init(&link->queue, link->completions.address, link->submissions, BLOCK_SLOTS);
-    link->queue.own->apart = apart;
-    link->epoch = epoch;
-    link->next = links;
-    links = link;
-    return 0;
+    if (kr == 0)
+        link_lookup(port)->end.queue.own->apart = apart;
+    return kr;
 }
 
 kern_return_t serve_block_link_wake(mach_port_t port, mach_port_t waiter)
 {
-    struct link *link = port_context(port, &session_type);
-
-    /* The turn's end looks at every queue: what matters here is only who waits. */
-    if (!link || !link->session) {
-        port_release(waiter);
-        return MIG_NO_REPLY;
-    }
-    port_release(link->waiter);
-    link->waiter = waiter;
-    return MIG_NO_REPLY;
+    return session_end_serve_wake(&sessions, port, waiter);
 }

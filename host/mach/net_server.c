@@ -29,23 +29,24 @@ struct offer {
 
 struct link {
     struct offer *offer;
-    struct net_session *session; /* null once it is ending */
     struct session_end end;
-    struct link *next;
 };
 
-static struct link *links; /* with a queue and a session */
-
-static const struct session_shape shape = {NET_SLOTS, sizeof(struct net_submission),
-                                           sizeof(struct net_completion)};
-
-static void session_no_senders(void *context);
+static void link_end(void *context, void *session);
 
 static const struct port_type class_type = {.name = "net class", .serve = net_class_server};
 static const struct port_type session_type = {
     .name = "net session",
     .serve = net_session_server,
-    .no_senders = session_no_senders,
+    .no_senders = session_end_no_senders,
+};
+
+static struct session_class sessions = {
+    .type = &session_type,
+    .slots = NET_SLOTS,
+    .submission_size = sizeof(struct net_submission),
+    .completion_size = sizeof(struct net_completion),
+    .ended = link_end,
 };
 
 /* As for completions: the change first, then the look whether the client sleeps. */
@@ -74,10 +75,9 @@ static bool link_deliver(void *context, struct net_completion *completions, unsi
     if (!end->submissions)
         return false;
     bool sleeps = state_publish(end, state);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         completions[i].epoch = end->epoch;
-        queue_put(&end->queue, &completions[i], sizeof(completions[i]));
-    }
+    queue_put_all(&end->queue, completions, count, sizeof(*completions), sizeof(*completions));
     sleeps |= queue_publish(&end->queue);
     if (sleeps)
         session_end_wake(end);
@@ -100,71 +100,28 @@ static void link_ended(void *context, struct net_session *session)
 
 static const struct net_transport transport = {link_deliver, link_ended};
 
-/* The client is gone or is cut off. */
-static void link_end(struct link *link)
+static void link_end(void *context, void *session)
 {
-    struct net_session *session = link->session;
-
-    if (!session)
-        return;
-    link->session = NULL;
-    for (struct link **at = &links; *at; at = &(*at)->next) {
-        if (*at == link) {
-            *at = link->next;
-            break;
-        }
-    }
-    session_end_close(&link->end);
+    (void)context;
     net_session_end(session); /* frees the link, now or later */
 }
 
-static void session_no_senders(void *context)
-{
-    link_end(context);
-}
-
-static void client_died(void *context, mach_port_t name)
-{
-    (void)name;
-    link_end(context);
-}
-
-/* Give the core what the client submitted. */
-static void link_take(struct link *link)
+static bool link_submit(void *session, const volatile void *entry)
 {
     struct net_submission submission;
-    const char *problem = NULL;
-    int taken;
 
-    while (!problem &&
-           (taken = queue_take(&link->end.queue, &submission, sizeof(submission))) != 0) {
-        if (taken < 0)
-            problem = "more submissions than there is room for";
-        else if (net_session_submit(link->session, &submission) != 0)
-            problem = "a slot that is out of range or in flight already";
-    }
-    if (problem) {
-        log_warning("a client broke the protocol and is cut off: %s", problem);
-        link_end(link);
-    }
+    __builtin_memcpy(&submission, (const void *)entry, sizeof(submission));
+    return net_session_submit(session, &submission) == 0;
 }
 
 /* After each turn of the loop: carry what there is in both directions, and sleep when all clients'
  * queues are dry. */
 static bool turn(void *context)
 {
-    bool more = false;
-
     (void)context;
-    for (struct link *link = links, *next; link; link = next) {
-        next = link->next;
-        queue_awake(&link->end.queue);
-        link_take(link);
-    }
+    session_class_take(&sessions, sizeof(struct net_submission), link_submit);
     net_turn();
-    for (struct link *link = links; link; link = link->next)
-        more |= !queue_sleep(&link->end.queue);
-    return more;
+    return session_class_sleep(&sessions);
 }
 
 static int offer_publish(struct device *device, const struct net_server *server, const char *suffix,
@@ -207,24 +164,21 @@ kern_return_t serve_net_class_open(mach_port_t port, mach_port_t completions,
 {
     struct offer *offer = port_context(port, &class_type);
     struct link *link = offer ? calloc(1, sizeof(*link)) : NULL;
+    struct net_session *session;
 
     if (!link)
         return outboard_error_make(offer ? ENOMEM : EOPNOTSUPP);
     link->offer = offer;
-    int error = offer->net->session ? EBUSY
-                                    : session_end_open(&link->end, &shape, &session_type, link,
-                                                       completions, client_died, session_right);
-    if (error == 0) {
-        error = net_session_create(offer->net, &transport, link, &link->session);
-        if (error != 0) {
-            /* On an error MIG gives the client's right back, and nobody the one to the session. */
-            port_unwatch(completions);
-            port_destroy(link->end.port);
-            port_release(*session_right);
-        }
-    }
+    int error = net_session_create(offer->net, &transport, link, &session);
     if (error != 0) {
         free(link);
+        return outboard_error_make(error);
+    }
+    link->end = (struct session_end){
+        .class = &sessions, .name = offer->net->info.model, .link = link, .session = session};
+    error = session_end_open(&link->end, completions, session_right);
+    if (error != 0) {
+        link_end(link, session);
         return outboard_error_make(error);
     }
     memcpy(record, &offer->net->info, sizeof(offer->net->info));
@@ -251,9 +205,9 @@ kern_return_t serve_net_class_describe(mach_port_t port, record_t record,
 
 static struct link *link_lookup(mach_port_t port)
 {
-    struct link *link = port_context(port, &session_type);
+    struct session_end *end = session_end_lookup(&sessions, port);
 
-    return link && link->session ? link : NULL;
+    return end ? end->link : NULL;
 }
 
 static int buffer_attach(struct link *link, mach_port_t lease, unsigned *buffer, uint64_t *size)
@@ -263,7 +217,7 @@ static int buffer_attach(struct link *link, mach_port_t lease, unsigned *buffer,
 
     if (error != 0)
         return error;
-    error = net_session_attach(link->session, address, *size, buffer);
+    error = net_session_attach(link->end.session, address, *size, buffer);
     if (error != 0)
         session_end_unmap(link->offer->device, address);
     return error;
@@ -275,7 +229,7 @@ static int buffer_serve(struct link *link, mach_port_t lease, unsigned *buffer, 
     uint64_t address;
     int error = link->offer->server->attach(link->offer->net->context, lease, &address, size);
 
-    return error == 0 ? net_session_attach(link->session, address, *size, buffer) : error;
+    return error == 0 ? net_session_attach(link->end.session, address, *size, buffer) : error;
 }
 
 kern_return_t serve_net_link_attach(mach_port_t port, mach_port_t lease, unsigned *buffer,
@@ -295,27 +249,12 @@ kern_return_t serve_net_link_attach(mach_port_t port, mach_port_t lease, unsigne
 kern_return_t serve_net_link_queue(mach_port_t port, mach_port_t lease, unsigned epoch,
                                    mach_port_t *completions)
 {
-    struct link *link = link_lookup(port);
-    int error = link ? session_end_queue(&link->end, lease, epoch, completions) : EOPNOTSUPP;
-
-    if (error != 0)
-        return outboard_error_make(error);
-    port_release(lease);
-    link->next = links;
-    links = link;
-    return 0;
+    return session_end_serve_queue(&sessions, port, lease, epoch, completions);
 }
 
 kern_return_t serve_net_link_wake(mach_port_t port, mach_port_t waiter)
 {
-    struct link *link = link_lookup(port);
-
-    /* The turn's end looks at every queue: what matters here is only who waits. */
-    if (link)
-        session_end_awaited(&link->end, waiter);
-    else
-        port_release(waiter);
-    return MIG_NO_REPLY;
+    return session_end_serve_wake(&sessions, port, waiter);
 }
 
 kern_return_t serve_net_link_filter(mach_port_t port, record_t record, mach_msg_type_number_t size)
@@ -328,5 +267,5 @@ kern_return_t serve_net_link_filter(mach_port_t port, record_t record, mach_msg_
     if (size != sizeof(filter))
         return outboard_error_make(EINVAL);
     memcpy(&filter, record, sizeof(filter));
-    return outboard_error_make(net_session_filter(link->session, &filter));
+    return outboard_error_make(net_session_filter(link->end.session, &filter));
 }

@@ -3,32 +3,45 @@
 
 #include <errno.h>
 
+#include <mach/mig_errors.h>
+
 #include <interface/io_device_user.h>
+#include <interface/types.h>
 #include <kernel/mach_port_user.h>
 
 #include <host/mach/device.h>
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
 #include <host/mach/trap.h>
+#include <kit/log.h>
 
 enum { PAGE = 4096 };
 
-static size_t submissions_size(const struct session_shape *shape)
+static size_t submissions_size(const struct session_class *class)
 {
-    return (queue_memory_size(shape->slots, shape->submission_size) + PAGE - 1) &
+    return (queue_memory_size(class->slots, class->submission_size) + PAGE - 1) &
            ~(size_t)(PAGE - 1);
 }
 
-int session_end_open(struct session_end *end, const struct session_shape *shape,
-                     const struct port_type *type, void *context, mach_port_t client,
-                     void (*died)(void *context, mach_port_t name), mach_port_t *right)
+static void client_died(void *context, mach_port_t name)
 {
-    *end = (struct session_end){.shape = shape};
-    int error = port_create(type, context, &end->port);
+    (void)name;
+    session_end_close(context);
+}
+
+void session_end_no_senders(void *end)
+{
+    session_end_close(end);
+}
+
+int session_end_open(struct session_end *end, mach_port_t client, mach_port_t *right)
+{
+    int error = port_create(end->class->type, end, &end->port);
+
     if (error != 0)
         return error;
     mach_port_set_qlimit(mach_task_self(), end->port, 1); /* one wakeup is as good as two */
-    error = port_watch(client, died, context);
+    error = port_watch(client, client_died, end);
     if (error == 0) {
         *right = port_make_send(end->port);
         error = *right == MACH_PORT_NULL ? ENOMEM : 0;
@@ -45,34 +58,56 @@ int session_end_open(struct session_end *end, const struct session_shape *shape,
 
 void session_end_close(struct session_end *end)
 {
+    void *session = end->session;
+
+    if (!session)
+        return;
+    end->session = NULL;
+    for (struct session_end **at = &end->class->first; *at; at = &(*at)->next) {
+        if (*at == end) {
+            *at = end->next;
+            break;
+        }
+    }
     port_unwatch(end->client);
     port_release(end->client);
     port_release(end->waiter);
-    end->client = end->waiter = MACH_PORT_NULL;
+    end->waiter = MACH_PORT_NULL;
     port_destroy(end->port);
+    end->class->ended(end->link, session);
+}
+
+void session_end_break(struct session_end *end, const char *problem)
+{
+    log_warning("%s: a client broke the protocol and is cut off: %s", end->name, problem);
+    session_end_close(end);
 }
 
 void session_end_free(struct session_end *end)
 {
     if (!end->submissions)
         return;
-    memory_pages_free((void *)end->submissions, submissions_size(end->shape));
+    memory_pages_free((void *)end->submissions, submissions_size(end->class));
     shared_memory_free(&end->completions);
     end->submissions = NULL;
 }
 
-int session_end_queue(struct session_end *end, mach_port_t lease, uint32_t epoch,
-                      mach_port_t *completions)
+struct session_end *session_end_lookup(struct session_class *class, mach_port_t port)
 {
-    const struct session_shape *shape = end->shape;
-    const void *submissions;
+    struct session_end *end = port_context(port, class->type);
 
-    if (end->submissions)
-        return EBUSY;
-    int error = shared_memory_open(lease, submissions_size(shape), &submissions);
+    return end && end->session ? end : NULL;
+}
+
+static int queue_open(struct session_end *end, mach_port_t lease, mach_port_t *completions)
+{
+    struct session_class *class = end->class;
+    const void *submissions;
+    int error = shared_memory_open(lease, submissions_size(class), &submissions);
+
     if (error != 0)
         return error;
-    error = shared_memory_allocate(queue_memory_size(shape->slots, shape->completion_size),
+    error = shared_memory_allocate(queue_memory_size(class->slots, class->completion_size),
                                    &end->completions);
     if (error == 0) {
         error = shared_memory_lease(&end->completions, MEMORY_READ, completions);
@@ -80,13 +115,53 @@ int session_end_queue(struct session_end *end, mach_port_t lease, uint32_t epoch
             shared_memory_free(&end->completions);
     }
     if (error != 0) {
-        memory_pages_free((void *)submissions, submissions_size(shape));
+        memory_pages_free((void *)submissions, submissions_size(class));
         return error;
     }
     end->submissions = submissions;
-    end->epoch = epoch;
-    queue_init(&end->queue, end->completions.address, submissions, shape->slots);
+    queue_init(&end->queue, end->completions.address, submissions, class->slots);
+    end->next = class->first;
+    class->first = end;
     return 0;
+}
+
+kern_return_t session_end_serve_queue(struct session_class *class, mach_port_t port,
+                                      mach_port_t lease, unsigned epoch, mach_port_t *completions)
+{
+    struct session_end *end = session_end_lookup(class, port);
+
+    if (!end)
+        return outboard_error_make(EOPNOTSUPP);
+    int error = end->submissions ? EBUSY : queue_open(end, lease, completions);
+    if (error != 0)
+        return outboard_error_make(error);
+    port_release(lease);
+    end->epoch = epoch;
+    return 0;
+}
+
+/* The turn's end looks at every queue: what matters here is only who waits. */
+kern_return_t session_end_serve_wake(struct session_class *class, mach_port_t port,
+                                     mach_port_t waiter)
+{
+    struct session_end *end = session_end_lookup(class, port);
+
+    if (end) {
+        port_release(end->waiter);
+        end->waiter = waiter;
+    } else {
+        port_release(waiter);
+    }
+    return MIG_NO_REPLY;
+}
+
+bool session_class_sleep(struct session_class *class)
+{
+    bool more = false;
+
+    for (struct session_end *end = class->first; end; end = end->next)
+        more |= !queue_sleep(&end->queue);
+    return more;
 }
 
 int session_end_map(struct device *device, mach_port_t lease, uint64_t *address, uint64_t *size)
@@ -112,10 +187,4 @@ void session_end_wake(struct session_end *end)
 
     end->waiter = MACH_PORT_NULL;
     loop_send(&message);
-}
-
-void session_end_awaited(struct session_end *end, mach_port_t waiter)
-{
-    port_release(end->waiter);
-    end->waiter = waiter;
 }

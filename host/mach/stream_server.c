@@ -17,107 +17,65 @@
 #include <kit/log.h>
 #include <kit/stream_core.h>
 
-struct link {
-    struct stream_session *session;
-    struct session_end end;
-    struct link *next;
-};
-
-static struct link *links; /* with a queue and a session */
-
-static const struct session_shape shape = {STREAM_SLOTS, sizeof(struct stream_submission),
-                                           sizeof(struct stream_completion)};
-
-static void session_no_senders(void *context);
+static void end_ended(void *context, void *session);
 
 static const struct port_type class_type = {.name = "stream class", .serve = stream_class_server};
 static const struct port_type session_type = {
     .name = "stream session",
     .serve = stream_session_server,
-    .no_senders = session_no_senders,
+    .no_senders = session_end_no_senders,
+};
+
+static struct session_class sessions = {
+    .type = &session_type,
+    .slots = STREAM_SLOTS,
+    .submission_size = sizeof(struct stream_submission),
+    .completion_size = sizeof(struct stream_completion),
+    .ended = end_ended,
 };
 
 /* There is always room: no more can be undelivered than there are slots. */
-static bool link_deliver(void *context, struct stream_completion *completions, unsigned count)
+static bool end_deliver(void *context, struct stream_completion *completions, unsigned count)
 {
-    struct link *link = context;
-    struct session_end *end = &link->end;
+    struct session_end *end = context;
 
     if (!end->submissions)
         return false;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         completions[i].epoch = end->epoch;
-        queue_put(&end->queue, &completions[i], sizeof(completions[i]));
-    }
+    queue_put_all(&end->queue, completions, count, sizeof(*completions), sizeof(*completions));
     if (queue_publish(&end->queue))
         session_end_wake(end);
     return true;
 }
 
-static const struct stream_transport transport = {link_deliver};
+static const struct stream_transport transport = {end_deliver};
 
-/* The client is gone or is cut off. */
-static void link_end(struct link *link)
+static void end_ended(void *context, void *session)
 {
-    for (struct link **at = &links; *at; at = &(*at)->next) {
-        if (*at == link) {
-            *at = link->next;
-            break;
-        }
-    }
-    session_end_close(&link->end);
-    stream_session_end(link->session);
-    session_end_free(&link->end);
-    free(link);
+    struct session_end *end = context;
+
+    stream_session_end(session);
+    session_end_free(end);
+    free(end);
 }
 
-static void session_no_senders(void *context)
-{
-    link_end(context);
-}
-
-static void client_died(void *context, mach_port_t name)
-{
-    (void)name;
-    link_end(context);
-}
-
-/* Give the core what the client submitted. */
-static void link_take(struct link *link)
+static bool end_submit(void *session, const volatile void *entry)
 {
     struct stream_submission submission;
-    const char *problem = NULL;
-    int taken;
 
-    while (!problem &&
-           (taken = queue_take(&link->end.queue, &submission, sizeof(submission))) != 0) {
-        if (taken < 0)
-            problem = "more submissions than there is room for";
-        else if (stream_session_submit(link->session, &submission) != 0)
-            problem = "a slot that is out of range or in flight already";
-    }
-    if (problem) {
-        log_warning("a client broke the protocol and is cut off: %s", problem);
-        link_end(link);
-    }
+    __builtin_memcpy(&submission, (const void *)entry, sizeof(submission));
+    return stream_session_submit(session, &submission) == 0;
 }
 
 /* After each turn of the loop: carry what there is in both directions, and sleep when all clients'
  * queues are dry. */
 static bool turn(void *context)
 {
-    bool more = false;
-
     (void)context;
-    for (struct link *link = links, *next; link; link = next) {
-        next = link->next;
-        queue_awake(&link->end.queue);
-        link_take(link);
-    }
+    session_class_take(&sessions, sizeof(struct stream_submission), end_submit);
     stream_turn();
-    for (struct link *link = links; link; link = link->next)
-        more |= !queue_sleep(&link->end.queue);
-    return more;
+    return session_class_sleep(&sessions);
 }
 
 int stream_device_publish(struct device *device, const char *suffix, const char *class,
@@ -142,19 +100,21 @@ kern_return_t serve_stream_class_open(mach_port_t port, mach_port_t completions,
                                       mach_msg_type_number_t *size)
 {
     struct stream_device *device = port_context(port, &class_type);
-    struct link *link = device ? calloc(1, sizeof(*link)) : NULL;
+    struct session_end *end = device ? calloc(1, sizeof(*end)) : NULL;
+    struct stream_session *session;
 
-    if (!link)
+    if (!end)
         return outboard_error_make(device ? ENOMEM : EOPNOTSUPP);
-    int error = stream_session_create(device, &transport, link, &link->session);
+    int error = stream_session_create(device, &transport, end, &session);
     if (error == 0) {
-        error = session_end_open(&link->end, &shape, &session_type, link, completions, client_died,
-                                 session_right);
+        *end = (struct session_end){
+            .class = &sessions, .name = device->info.model, .link = end, .session = session};
+        error = session_end_open(end, completions, session_right);
         if (error != 0)
-            stream_session_end(link->session);
+            stream_session_end(session);
     }
     if (error != 0) {
-        free(link);
+        free(end);
         return outboard_error_make(error);
     }
     memcpy(record, &device->info, sizeof(device->info));
@@ -165,25 +125,10 @@ kern_return_t serve_stream_class_open(mach_port_t port, mach_port_t completions,
 kern_return_t serve_stream_link_queue(mach_port_t port, mach_port_t lease, unsigned epoch,
                                       mach_port_t *completions)
 {
-    struct link *link = port_context(port, &session_type);
-    int error = link ? session_end_queue(&link->end, lease, epoch, completions) : EOPNOTSUPP;
-
-    if (error != 0)
-        return outboard_error_make(error);
-    port_release(lease);
-    link->next = links;
-    links = link;
-    return 0;
+    return session_end_serve_queue(&sessions, port, lease, epoch, completions);
 }
 
 kern_return_t serve_stream_link_wake(mach_port_t port, mach_port_t waiter)
 {
-    struct link *link = port_context(port, &session_type);
-
-    /* The turn's end looks at every queue: what matters here is only who waits. */
-    if (link)
-        session_end_awaited(&link->end, waiter);
-    else
-        port_release(waiter);
-    return MIG_NO_REPLY;
+    return session_end_serve_wake(&sessions, port, waiter);
 }
