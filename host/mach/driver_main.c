@@ -67,12 +67,7 @@ int main(int argc, char **argv)
         error = startup_offer("", "control", control);
     if (error == 0)
         error = driver.attach(device);
-    startup_done(error);
-    if (error != 0) {
+    if (error != 0)
         log_error("cannot drive the device: %s", strerror(error));
-        return EXIT_FAILURE;
-    }
-    orphan_leaves(leave);
-    loop_run();
-    return EXIT_SUCCESS;
+    return orphan_serve(error, leave);
 }

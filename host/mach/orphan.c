@@ -2,6 +2,7 @@
 #include <host/mach/orphan.h>
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
@@ -33,10 +34,15 @@ static void supervisor_died(void *context, mach_port_t name)
     look(NULL);
 }
 
-void orphan_leaves(void (*leave)(void))
+int orphan_serve(int error, void (*leave)(void))
 {
+    startup_done(error);
+    if (error != 0)
+        return EXIT_FAILURE;
     leave_hook = leave;
     port_watch(startup_bootstrap_port(), supervisor_died, NULL);
+    loop_run();
+    return EXIT_SUCCESS;
 }
 
 void orphan_stays_while(bool (*serves)(void))

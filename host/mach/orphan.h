@@ -9,9 +9,10 @@
 
 #include <stdbool.h>
 
-/* Call `leave` once when the supervisor is gone, as soon as nobody is served any more, or after
- * five seconds. For tasks with an event loop. */
-void orphan_leaves(void (*leave)(void));
+/* The rest of main: tell the supervisor that all is up (0) or why not (an errno value); if all is,
+ * serve until loop_stop. `leave` is called once when the supervisor is gone, as soon as nobody is
+ * served any more, or after five seconds. The task's exit status. */
+int orphan_serve(int error, void (*leave)(void));
 
 /* Who knows whether somebody is served. */
 void orphan_stays_while(bool (*serves)(void));

@@ -197,12 +197,8 @@ int main(int argc, char **argv)
         error = startup_offer("", "control", control);
     if (error == 0)
         error = startup_offer("", "isa_bus", bus);
-    startup_done(error);
-    if (error != 0) {
+    if (error != 0)
         log_error("there are no fixed devices: %s", strerror(error));
-        return EXIT_FAILURE;
-    }
-    orphan_leaves(leave); /* none of these devices masters the bus: nothing has to be waited for */
-    loop_run();
-    return EXIT_SUCCESS;
+    /* None of these devices masters the bus: nothing has to be waited for. */
+    return orphan_serve(error, leave);
 }

@@ -102,14 +102,11 @@ int main(int argc, char **argv)
         assign(&bus);
         error = serve_start(&tree, bus);
     }
-    startup_done(error);
     if (error != 0) {
         log_error("there is no PCI: %s", strerror(error));
-        return EXIT_FAILURE;
+    } else {
+        log_info("%zu PCI functions", tree.count);
+        hotplug_start(&tree, assign_again);
     }
-    log_info("%zu PCI functions", tree.count);
-    hotplug_start(&tree, assign_again);
-    orphan_leaves(loop_stop);
-    loop_run();
-    return EXIT_SUCCESS;
+    return orphan_serve(error, loop_stop);
 }

@@ -414,29 +414,10 @@ kern_return_t ds_device_set_status(mach_port_t device, dev_flavor_t flavor,
     return call_start(call, MACH_PORT_NULL);
 }
 
-kern_return_t ds_device_map(mach_port_t device, vm_prot_t protection, vm_offset_t offset,
-                            vm_size_t size, mach_port_t *pager, int unmap)
-{
-    (void)device, (void)protection, (void)offset, (void)size, (void)pager, (void)unmap;
-    return D_INVALID_OPERATION;
-}
-
 kern_return_t ds_device_set_filter(mach_port_t device, mach_port_t receiver, int priority,
                                    const filter_array_t filter, mach_msg_type_number_t count)
 {
     (void)device, (void)receiver, (void)priority, (void)filter, (void)count;
-    return D_INVALID_OPERATION;
-}
-
-kern_return_t ds_device_intr_register(mach_port_t device, int id, int flags, mach_port_t receiver)
-{
-    (void)device, (void)id, (void)flags, (void)receiver;
-    return D_INVALID_OPERATION;
-}
-
-kern_return_t ds_device_intr_ack(mach_port_t device, mach_port_t receiver)
-{
-    (void)device, (void)receiver;
     return D_INVALID_OPERATION;
 }
 
@@ -452,10 +433,5 @@ int main(int argc, char **argv)
     int error = port_create(&master_type, NULL, &master);
     if (error == 0)
         error = startup_offer("", class, master);
-    startup_done(error);
-    if (error != 0)
-        return EXIT_FAILURE;
-    orphan_leaves(loop_stop);
-    loop_run();
-    return EXIT_SUCCESS;
+    return orphan_serve(error, loop_stop);
 }

@@ -197,10 +197,5 @@ int main(int argc, char **argv)
         error = startup_offer("", "fs", fs);
     if (error == 0)
         error = startup_offer("", "control", control);
-    startup_done(error);
-    if (error != 0)
-        return EXIT_FAILURE;
-    orphan_leaves(leave);
-    loop_run();
-    return EXIT_SUCCESS;
+    return orphan_serve(error, leave);
 }

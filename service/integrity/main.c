@@ -314,14 +314,10 @@ int main(int argc, char **argv)
 {
     int error = filter_open(argc > 2 ? argv[2] : "");
 
-    startup_done(error);
-    if (error != 0) {
+    if (error != 0)
         log_error("cannot check anything: %s", strerror(error));
-        return EXIT_FAILURE;
-    }
-    log_info("checks %s%s%s", filter.disk[0].name, filter.disk_count > 1 ? " and " : "",
-             filter.disk_count > 1 ? filter.disk[1].name : "");
-    orphan_leaves(loop_stop);
-    loop_run();
-    return EXIT_SUCCESS;
+    else
+        log_info("checks %s%s%s", filter.disk[0].name, filter.disk_count > 1 ? " and " : "",
+                 filter.disk_count > 1 ? filter.disk[1].name : "");
+    return orphan_serve(error, loop_stop);
 }

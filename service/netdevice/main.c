@@ -418,25 +418,6 @@ kern_return_t ds_device_read_inband(mach_port_t device, mach_port_t reply_port,
     return D_INVALID_OPERATION;
 }
 
-kern_return_t ds_device_map(mach_port_t device, vm_prot_t protection, vm_offset_t offset,
-                            vm_size_t size, mach_port_t *pager, int unmap)
-{
-    (void)device, (void)protection, (void)offset, (void)size, (void)pager, (void)unmap;
-    return D_INVALID_OPERATION;
-}
-
-kern_return_t ds_device_intr_register(mach_port_t device, int id, int flags, mach_port_t receiver)
-{
-    (void)device, (void)id, (void)flags, (void)receiver;
-    return D_INVALID_OPERATION;
-}
-
-kern_return_t ds_device_intr_ack(mach_port_t device, mach_port_t receiver)
-{
-    (void)device, (void)receiver;
-    return D_INVALID_OPERATION;
-}
-
 int main(int argc, char **argv)
 {
     mach_port_t master;
@@ -445,10 +426,5 @@ int main(int argc, char **argv)
     int error = port_create(&master_type, NULL, &master);
     if (error == 0)
         error = startup_offer("", "net-master", master);
-    startup_done(error);
-    if (error != 0)
-        return EXIT_FAILURE;
-    orphan_leaves(loop_stop);
-    loop_run();
-    return EXIT_SUCCESS;
+    return orphan_serve(error, loop_stop);
 }

@@ -124,13 +124,9 @@ int main(int argc, char **argv)
 {
     int error = mux_open(argc > 2 ? argv[2] : "");
 
-    startup_done(error);
-    if (error != 0) {
+    if (error != 0)
         log_error("cannot share anything out: %s", strerror(error));
-        return EXIT_FAILURE;
-    }
-    log_info("shares a card out to %u clients", mux.port_count);
-    orphan_leaves(loop_stop);
-    loop_run();
-    return EXIT_SUCCESS;
+    else
+        log_info("shares a card out to %u clients", mux.port_count);
+    return orphan_serve(error, loop_stop);
 }

@@ -125,10 +125,5 @@ int main(int argc, char **argv)
 
     if (error == 0)
         error = table_offer(disk, &table);
-    startup_done(error);
-    if (error != 0)
-        return EXIT_FAILURE;
-    orphan_leaves(loop_stop);
-    loop_run();
-    return EXIT_SUCCESS;
+    return orphan_serve(error, loop_stop);
 }
