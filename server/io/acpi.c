@@ -55,7 +55,7 @@ static int physical_read(uint64_t address, void *copy, size_t size)
     return 0;
 }
 
-int io_acpi_table_at(uint64_t address, void **result, size_t *size)
+static int table_at(uint64_t address, void **result, size_t *size)
 {
     enum { TABLE_SIZE_MAX = 1 << 20 };
     struct acpi_header header;
@@ -98,7 +98,7 @@ static uint64_t root_entry(const uint8_t *root, unsigned width, size_t index)
     return address;
 }
 
-int io_acpi_table(const char *signature, void **table, size_t *size)
+static int table_find(const char *signature, void **table, size_t *size)
 {
     struct acpi_rsdp rsdp;
     void *root;
@@ -111,7 +111,7 @@ int io_acpi_table(const char *signature, void **table, size_t *size)
         return error;
     bool extended = rsdp.revision >= 2 && rsdp.xsdt_address != 0;
     unsigned width = extended ? 8 : 4;
-    error = io_acpi_table_at(extended ? rsdp.xsdt_address : rsdp.rsdt_address, &root, &root_size);
+    error = table_at(extended ? rsdp.xsdt_address : rsdp.rsdt_address, &root, &root_size);
     if (error != 0)
         return error;
 
@@ -120,8 +120,23 @@ int io_acpi_table(const char *signature, void **table, size_t *size)
     for (size_t i = 0; i < count && error == ENOENT; i++) {
         uint64_t address = root_entry(root, width, i);
         if (signature_matches(address, signature))
-            error = io_acpi_table_at(address, table, size);
+            error = table_at(address, table, size);
     }
     memory_pages_free(root, root_size);
     return error;
+}
+
+int io_acpi_table(const char *signature, void **table, size_t *size)
+{
+    struct acpi_fadt fadt = {.dsdt = 0};
+    void *copy;
+
+    if (strcmp(signature, "DSDT") != 0)
+        return table_find(signature, table, size);
+    int error = table_find("FACP", &copy, size);
+    if (error != 0)
+        return error;
+    memcpy(&fadt, copy, *size < sizeof(fadt) ? *size : sizeof(fadt));
+    memory_pages_free(copy, *size);
+    return table_at(fadt.dsdt, table, size);
 }

@@ -24,7 +24,7 @@ static const struct port_type bus_type = {.name = "bus", .serve = io_bus_server}
 static struct bus_server {
     char name[16];
     mach_port_t port;
-} servers[2];
+} servers[3];
 
 /* Asked for again, it is for a server that takes the place of one that died. */
 int io_bus_port(const char *name, mach_port_t *result)

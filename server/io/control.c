@@ -59,13 +59,6 @@ kern_return_t serve_io_control_faults(mach_port_t control, mach_port_t faults)
     return 0;
 }
 
-kern_return_t serve_io_control_power(mach_port_t control, int action)
-{
-    if (control_is(control))
-        io_power(action == 0);
-    return MIG_NO_REPLY;
-}
-
 kern_return_t serve_io_control_devices(mach_port_t control, unsigned *count)
 {
     *count = io_device_count();

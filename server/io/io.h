@@ -13,7 +13,6 @@
  *   fixed.c      the lines of fixed devices, which share with nobody
  *   pool.c       memory that devices may reach, in purses with a quota
  *   acpi.c       where the firmware's tables are
- *   power.c      stopping the machine
  *   iommu.c      domains: which memory and which interrupts a device reaches
  *   vtd.c        one Intel VT-d unit; translation.c its page tables; dmar.c, madt.c the tables that
  *                say what there is; ioapic.c the kernel's pins under remapping
@@ -175,15 +174,8 @@ int io_control_start(mach_port_t receive_right);
 
 /* acpi.c */
 
-/* A copy of the table with that four-letter signature, in whole pages. ENOENT, EBADMSG. */
+/* A copy of the table with that four-letter signature, in whole pages. "DSDT": the one that the
+ * FADT names. ENOENT, EBADMSG. */
 int io_acpi_table(const char *signature, void **table, size_t *size);
-
-/* The same for the table at a physical address that another table names. */
-int io_acpi_table_at(uint64_t address, void **table, size_t *size);
-
-/* power.c */
-
-/* Power the machine off, or reboot it. Returns only if that fails. */
-void io_power(bool off);
 
 #endif

@@ -25,6 +25,7 @@
 #include <mach/vm_wire.h>
 
 #include <interface/io_control_user.h>
+#include <interface/root_server.h>
 #include <kernel/device_user.h>
 #include <kernel/gnumach_user.h>
 #include <kernel/mach_host_user.h>
@@ -40,20 +41,18 @@
 #include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <kit/log.h>
+#include <server/root/power.h>
 #include <server/root/processors.h>
 
 /* Rights are inserted in a new task under names far above those that the kernel hands out there. */
 enum { NAME_FIRST = 0x4000 };
-
-/* sys/reboot.h of the kernel. */
-enum { REBOOT_RESET = 0, REBOOT_HALT = 0x08 };
 
 struct grant {
     mach_port_t right; /* null: argv has 0 for it */
     mach_msg_type_name_t type;
 };
 
-enum { GRANTS_MAX = 6 };
+enum { GRANTS_MAX = 7 };
 
 /* With a Hurd on top, the right to wire memory: it may page to a disk of ours. */
 static mach_port_t wiring_host;
@@ -185,13 +184,23 @@ static void next_task_check(struct options *options)
 #define REST_LIMIT  (20 * CLOCK_SECOND)
 #define REST_PERIOD (20 * CLOCK_MILLISECOND)
 
-static mach_port_t host, control;
+static mach_port_t control; /* io's */
+static struct power_rights power_rights;
+
+static const struct port_type root_type = {.name = "root", .serve = root_server};
+
+kern_return_t serve_root_power(mach_port_t root, int action)
+{
+    (void)root;
+    power_stop(&power_rights, action == 0);
+    return MIG_NO_REPLY;
+}
 
 static void io_died(void *context, mach_port_t name)
 {
     (void)context, (void)name;
     log_error("io has ended: the machine is reset");
-    host_reboot(host, REBOOT_RESET);
+    power_stop(&power_rights, false);
 }
 
 /* Drivers give their devices back when nobody uses them any more (host/mach/orphan.h). */
@@ -213,7 +222,7 @@ static void rest_wait(void *context)
         log_error("%u devices are not at rest: power off", devices);
     else
         log_info("all devices are at rest: power off");
-    io_control_power(control, 0);
+    power_stop(&power_rights, true);
 }
 
 static void supervisor_died(void *context, mach_port_t name)
@@ -225,17 +234,22 @@ static void supervisor_died(void *context, mach_port_t name)
 
 static int servers_start(const struct options *options, const struct archive *archive)
 {
+    mach_port_t root;
+    int error = port_create(&root_type, &power_rights, &root);
     struct grant grants[] = {{control, MACH_MSG_TYPE_COPY_SEND},
+                             {root, MACH_MSG_TYPE_MAKE_SEND},
                              {options->archive_task, MACH_MSG_TYPE_COPY_SEND},
-                             {root_processors_others(host), MACH_MSG_TYPE_MOVE_SEND},
+                             {root_processors_others(options->host), MACH_MSG_TYPE_MOVE_SEND},
                              {options->next_task, MACH_MSG_TYPE_COPY_SEND},
                              {options->host, MACH_MSG_TYPE_COPY_SEND},
                              {options->device_master, MACH_MSG_TYPE_COPY_SEND}};
 
+    if (error != 0)
+        return error;
     /* With a Hurd on top the supervisor has a server for it, which needs the privileges. */
     return options->next_task == MACH_PORT_NULL
-               ? start(archive, "supervisor", grants, 3, NULL, supervisor_died)
-               : start(archive, "supervisor", grants, 6, options->hurd, supervisor_died);
+               ? start(archive, "supervisor", grants, 4, NULL, supervisor_died)
+               : start(archive, "supervisor", grants, 7, options->hurd, supervisor_died);
 }
 
 int main(int argc, char **argv)
@@ -245,10 +259,10 @@ int main(int argc, char **argv)
     struct options options;
 
     options_parse(&options, argc, argv);
-    host = options.host;
     if (device_open(options.device_master, D_READ | D_WRITE, "console", &console) == 0)
         log_to_console(console, "root");
     next_task_check(&options);
+    power_rights = (struct power_rights){options.host, options.device_master, MACH_PORT_NULL};
     if (options.next_task != MACH_PORT_NULL)
         wiring_host = options.host;
     int error = archive_take(options.archive_task, &archive);
@@ -265,15 +279,16 @@ int main(int argc, char **argv)
                       3, strstr(options.hurd, "paging=") ? "paging" : NULL, io_died);
     if (error != 0) {
         log_error("the machine cannot start: %s", strerror(error));
-        host_reboot(options.host, REBOOT_HALT);
+        power_stop(&power_rights, true);
         return EXIT_FAILURE;
     }
 
+    power_rights.io = control;
     error = servers_start(&options, &archive);
     memory_pages_free((void *)archive.data, archive.size);
     if (error != 0) {
         log_error("there is nobody to start the drivers: powering off");
-        io_control_power(control, 0);
+        power_stop(&power_rights, true);
         return EXIT_FAILURE;
     }
     loop_run();

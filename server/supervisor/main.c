@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The supervisor starts: the log, the bus servers, the drivers, a shell; then it watches.
- * argv: io's control port, the archive module's task, the other processors; with a Hurd on top also
- * its first task, the privileged host port, the kernel's device master port, and words for
+ * argv: io's control port, root's, the archive module's task, the other processors; with a Hurd on
+ * top also its first task, the privileged host port, the kernel's device master port, and words for
  * server/hurd.
  */
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <kernel/mach_user.h>
 
 #include <interface/io_control_user.h>
+#include <interface/root_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/port.h>
@@ -23,7 +24,7 @@
 #include <server/supervisor/supervisor.h>
 
 struct archive supervisor_archive;
-mach_port_t supervisor_io, supervisor_processors;
+mach_port_t supervisor_io, supervisor_root, supervisor_processors;
 struct policy supervisor_policy;
 
 #define SHELL_QUOTA     (UINT64_C(32) << 20)
@@ -162,22 +163,23 @@ int main(int argc, char **argv)
 {
     mach_port_t console;
 
-    if (argc != 4 && argc != 8)
+    if (argc != 5 && argc != 9)
         return EXIT_FAILURE;
     supervisor_io = (mach_port_t)strtoul(argv[1], NULL, 10);
-    mach_port_t archive_module = (mach_port_t)strtoul(argv[2], NULL, 10);
-    supervisor_processors = (mach_port_t)strtoul(argv[3], NULL, 10);
+    supervisor_root = (mach_port_t)strtoul(argv[2], NULL, 10);
+    mach_port_t archive_module = (mach_port_t)strtoul(argv[3], NULL, 10);
+    supervisor_processors = (mach_port_t)strtoul(argv[4], NULL, 10);
 
     if (io_control_kernel_device(supervisor_io, "console", &console) == KERN_SUCCESS)
         journal_start(console);
     int error = archive_take(archive_module, &supervisor_archive);
     task_terminate(archive_module); /* frees the module's copy */
     if (error != 0) {
-        io_control_power(supervisor_io, 0);
+        root_power(supervisor_root, 0);
         return EXIT_FAILURE;
     }
-    if (argc == 8)
-        memory_keep((mach_port_t)strtoul(argv[5], NULL, 10), strstr(argv[7], "paging=") != NULL);
+    if (argc == 9)
+        memory_keep((mach_port_t)strtoul(argv[6], NULL, 10), strstr(argv[8], "paging=") != NULL);
     policy_read();
     faults_start();
     bus_start();
@@ -192,10 +194,10 @@ int main(int argc, char **argv)
     integrity_report_missing();
     netmux_report_missing();
     watch_start();
-    shell_start(argc == 8);
-    if (argc == 8)
-        hurd_start((mach_port_t)strtoul(argv[4], NULL, 10), (mach_port_t)strtoul(argv[5], NULL, 10),
-                   (mach_port_t)strtoul(argv[6], NULL, 10), argv[7]);
+    shell_start(argc == 9);
+    if (argc == 9)
+        hurd_start((mach_port_t)strtoul(argv[5], NULL, 10), (mach_port_t)strtoul(argv[6], NULL, 10),
+                   (mach_port_t)strtoul(argv[7], NULL, 10), argv[8]);
     loop_run();
     return EXIT_SUCCESS;
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include <interface/io_control_user.h>
+#include <interface/root_user.h>
 #include <interface/supervisor_server.h>
 
 #include <host/mach/memory.h>
@@ -70,7 +70,7 @@ static void halt(void)
     mount_stop_all();
     drivers_stop();
     journal_note(LOG_INFO, "all is at rest: %s", halt_action == 0 ? "power off" : "reboot");
-    io_control_power(supervisor_io, halt_action);
+    root_power(supervisor_root, halt_action);
 }
 
 bool operation_begin(void)

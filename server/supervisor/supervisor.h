@@ -17,7 +17,8 @@
 #include <server/supervisor/text.h>
 
 extern struct archive supervisor_archive;
-extern mach_port_t supervisor_io; /* interface/io_control.defs */
+extern mach_port_t supervisor_io;   /* interface/io_control.defs */
+extern mach_port_t supervisor_root; /* interface/root.defs */
 extern mach_port_t
     supervisor_processors; /* on which no task runs but those we assign; null: there are none */
 extern struct policy supervisor_policy;

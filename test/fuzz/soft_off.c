@@ -2,7 +2,7 @@
  *
  * Any bytes as a DSDT.
  */
-#include <server/io/soft_off.h>
+#include <server/root/soft_off.h>
 #include <test/fuzz/fuzz.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -12,6 +12,7 @@
 #include <interface/memory_user.h>
 #include <interface/pci_bus_user.h>
 #include <interface/pci_function_user.h>
+#include <interface/root_user.h>
 #include <kernel/device_user.h>
 #include <kernel/gnumach_user.h>
 #include <kernel/mach_host_user.h>
@@ -105,7 +106,7 @@ static enum outcome other_interfaces(void)
         any |= io_bus_ports(to, "mine", 0, 0xffff, &out) == KERN_SUCCESS;
         any |= io_bus_device_create(to, "mine", 0, 0, &out) == KERN_SUCCESS;
         any |= io_bus_acpi_table(to, "DMAR", &table, &size) == KERN_SUCCESS;
-        io_control_power(to, 0);
+        root_power(to, 0);
     }
     return any ? SUCCEEDED : REFUSED;
 }

@@ -25,6 +25,18 @@ class Documents(unittest.TestCase):
                         not os.path.exists(os.path.join(ROOT, path))]
             self.assertEqual(missing, [], os.path.basename(document))
 
+    def test_the_trusted_code(self):
+        """No more of it than the documents say, which all say the same."""
+        counted = subprocess.run([os.path.join(ROOT, "test", "tcb")], capture_output=True, text=True)
+        self.assertEqual(counted.returncode, 0, counted.stdout + counted.stderr)
+        bound = re.search(r"lines of trusted code \(at most (\d+)\)$", counted.stdout, re.M).group(1)
+        said = []
+        for document in glob.glob(os.path.join(ROOT, "doc", "*.md")):
+            with open(document, encoding="utf-8") as file:
+                said += re.findall(r"(\d,\d{3}) lines at most|at most (\d,\d{3}) lines", file.read())
+        self.assertEqual({number.replace(",", "") for match in said for number in match if number}, {bound})
+        self.assertGreaterEqual(len(said), 2)
+
     def test_the_drivers_table(self):
         counted = subprocess.run([os.path.join(ROOT, "test", "lines")], check=True, capture_output=True, text=True)
         counted = {name: int(lines) for lines, name in re.findall(r"^ *(\d+)  (\w+)$", counted.stdout, re.M)}

@@ -9,7 +9,7 @@
 #include <server/io/acpi_tables.h>
 #include <server/io/dmar.h>
 #include <server/io/madt.h>
-#include <server/io/soft_off.h>
+#include <server/root/soft_off.h>
 #include <test/unit/cmocka.h>
 
 /* DMAR: 48 bytes of header, one unit that includes all, with an IO-APIC in its scope. */

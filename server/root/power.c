@@ -3,33 +3,36 @@
  * Stopping the machine. The kernel's own halt leaves an amd64 machine running in a loop, so the
  * sleep state is entered here (ACPI 6.5, 4.8.3.2 and 16.1.7) and the kernel only asked to reboot.
  */
+#include <server/root/power.h>
+
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
+#include <interface/io_bus_user.h>
+#include <interface/io_control_user.h>
 #include <kernel/mach_host_user.h>
 #include <kernel/mach_i386_user.h>
 
+#include <host/mach/error.h>
 #include <host/mach/memory.h>
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <kit/log.h>
 #include <server/io/acpi_tables.h>
-#include <server/io/io.h>
-#include <server/io/soft_off.h>
+#include <server/root/soft_off.h>
 
 #define PM1_SCI_ENABLE   0x0001u
 #define PM1_SLEEP_TYPE   10
 #define PM1_SLEEP_ENABLE 0x2000u
 
-static bool port_allow(unsigned port, unsigned count)
+static bool port_allow(mach_port_t device_master, unsigned port, unsigned count)
 {
     mach_port_t permission;
 
     if (port == 0 || port > 0xffff ||
-        i386_io_perm_create(io_privilege.device_master, (io_port_t)port,
-                            (io_port_t)(port + count - 1), &permission) != KERN_SUCCESS)
+        i386_io_perm_create(device_master, (io_port_t)port, (io_port_t)(port + count - 1),
+                            &permission) != KERN_SUCCESS)
         return false;
     kern_return_t code = i386_io_perm_modify(mach_task_self(), permission, TRUE);
     port_release(permission);
@@ -54,28 +57,41 @@ static void port_write8(unsigned port, uint8_t value)
     __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"((uint16_t)port));
 }
 
-static int soft_off(void)
+/* What the firmware says about powering off. */
+static int firmware_ask(mach_port_t io, struct acpi_fadt *fadt, unsigned *type)
 {
-    void *table, *dsdt;
-    size_t size, dsdt_size;
-    struct acpi_fadt fadt;
-    unsigned type = 0;
-    int error = io_acpi_table("FACP", &table, &size);
+    mach_port_t bus;
+    records_t table;
+    mach_msg_type_number_t size;
+    int error = io == MACH_PORT_NULL ? ENODEV : error_from_kernel(io_control_bus(io, "root", &bus));
 
+    if (error == 0)
+        error = error_from_kernel(io_bus_acpi_table(bus, "FACP", &table, &size));
     if (error != 0)
         return error;
-    memset(&fadt, 0, sizeof(fadt));
-    memcpy(&fadt, table, size < sizeof(fadt) ? size : sizeof(fadt));
+    memset(fadt, 0, sizeof(*fadt));
+    memcpy(fadt, table, size < sizeof(*fadt) ? size : sizeof(*fadt));
     memory_pages_free(table, size);
-    error = io_acpi_table_at(fadt.dsdt, &dsdt, &dsdt_size);
-    if (error == 0) {
-        error = soft_off_type(dsdt, dsdt_size, &type);
-        memory_pages_free(dsdt, dsdt_size);
-    }
-    if (error != 0 || !port_allow(fadt.pm1a_control, 2))
+    error = error_from_kernel(io_bus_acpi_table(bus, "DSDT", &table, &size));
+    if (error != 0)
+        return error;
+    error = soft_off_type((const uint8_t *)table, size, type);
+    memory_pages_free(table, size);
+    return error;
+}
+
+static int soft_off(const struct power_rights *rights)
+{
+    mach_port_t master = rights->device_master;
+    struct acpi_fadt fadt;
+    unsigned type = 0;
+    int error = firmware_ask(rights->io, &fadt, &type);
+
+    if (error != 0 || !port_allow(master, fadt.pm1a_control, 2))
         return error != 0 ? error : EPERM;
 
-    if (!(port_read16(fadt.pm1a_control) & PM1_SCI_ENABLE) && port_allow(fadt.smi_command, 1)) {
+    if (!(port_read16(fadt.pm1a_control) & PM1_SCI_ENABLE) &&
+        port_allow(master, fadt.smi_command, 1)) {
         port_write8(fadt.smi_command, fadt.acpi_enable); /* 4.8.2.5: hand the registers to us */
         for (int i = 0; i < 300 && !(port_read16(fadt.pm1a_control) & PM1_SCI_ENABLE); i++)
             clock_sleep(10 * CLOCK_MILLISECOND);
@@ -85,15 +101,15 @@ static int soft_off(void)
     return ETIMEDOUT;
 }
 
-void io_power(bool off)
+void power_stop(const struct power_rights *rights, bool off)
 {
     /* sys/reboot.h of the kernel. */
     enum { REBOOT = 0, HALT = 0x08 };
 
     if (off) {
-        int error = soft_off();
+        int error = soft_off(rights);
         log_error("the machine cannot be powered off (%s): halting it", strerror(error));
     }
-    host_reboot(io_privilege.host, off ? HALT : REBOOT);
+    host_reboot(rights->host, off ? HALT : REBOOT);
     log_error("the kernel refused to stop the machine");
 }

@@ -2,8 +2,8 @@
  *
  * The one constant that powering off needs from the firmware's byte code. Portable.
  */
-#ifndef SERVER_IO_SOFT_OFF_H
-#define SERVER_IO_SOFT_OFF_H
+#ifndef SERVER_ROOT_SOFT_OFF_H
+#define SERVER_ROOT_SOFT_OFF_H
 
 #include <stddef.h>
 #include <stdint.h>

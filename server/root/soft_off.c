@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <server/io/soft_off.h>
+#include <server/root/soft_off.h>
 
 #include <errno.h>
 #include <string.h>
