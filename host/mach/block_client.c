@@ -49,6 +49,7 @@ struct block_client_link {
     struct block_client_counts told; /* of what the supervisor knows */
     bool in_loop;
     unsigned held;                  /* of the batch, when the loop last looked for more */
+    unsigned batch;                 /* how many the last one had */
     struct block_client_link *next; /* in the loop */
 };
 
@@ -475,8 +476,11 @@ static void driver_wake(struct block_client_link *link)
     mach_msg_header_t message = wakeup_make(link, MACH_PORT_NULL);
 
     /* A wakeup that finds one there already is as good; of a driver that is gone we hear later. */
-    mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(message), 0, MACH_PORT_NULL, 0,
-             MACH_PORT_NULL);
+    if (link->in_loop)
+        loop_send(&message);
+    else
+        mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(message), 0, MACH_PORT_NULL, 0,
+                 MACH_PORT_NULL);
 }
 
 /* Whether it tells of the driver's end, and not of completions. */
@@ -636,12 +640,16 @@ static bool link_turn(struct block_client_link *link)
     struct block_completion completions[BLOCK_SLOTS];
 
     queue_awake(&link->queue);
-    /* What else has come may have more for the same batch: one wakeup for all. */
-    if (link->client->batched > link->held && !link->at_once) {
+    /* What else has come may have more for the same batch: one wakeup for all. While one asks after
+     * the other nothing has. */
+    bool alone = link->at_once || (link->client->in_flight == 1 && link->batch == 1);
+    if (link->client->batched > link->held && !alone) {
         link->held = link->client->batched;
         return true;
     }
     link->held = 0;
+    if (link->client->batched > 0)
+        link->batch = link->client->batched;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned count = 0;
         block_client_send(link->client);

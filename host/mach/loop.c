@@ -14,7 +14,7 @@ static struct clock_timer *timers; /* soonest first */
 static bool stopped;
 
 enum { TURN_HOOKS_MAX = 4 };
-static struct {
+static struct turn_hook {
     bool (*run)(void *context);
     void *context;
 } turn_hooks[TURN_HOOKS_MAX];
@@ -25,8 +25,8 @@ static unsigned turn_hook_count;
 static void (*alarm_ask)(uint64_t milliseconds); /* null: nobody */
 static uint64_t alarm_due;                       /* 0: none was asked for */
 
-static mach_msg_header_t unsent; /* size 0: none */
-static bool again;               /* a hook wants to run without waiting */
+static union port_message unsent; /* size 0: none */
+static bool again;                /* a hook wants to run without waiting */
 
 void clock_timer_cancel(struct clock_timer *timer)
 {
@@ -37,7 +37,6 @@ void clock_timer_cancel(struct clock_timer *timer)
         link = &(*link)->next;
     *link = timer->next;
     timer->running = 0;
-    timer->next = NULL;
 }
 
 void clock_timer_start(struct clock_timer *timer, uint64_t after, void (*expired)(void *),
@@ -60,9 +59,7 @@ bool loop_at_turn_end(bool (*run)(void *context), void *context)
 {
     if (turn_hook_count == TURN_HOOKS_MAX)
         return false;
-    turn_hooks[turn_hook_count].run = run;
-    turn_hooks[turn_hook_count].context = context;
-    turn_hook_count++;
+    turn_hooks[turn_hook_count++] = (struct turn_hook){run, context};
     return true;
 }
 
@@ -105,17 +102,15 @@ void loop_alarm_rang(void)
     alarm_due = 0;
 }
 
-void loop_send(const mach_msg_header_t *message)
+void loop_send(mach_msg_header_t *message)
 {
-    mach_msg_header_t now = *message;
-
-    /* Only by a send-once right is there always room, so that the wait's timeout is the wait's. */
-    if (unsent.msgh_size == 0 &&
-        MACH_MSGH_BITS_REMOTE(now.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND_ONCE)
-        unsent = now;
-    else if (mach_msg(&now, MACH_SEND_MSG | MACH_SEND_TIMEOUT, now.msgh_size, 0, MACH_PORT_NULL, 0,
-                      MACH_PORT_NULL) != MACH_MSG_SUCCESS)
-        mach_msg_destroy(&now);
+    if (unsent.header.msgh_size == 0)
+        __builtin_memcpy(&unsent, message, message->msgh_size);
+    else if (mach_msg(message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, message->msgh_size, 0,
+                      MACH_PORT_NULL, 0, MACH_PORT_NULL) != MACH_MSG_SUCCESS) {
+        message->msgh_size = sizeof(*message); /* the memory in it stays whose it was */
+        mach_msg_destroy(message);
+    }
 }
 
 void loop_once(uint64_t deadline)
@@ -129,7 +124,7 @@ void loop_once(uint64_t deadline)
     bool watched = deadline == UINT64_MAX && (!timers || set);
     uint64_t now = watched ? 0 : clock_now();
 
-    if (!watched && timer_expire(now)) {
+    if (!watched && unsent.header.msgh_size == 0 && timer_expire(now)) {
         turn_end();
         return;
     }
@@ -146,15 +141,20 @@ void loop_once(uint64_t deadline)
         timeout = again ? 0 : wait_milliseconds(deadline, now);
     }
 
-    mach_msg_size_t send_size = unsent.msgh_size;
-    if (send_size != 0) {
-        request.header = unsent;
-        unsent.msgh_size = 0;
-        option |= MACH_SEND_MSG;
+    mach_msg_size_t send_size = unsent.header.msgh_size;
+    __builtin_memcpy(&request, &unsent, send_size);
+    option |= send_size != 0 ? MACH_SEND_MSG : 0;
+    /* To a send-once right there is always room. Others are not waited for; the timeout is both's.
+     */
+    if (MACH_MSGH_BITS_REMOTE(unsent.header.msgh_bits) == MACH_MSG_TYPE_COPY_SEND) {
+        option |= MACH_SEND_TIMEOUT;
+        timeout = 0;
     }
+    unsent.header = (mach_msg_header_t){0};
     mach_msg_return_t code = mach_msg(&request.header, option, send_size, sizeof(request),
                                       port_internal_set(), timeout, MACH_PORT_NULL);
     if (send_size != 0 && code >= MACH_SEND_IN_PROGRESS && code < MACH_RCV_IN_PROGRESS) {
+        request.header.msgh_size = sizeof(request.header);
         mach_msg_destroy(&request.header);
         return;
     }

@@ -65,9 +65,10 @@ void loop_stop(void);
  * UINT64_MAX: wait for ever); returns after one message or timer. */
 void loop_once(uint64_t deadline);
 
-/* Send a message that is a header only, together with the next wait if possible, and never wait for
- * room: it is dropped then. */
-void loop_send(const mach_msg_header_t *message);
+/* Send a message, together with the next wait if possible, and never wait for room: it is dropped
+ * then. Rights in it would be lost with it, so it carries none but the one it is sent by; memory in
+ * it stays the sender's, who leaves it as it is until the next but one turn has ended. */
+void loop_send(mach_msg_header_t *message);
 
 /* Have somebody else ring when a timer is due that is far away: `ask` for it, and call
  * loop_alarm_rang when it rings. */

@@ -185,6 +185,11 @@ void child_wire_all(mach_port_t host)
     wiring_host = host;
 }
 
+bool child_all_are_wired(void)
+{
+    return wiring_host != MACH_PORT_NULL;
+}
+
 /* A default pager may page to a disk of ours: the way there must not lead through memory that is
  * paged out. */
 static int task_wire(const struct child *child)

@@ -92,6 +92,7 @@ struct child {
 
 /* From now on the memory of each task that is started is wired. The right is ours. */
 void child_wire_all(mach_port_t host);
+bool child_all_are_wired(void);
 
 /* Who wants to know when a child is no longer there; it may have it restarted. */
 typedef void (*child_ended)(struct child *child);

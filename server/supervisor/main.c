@@ -58,7 +58,7 @@ static void device_begin(struct child *child)
     if (error == 0)
         error = supervisor_grant_pool(child, DEVICE_QUOTA);
     if (error == 0)
-        error = child_start(child, NULL);
+        error = child_start(child, child_all_are_wired() ? "wired=1" : NULL);
     if (error != 0)
         journal_note(LOG_ERROR, "no device interface: %s", strerror(error));
 }

@@ -19,6 +19,7 @@ struct part {
     struct transfer *transfer;
     struct part *next_free;
     bool reading; /* what will be written */
+    bool lent;
     unsigned page, pages;
     uint64_t block;
     uint32_t blocks;
@@ -36,7 +37,10 @@ struct disk {
 
     struct transfer *first, **last; /* as they came, until they are done */
     bool advancing, changed;
+    bool crowded;      /* somebody waits for room */
+    unsigned lendable; /* pages, from the first */
     struct part *free;
+    struct part *returned, *returned_before; /* lent, in this turn and in the last */
     bool used[SPACE_PAGES];
     struct part part[PARTS_MAX];
 };
@@ -78,12 +82,23 @@ uint64_t disk_size(const struct disk *disk)
     return disk->size;
 }
 
-/* The first of so many pages next to each other; SPACE_PAGES if there are none. */
-static unsigned space_find(const struct disk *disk, unsigned pages)
+void *disk_memory(const struct disk *disk)
+{
+    return disk->memory;
+}
+
+void disk_lends(struct disk *disk, size_t bytes)
+{
+    disk->lendable = bytes < SPACE_SIZE ? (unsigned)(bytes / PAGE) : SPACE_PAGES;
+}
+
+/* The first of so many pages next to each other, of the first `end`; SPACE_PAGES if there are none.
+ */
+static unsigned space_find(const struct disk *disk, unsigned pages, unsigned end)
 {
     unsigned run = 0;
 
-    for (unsigned page = 0; page < SPACE_PAGES; page++) {
+    for (unsigned page = 0; page < end; page++) {
         run = disk->used[page] ? 0 : run + 1;
         if (run == pages)
             return page + 1 - pages;
@@ -96,8 +111,8 @@ static unsigned char *part_data(const struct part *part)
     return part->disk->memory + (size_t)part->page * PAGE + part->skip;
 }
 
-/* A part for the next bytes of a transfer; null: no room now. */
-static struct part *part_make(struct disk *disk, struct transfer *transfer)
+/* A part for the next bytes of a transfer, in the first `end` pages; null: no room now. */
+static struct part *part_make(struct disk *disk, struct transfer *transfer, unsigned end)
 {
     uint64_t offset = transfer->offset + transfer->issued;
     uint32_t skip = (uint32_t)(offset % disk->unit);
@@ -105,7 +120,7 @@ static struct part *part_make(struct disk *disk, struct transfer *transfer)
     uint64_t length = left < room ? left : room;
     uint32_t blocks = (uint32_t)((skip + length + disk->unit - 1) / disk->unit);
     unsigned pages = (unsigned)(((uint64_t)blocks * disk->unit + PAGE - 1) / PAGE);
-    unsigned page = pages ? space_find(disk, pages) : 0; /* a flush has no data */
+    unsigned page = pages ? space_find(disk, pages, end) : 0; /* a flush has no data */
     struct part *part = disk->free;
 
     if (!part || page == SPACE_PAGES)
@@ -131,7 +146,6 @@ static void part_free(struct part *part)
     struct disk *disk = part->disk;
 
     memset(&disk->used[part->page], false, part->pages);
-    part->transfer->parts--;
     part->next_free = disk->free;
     disk->free = part;
 }
@@ -153,6 +167,36 @@ static int part_submit(struct part *part)
                                (uint64_t)part->page * PAGE, part_done, part);
 }
 
+/* The transfer is its caller's again; its place in memory is kept for two turns. */
+static void part_return(struct part *part, int error)
+{
+    struct disk *disk = part->disk;
+
+    part->transfer->data = part_data(part);
+    part->transfer->done(part->transfer, error);
+    part->next_free = disk->returned;
+    disk->returned = part;
+}
+
+bool disk_turn(struct disk *disk)
+{
+    struct part *part = disk->returned_before;
+
+    if (!part && !disk->returned)
+        return false;
+    disk->returned_before = disk->returned;
+    disk->returned = NULL;
+    while (part) {
+        struct part *next = part->next_free;
+        part_free(part);
+        part = next;
+    }
+    if (!disk->first)
+        return false;
+    disk_advance(disk);
+    return true;
+}
+
 static void part_done(void *context, enum block_status status)
 {
     struct part *part = context;
@@ -160,6 +204,10 @@ static void part_done(void *context, enum block_status status)
     struct transfer *transfer = part->transfer;
     int error = block_status_error(status);
 
+    if (part->lent) {
+        part_return(part, error);
+        return;
+    }
     if (error == 0 && part->reading) {
         part->reading = false;
         error = part_submit(part);
@@ -170,6 +218,7 @@ static void part_done(void *context, enum block_status status)
         memcpy(transfer->data + part->at, part_data(part), part->length);
     if (transfer->error == 0)
         transfer->error = error;
+    transfer->parts--;
     part_free(part);
     disk_advance(disk);
 }
@@ -202,7 +251,7 @@ static bool transfer_waits(const struct disk *disk, const struct transfer *trans
 static bool transfer_issue(struct disk *disk, struct transfer *transfer)
 {
     while (!transfer_is_issued(transfer)) {
-        struct part *part = part_make(disk, transfer);
+        struct part *part = part_make(disk, transfer, SPACE_PAGES);
         if (!part)
             return false;
         transfer->flushing = transfer->operation == BLOCK_FLUSH;
@@ -210,6 +259,7 @@ static bool transfer_issue(struct disk *disk, struct transfer *transfer)
                         (part->skip != 0 || part->length != (uint64_t)part->blocks * disk->unit);
         int error = part_submit(part);
         if (error != 0) {
+            transfer->parts--;
             part_free(part);
             transfer->error = error;
         }
@@ -242,17 +292,40 @@ static void disk_advance(struct disk *disk)
             disk->changed = disk->first != NULL; /* one that waited may go */
             transfer->done(transfer, transfer->error);
         }
+        disk->crowded = !room;
     }
     disk->advancing = false;
 }
 
-void disk_start(struct disk *disk, struct transfer *transfer)
+static void transfer_begin(struct transfer *transfer)
 {
     transfer->next = NULL;
     transfer->issued = 0;
     transfer->parts = 0;
     transfer->flushing = false;
     transfer->error = 0;
+}
+
+/* Nobody waits for a read, so it is in no line; but it is in front of nobody who does. */
+bool disk_lend(struct disk *disk, struct transfer *transfer)
+{
+    if (disk->crowded || transfer->offset % disk->unit != 0 || transfer->length % disk->unit != 0 ||
+        transfer->length % PAGE != 0 || transfer->length > disk->most)
+        return false;
+    transfer_begin(transfer);
+    struct part *part = part_make(disk, transfer, disk->lendable);
+    if (!part)
+        return false;
+    part->lent = true;
+    if (part_submit(part) == 0)
+        return true;
+    part_free(part);
+    return false;
+}
+
+void disk_start(struct disk *disk, struct transfer *transfer)
+{
+    transfer_begin(transfer);
     *disk->last = transfer;
     disk->last = &transfer->next;
     disk_advance(disk);

@@ -8,6 +8,7 @@
 #define SERVICE_DEVICE_DISK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <kit/block_client.h>
@@ -36,8 +37,20 @@ void disk_destroy(struct disk *disk);
 
 uint64_t disk_size(const struct disk *disk); /* bytes */
 
+/* Where the device puts data, and how many bytes of it, from the first, may be lent to callers. */
+void *disk_memory(const struct disk *disk);
+void disk_lends(struct disk *disk, size_t bytes);
+
 /* Transfers that overlap a write which came before, and are writes, wait for it: where a device's
  * block is larger than what is written, the rest of the block must not be an older one. */
 void disk_start(struct disk *disk, struct transfer *transfer);
+
+/* Start a read whose data is not copied: `done` finds `data` where the device put it, which is the
+ * caller's until disk_turn was called twice. False: that is not possible for this one, or not now,
+ * and nothing has begun. Whole pages only: what else is in one was read for somebody else. */
+bool disk_lend(struct disk *disk, struct transfer *transfer);
+
+/* To be called at the end of each turn of the loop. True: and again without waiting. */
+bool disk_turn(struct disk *disk);
 
 #endif

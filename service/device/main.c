@@ -24,6 +24,7 @@
 #include <host/mach/trap.h>
 #include <interface/types.h>
 #include <kit/net_client.h>
+#include <kit/setting.h>
 
 #include "unit.h"
 
@@ -45,12 +46,15 @@ struct call {
     struct transfer transfer; /* the first */
     struct unit *unit;
     bool inband;
+    bool lent;                /* the data of a read is where the device put it */
     mach_port_t reply_port;   /* a send-once right */
     mig_reply_header_t reply; /* of a flush */
+    struct call *next;        /* of those that are over */
     unsigned char bytes[IO_INBAND_MAX];
 };
 
 static unsigned opens, calls;
+static struct call *spare; /* as many as there were at a time */
 static uint64_t pending;
 static const mig_reply_header_t *serving; /* the reply to the message that is being served */
 
@@ -182,6 +186,42 @@ kern_return_t ds_device_close(mach_port_t device)
     return D_SUCCESS;
 }
 
+/* device_read_reply, as MIG lays it out (device/device_reply.defs). */
+struct read_reply {
+    mach_msg_header_t header;
+    mach_msg_type_t code_type;
+    kern_return_t code;
+    mach_msg_type_long_t data_type;
+    void *data;
+};
+static_assert(sizeof(struct read_reply) == 64, "device/device_reply.defs");
+enum { READ_REPLY_ID = 2904 };
+
+/* What MIG's stub sends, but that the memory stays ours: it is wired, so that the kernel copies it
+ * here and now. */
+static void read_answer_lent(mach_port_t port, void *data, mach_msg_type_number_t length)
+{
+    struct read_reply reply = {
+        .header = {.msgh_bits =
+                       MACH_MSGH_BITS_COMPLEX | MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
+                   .msgh_size = sizeof(reply),
+                   .msgh_remote_port = port,
+                   .msgh_id = READ_REPLY_ID},
+        .code_type = {.msgt_name = MACH_MSG_TYPE_INTEGER_32,
+                      .msgt_size = 32,
+                      .msgt_number = 1,
+                      .msgt_inline = TRUE},
+        .code = D_SUCCESS,
+        .data_type = {.msgtl_longform = TRUE,
+                      .msgtl_name = MACH_MSG_TYPE_INTEGER_8,
+                      .msgtl_size = 8,
+                      .msgtl_number = length},
+        .data = data,
+    };
+
+    loop_send(&reply.header);
+}
+
 static void read_answer(struct call *call, io_return_t code)
 {
     struct transfer *transfer = &call->transfer;
@@ -194,7 +234,11 @@ static void read_answer(struct call *call, io_return_t code)
             port_release(call->reply_port);
         return;
     }
-    if (length == 0)
+    if (call->lent && code == D_SUCCESS) {
+        read_answer_lent(call->reply_port, transfer->data, length);
+        return;
+    }
+    if (length == 0 && !call->lent)
         memory_pages_free(transfer->data, transfer->length);
     /* The pages move to the caller; if it is gone they and the right are still ours. */
     if (ds_device_read_reply(call->reply_port, MACH_MSG_TYPE_MOVE_SEND_ONCE, code,
@@ -228,6 +272,15 @@ static void flush_answer(struct call *call, io_return_t code)
         mach_msg_destroy(&call->reply.Head);
 }
 
+static void call_end(struct call *call)
+{
+    unit_release(call->unit);
+    pending -= call->transfer.length;
+    calls--;
+    call->next = spare;
+    spare = call;
+}
+
 static void call_done(struct transfer *transfer, int error)
 {
     struct call *call = (struct call *)transfer;
@@ -239,10 +292,18 @@ static void call_done(struct transfer *transfer, int error)
         write_answer(call, code);
     else
         flush_answer(call, code);
-    unit_release(call->unit);
-    pending -= transfer->length;
-    calls--;
-    free(call);
+    call_end(call);
+}
+
+/* Null: no memory. */
+static struct call *call_take(void)
+{
+    struct call *call = spare;
+
+    if (!call)
+        return malloc(sizeof(*call));
+    spare = call->next;
+    return call;
 }
 
 /* What a call wants to move, checked; `*code` says why it is refused. Null then. */
@@ -262,27 +323,32 @@ static struct call *call_make(mach_port_t device, enum block_operation operation
     else if (operation != BLOCK_FLUSH &&
              (length == 0 || length > LENGTH_MAX || length > size - record * RECORD_SIZE))
         *code = D_INVALID_SIZE;
-    else if (calls == CALLS_MAX || length > PENDING_MAX - pending ||
-             !(call = calloc(1, sizeof(*call))))
+    else if (calls == CALLS_MAX || length > PENDING_MAX - pending || !(call = call_take()))
         *code = D_NO_MEMORY;
     if (!call)
         return NULL;
-    call->transfer = (struct transfer){.operation = operation,
-                                       .offset = record * RECORD_SIZE,
-                                       .length = length,
-                                       .data = call->bytes,
-                                       .done = call_done};
+    call->transfer.operation = operation;
+    call->transfer.offset = record * RECORD_SIZE;
+    call->transfer.length = length;
+    call->transfer.data = call->bytes;
+    call->transfer.done = call_done;
     call->unit = opening->unit;
+    call->inband = call->lent = false;
     return call;
 }
 
 /* From here on the caller is answered by call_done. */
-static kern_return_t call_start(struct call *call, mach_port_t reply_port)
+static void call_begin(struct call *call, mach_port_t reply_port)
 {
     call->reply_port = reply_port;
     unit_use(call->unit);
     pending += call->transfer.length;
     calls++;
+}
+
+static kern_return_t call_start(struct call *call, mach_port_t reply_port)
+{
+    call_begin(call, reply_port);
     disk_start(call->unit->disk, &call->transfer);
     return MIG_NO_REPLY;
 }
@@ -301,12 +367,18 @@ kern_return_t ds_device_read(mach_port_t device, mach_port_t reply_port,
     struct call *call = call_make(device, BLOCK_READ, record, (uint64_t)bytes_wanted, &code);
     if (!call)
         return code;
+    call_begin(call, reply_port);
+    call->lent = true;
+    if (disk_lend(call->unit->disk, &call->transfer))
+        return MIG_NO_REPLY;
+    call->lent = false;
     call->transfer.data = memory_pages_allocate(call->transfer.length);
     if (!call->transfer.data) {
-        free(call);
+        call_end(call);
         return D_NO_MEMORY;
     }
-    return call_start(call, reply_port);
+    disk_start(call->unit->disk, &call->transfer);
+    return MIG_NO_REPLY;
 }
 
 kern_return_t ds_device_write(mach_port_t device, mach_port_t reply_port,
@@ -421,15 +493,18 @@ kern_return_t ds_device_set_filter(mach_port_t device, mach_port_t receiver, int
     return D_INVALID_OPERATION;
 }
 
-/* What is offered is named after this instance: "device-master", "paging-master". */
+/* What is offered is named after this instance: "device-master", "paging-master". "wired=1": all of
+ * its memory is. */
 int main(int argc, char **argv)
 {
     char class[OUTBOARD_NAME_SIZE];
     mach_port_t master;
+    unsigned wired = 0;
 
     if (argc < 2)
         return EXIT_FAILURE;
     snprintf(class, sizeof(class), "%s-master", argv[1]);
+    unit_memory_is_wired(argc > 2 && setting_find(argv[2], "wired", &wired) && wired != 0);
     int error = port_create(&master_type, NULL, &master);
     if (error == 0)
         error = startup_offer("", class, master);

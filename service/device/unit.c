@@ -2,13 +2,25 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <kernel/mach_host_user.h>
+
 #include <host/mach/port.h>
+#include <host/mach/trap.h>
+
+/* What a task may wire without a privilege. */
+enum { WIRED_SIZE = 64 * 1024 };
 
 static struct unit *units;
-static bool some_unused;
+static bool some_unused, all_is_wired;
+
+void unit_memory_is_wired(bool wired)
+{
+    all_is_wired = wired;
+}
 
 static void unit_free(struct unit *unit)
 {
@@ -18,6 +30,21 @@ static void unit_free(struct unit *unit)
         block_client_close(unit->client);
     free(unit->name);
     free(unit);
+}
+
+/* What is sent out of line from wired memory the kernel copies then and there. Of other memory it
+ * would keep the pages, for whoever touches them first, while the device writes into them again. */
+static void session_wire(const struct unit *unit)
+{
+    mach_port_t host = mach_host_self();
+    vm_address_t memory = (vm_address_t)disk_memory(unit->disk);
+
+    if (all_is_wired)
+        disk_lends(unit->disk, SIZE_MAX);
+    else if (vm_wire(host, mach_task_self(), memory, WIRED_SIZE, VM_PROT_READ | VM_PROT_WRITE) ==
+             KERN_SUCCESS)
+        disk_lends(unit->disk, WIRED_SIZE);
+    port_release(host);
 }
 
 /* Write access where the disk allows it: its session serves those who read, too. */
@@ -30,6 +57,8 @@ static int session_open(struct unit *unit)
         error = block_client_open(unit->name, false, &unit->client);
     if (error == 0)
         error = disk_create(unit->client, &unit->disk);
+    if (error == 0)
+        session_wire(unit);
     return error == 0 ? block_client_join_loop(unit->client) : error;
 }
 
@@ -37,8 +66,11 @@ static int session_open(struct unit *unit)
 static bool units_turn(void *context)
 {
     struct unit **link = &units;
+    bool again = false;
 
     (void)context;
+    for (const struct unit *unit = units; unit; unit = unit->next)
+        again |= disk_turn(unit->disk);
     while (some_unused && *link) {
         struct unit *unit = *link;
         if (unit->users == 0) {
@@ -49,7 +81,7 @@ static bool units_turn(void *context)
         }
     }
     some_unused = false;
-    return false;
+    return again;
 }
 
 /* After the sessions' own hook, whose completions release units. */

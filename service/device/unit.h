@@ -18,6 +18,9 @@ struct unit {
     struct unit *next;
 };
 
+/* Whether all memory of this task is wired; it is not unless this is called. */
+void unit_memory_is_wired(bool wired);
+
 /* One more user of the device of that name. 0 or an errno value. */
 int unit_open(const char *name, struct unit **unit);
 void unit_use(struct unit *unit);

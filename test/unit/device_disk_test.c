@@ -3,6 +3,7 @@
  * The device service's transfers, over the real client and a device that answers in any order.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,6 +277,91 @@ static void a_dead_driver_ends_everything(void **state)
     assert_int_equal(callers[0].error, ENODEV);
 }
 
+static bool lend(struct caller *caller, uint64_t offset, uint64_t length)
+{
+    *caller = (struct caller){
+        .transfer = {
+            .operation = BLOCK_READ, .offset = offset, .length = length, .done = caller_done}};
+    bool lent = disk_lend(disk, &caller->transfer);
+    block_client_send(&client);
+    return lent;
+}
+
+/* What is lent stays as it is until two turns are over, and is used again then. */
+static void what_is_lent_is_not_overwritten_too_soon(void **state)
+{
+    enum { LENT = 4 };
+    struct caller callers[LENT], next;
+
+    (void)state;
+    assert_false(lend(&next, 0, BLOCK)); /* nothing may be lent yet */
+    disk_lends(disk, LENT * BLOCK);
+    for (unsigned i = 0; i < LENT; i++)
+        assert_true(lend(&callers[i], (uint64_t)i * BLOCK, BLOCK));
+    assert_false(lend(&next, 0, BLOCK));
+    while (device.count > 0)
+        answer(device.count / 2, BLOCK_STATUS_OK);
+    for (unsigned i = 0; i < LENT; i++) {
+        assert_int_equal(callers[i].ended, 1);
+        assert_memory_equal(callers[i].transfer.data, device.media + (size_t)i * BLOCK, BLOCK);
+    }
+    assert_false(lend(&next, 0, BLOCK));
+    assert_false(disk_turn(disk));
+    assert_false(lend(&next, 0, BLOCK));
+    assert_false(disk_turn(disk));
+    assert_true(lend(&next, 9 * BLOCK, 2 * BLOCK));
+    answer(0, BLOCK_STATUS_OK);
+    assert_memory_equal(next.transfer.data, device.media + (size_t)9 * BLOCK, 2 * BLOCK);
+}
+
+/* A page has only what its caller asked for, in one request. */
+static void only_whole_pages_are_lent(void **state)
+{
+    struct caller caller;
+
+    (void)state;
+    disk_lends(disk, SIZE_MAX);
+    assert_false(lend(&caller, 0, 512));
+    assert_false(lend(&caller, 512, BLOCK));
+    assert_false(lend(&caller, 0, BLOCK + 512));
+    assert_false(lend(&caller, 0, MOST + BLOCK));
+    assert_int_equal(device.count, 0);
+    assert_true(lend(&caller, 0, MOST));
+    answer(0, BLOCK_STATUS_MEDIUM);
+    assert_int_equal(caller.error, EIO);
+    assert_true(lend(&caller, 0, MOST));
+    block_client_fail(&client);
+    assert_int_equal(caller.error, ENODEV);
+}
+
+/* Who waits for room is not overtaken, and gets what was lent. */
+static void who_waits_goes_first(void **state)
+{
+    enum { LONG = 1 << 20, LONGS = 4 };
+    static unsigned char data[LONGS][LONG];
+    struct caller callers[LONGS], lent, next;
+
+    (void)state;
+    disk_lends(disk, SIZE_MAX);
+    assert_true(lend(&lent, 0, MOST));
+    for (unsigned i = 0; i < LONGS; i++)
+        start(&callers[i], BLOCK_READ, (uint64_t)i * BLOCK, LONG, data[i]);
+    assert_false(lend(&next, 0, BLOCK));
+    answer(0, BLOCK_STATUS_OK);
+    assert_int_equal(lent.ended, 1);
+    unsigned total = device.total;
+    assert_true(disk_turn(disk));
+    assert_int_equal(device.total, total);
+    assert_true(disk_turn(disk));
+    block_client_send(&client);
+    assert_int_equal(device.total, total + 1);
+    while (device.count > 0)
+        answer(0, BLOCK_STATUS_OK);
+    for (unsigned i = 0; i < LONGS; i++)
+        assert_memory_equal(data[i], device.media + (size_t)i * BLOCK, LONG);
+    assert_true(lend(&next, 0, BLOCK));
+}
+
 /* Whatever the order of the answers, writes have the effect of one after the other. */
 static void any_order_of_answers_gives_the_same(void **state)
 {
@@ -316,6 +402,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(writes_into_one_block_follow_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_is_told_once_and_last, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dead_driver_ends_everything, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_lent_is_not_overwritten_too_soon, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_whole_pages_are_lent, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_waits_goes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(any_order_of_answers_gives_the_same, setup, teardown),
     };
 
