@@ -53,6 +53,12 @@ void block_request_done(struct block_request *done, enum block_status status)
         request_start(done);
 }
 
+void block_request_failed(struct block_request *done, enum block_status status, unsigned why)
+{
+    (void)why;
+    block_request_done(done, status);
+}
+
 __attribute__((noinline)) bool block_spin(const struct nvme_io *queue)
 {
     while (!nvme_io_is_ready(queue))

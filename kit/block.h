@@ -10,6 +10,7 @@
 #define KIT_BLOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <interface/block.h>
@@ -85,8 +86,9 @@ struct block_device_limits {
     char model[48];
 };
 
-/* Offer a device to clients as "<device name><suffix>", e.g. "nvme0" + "n1". 0 or an errno value:
- * EINVAL for impossible limits, EEXIST, ENOMEM. */
+/* Offer a device to clients as "<device name><suffix>", e.g. "nvme0" + "n1", and say so in the log.
+ * Completions are noticed as the operator set it (kit/moderation.h). 0 or an errno value, with a
+ * line in the log: EINVAL for impossible limits, EEXIST, ENOMEM. */
 int block_device_publish(struct device *device, const char *suffix,
                          const struct block_device_limits *limits,
                          const struct block_device_ops *ops, void *context,
@@ -102,11 +104,14 @@ void block_device_withdraw(struct block_device *device);
  * there are go on with what they saw. */
 void block_device_resize(struct block_device *device, uint64_t blocks);
 
-/* How completions are noticed, MODERATION_DEFAULT until then. 0; ENOTSUP: the device cannot gather,
- * the rest holds; or what the driver said. */
-int block_device_moderate(struct block_device *device, const struct moderation *moderation);
+/* What a device says of itself as text, of `length` bytes, which need not end: blanks around it are
+ * cut off, and what cannot be printed is '?'. There is room for one more byte, a NUL. */
+void block_text_copy(char *to, const char *from, size_t length);
 
 /* The request is over and goes back to the kit. Call once for each request that was started. */
 void block_request_done(struct block_request *request, enum block_status status);
+
+/* The same for what the device failed, with its own number for the reason: the log tells of it. */
+void block_request_failed(struct block_request *request, enum block_status status, unsigned why);
 
 #endif

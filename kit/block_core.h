@@ -61,9 +61,11 @@ struct block_session {
 };
 
 struct block_device {
+    char label[64]; /* in front of lines of the log */
     struct block_device_limits limits;
     const struct block_device_ops *ops;
     void *context;
+    unsigned failures;                     /* requests that the device failed */
     unsigned poll_from, gather, gather_us; /* its moderation */
     bool apart; /* all is polled, whatever poll_from says, and by whoever calls block_turn */
     struct block_session *sessions; /* the first is the next to be served */
@@ -76,10 +78,19 @@ struct block_device {
     struct block_device *next;
 };
 
+/* block_device_publish in what is the host's: make the port, or whatever clients find. */
+int block_host_publish(struct device *device, const char *suffix,
+                       const struct block_device_limits *limits, const struct block_device_ops *ops,
+                       void *context, struct block_device **result);
+
 /* EINVAL: impossible limits; ENOMEM. */
 int block_device_create(const struct block_device_limits *limits,
                         const struct block_device_ops *ops, void *context,
                         struct block_device **device);
+
+/* How completions are noticed, MODERATION_DEFAULT until then. 0; ENOTSUP: the device cannot gather,
+ * the rest holds; or what the driver said. */
+int block_device_moderate(struct block_device *device, const struct moderation *moderation);
 
 /* No session begins any more; the transport has ended those that there are. */
 void block_device_end(struct block_device *device);

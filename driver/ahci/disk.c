@@ -35,23 +35,14 @@ bool ahci_disk_is_same(const struct ahci_disk *disk)
            memcmp(now.sectors, before->sectors, sizeof(now.sectors)) == 0;
 }
 
-/* Two characters in a word, the first above; blanks around cut off, nothing but printable
- * characters. */
+/* Two characters in a word, the first above. */
 static void string_copy(char *to, const uint16_t *words, size_t length)
 {
-    size_t end = 0;
+    char text[sizeof(((struct ata_identity *)NULL)->model)];
 
-    for (size_t i = 0; i < length; i++) {
-        char character = (char)(words[i / 2] >> (i % 2 ? 0 : 8));
-        if (end == 0 && (character == ' ' || character == '\0'))
-            continue;
-        to[end++] = character >= ' ' && character <= '~' ? character : '?';
-        if (character == '\0')
-            to[end - 1] = ' ';
-    }
-    while (end > 0 && to[end - 1] == ' ')
-        end--;
-    to[end] = '\0';
+    for (size_t i = 0; i < length; i++)
+        text[i] = (char)(words[i / 2] >> (i % 2 ? 0 : 8));
+    block_text_copy(to, text, length);
 }
 
 static uint32_t sector_size(const struct ata_identity *identity)
@@ -116,16 +107,8 @@ static void disk_describe(struct ahci_disk *disk, struct ahci_shape *shape)
     }
 }
 
-/* As the operator set it. Interrupts are not gathered: what the controllers have for that (11) is
- * for all ports together, and seldom there. */
-static void disk_moderate(struct ahci_disk *disk, const struct device *device)
-{
-    struct moderation moderation = moderation_setting(device, MODERATION_DEFAULT);
-    int error = block_device_moderate(disk->block, &moderation);
-    if (error != 0)
-        log_warning("interrupts are not gathered: %s", strerror(error));
-}
-
+/* Interrupts are not gathered: what the controllers have for that (11) is for all ports together,
+ * and seldom there. */
 static int publish(struct ahci_disk *disk, const struct ahci_shape *shape)
 {
     const struct ata_identity *identity = &disk->identity;
@@ -141,15 +124,10 @@ static int publish(struct ahci_disk *disk, const struct ahci_shape *shape)
     if (error != 0) {
         disk->block = NULL;
         ahci_io_close(&disk->io);
-        log_error("%s%s is not offered: %s", device_name(device), suffix, strerror(error));
         return ENOTSUP;
     }
-    disk_moderate(disk, device);
-    log_info("%s%s: %llu blocks of %u bytes%s, \"%s\", serial %s, %u commands%s",
-             device_name(device), suffix, (unsigned long long)limits->blocks, limits->block_size,
-             shape->is_packet ? ", read-only" : "", limits->model,
-             limits->serial[0] ? limits->serial : "unknown", shape->is_queued ? shape->slots : 1,
-             shape->is_queued ? " queued" : "");
+    if (shape->is_queued)
+        log_info("%s%s: %u commands queued", device_name(device), suffix, shape->slots);
     return 0;
 }
 

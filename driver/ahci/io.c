@@ -2,7 +2,6 @@
 #include "io.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include <kit/log.h>
 
@@ -16,13 +15,7 @@ enum { COMMAND_ROUNDS = 7 }; /* of the watch: a command may take 30 s, and 35 s 
 #define READ(io, name)         ahci_port_read((io)->port, AHCI_PORT_REGISTER(name))
 #define WRITE(io, name, value) ahci_port_write((io)->port, AHCI_PORT_REGISTER(name), value)
 
-/* A device that fails without end must not fill the log: the first few, then ever fewer. */
-bool ahci_io_is_worth_logging(unsigned count)
-{
-    return count <= 8 || (count & (count - 1)) == 0;
-}
-
-void ahci_io_finish(struct ahci_io *io, unsigned slot, enum block_status status)
+static struct block_request *command_end(struct ahci_io *io, unsigned slot)
 {
     uint32_t others = ~(UINT32_C(1) << slot);
 
@@ -31,7 +24,12 @@ void ahci_io_finish(struct ahci_io *io, unsigned slot, enum block_status status)
     io->issued &= others;
     io->suspects &= others;
     io->loud &= others;
-    block_request_done(io->command[slot].request, status);
+    return io->command[slot].request;
+}
+
+void ahci_io_finish(struct ahci_io *io, unsigned slot, enum block_status status)
+{
+    block_request_done(command_end(io, slot), status);
 }
 
 /* ACS-3, 6.2. What the device does not blame on the medium it just could not do. */
@@ -43,19 +41,9 @@ static enum block_status status_translate(uint8_t error)
 
 void ahci_io_fail(struct ahci_io *io, unsigned slot, uint8_t error)
 {
-    static const char *const names[] = {
-        [BLOCK_READ] = "read",       [BLOCK_WRITE] = "write",          [BLOCK_FLUSH] = "flush",
-        [BLOCK_DISCARD] = "discard", [BLOCK_WRITE_ZEROES] = "zeroing",
-    };
-    const struct block_request *request = io->command[slot].request;
-
-    io->errors++;
-    if (ahci_io_is_worth_logging(io->errors))
-        log_warning("port %u: %s of %u blocks at %llu failed with error %02x (%u so far)",
-                    io->port->number, names[request->operation], request->count,
-                    (unsigned long long)request->block, error, io->errors);
-    ahci_io_finish(io, slot,
-                   io->shape.is_packet ? ahci_packet_status(error) : status_translate(error));
+    block_request_failed(command_end(io, slot),
+                         io->shape.is_packet ? ahci_packet_status(error) : status_translate(error),
+                         error);
 }
 
 /* ACS-3, DATA SET MANAGEMENT: ranges of 48 bits of address and 16 of length; those of length 0 are
@@ -296,7 +284,7 @@ static bool io_start(void *context, struct block_request *request)
     }
     if (!(io->port->hba->cap & AHCI_CAP_64) && is_high(request)) {
         io->errors++;
-        if (ahci_io_is_worth_logging(io->errors))
+        if (log_is_worth(io->errors))
             log_warning("port %u: the controller does not reach memory above 4 GiB (%u so far)",
                         io->port->number, io->errors);
         block_request_done(request, BLOCK_STATUS_DEVICE);

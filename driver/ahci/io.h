@@ -78,7 +78,7 @@ struct ahci_io {
     bool is_dirty;     /* something was written since the last flush */
     unsigned last;     /* plain one that was issued: the next is after it */
 
-    unsigned errors;
+    unsigned errors;          /* of the link and the bus */
     struct clock_timer watch; /* runs while commands are in flight */
     unsigned round;           /* how often it did: the time, as far as a command's age goes */
     struct ahci_recovery recovery;
@@ -107,7 +107,6 @@ void ahci_io_abandon(struct ahci_io *io, enum block_status status);
 void ahci_io_gone(struct ahci_io *io);
 
 /* Between io.c and recovery.c. */
-bool ahci_io_is_worth_logging(unsigned count);
 void ahci_io_finish(struct ahci_io *io, unsigned slot, enum block_status status);
 void ahci_io_fail(struct ahci_io *io, unsigned slot, uint8_t error);
 void ahci_io_issue(struct ahci_io *io);

@@ -221,7 +221,7 @@ bool ahci_probe_interrupt(struct ahci_disk *disk)
     if (!(status & AHCI_IS_PLUG))
         return status != 0;
     if (ahci_port_is_linked(&disk->port)) {
-        if (ahci_io_is_worth_logging(++disk->probe.connected))
+        if (log_is_worth(++disk->probe.connected))
             log_info("port %u: a device was connected (%u so far)", disk->port.number,
                      disk->probe.connected);
         ahci_probe_begin(disk);

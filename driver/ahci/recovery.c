@@ -326,7 +326,7 @@ void ahci_recovery_begin(struct ahci_io *io, uint32_t cause, uint32_t late)
     if (late)
         log_warning("port %u: no answer to %u commands within 30 s: the link is reset",
                     io->port->number, (unsigned)__builtin_popcount(late));
-    else if (cause & AHCI_IS_SEVERE && ahci_io_is_worth_logging(++io->errors))
+    else if (cause & AHCI_IS_SEVERE && log_is_worth(++io->errors))
         log_warning("port %u: an error of the link or the bus (PxIS %08x, PxSERR %08x, %u so far): "
                     "the link is reset",
                     io->port->number, cause, READ(io, serr), io->errors);

@@ -14,12 +14,6 @@ static_assert(sizeof(struct e1000e_receive_descriptor) == DESCRIPTOR &&
               "rings of one size");
 static_assert(E1000E_ENTRIES * DESCRIPTOR % 128 == 0, "10.2.5.7");
 
-/* A device that fails without end must not fill the log: the first few, then ever fewer. */
-static bool is_worth_logging(unsigned count)
-{
-    return count <= 8 || (count & (count - 1)) == 0;
-}
-
 static int ring_open(const struct e1000e_mac *mac, size_t registers, struct e1000e_ring *ring)
 {
     *ring = (struct e1000e_ring){.mac = mac, .registers = registers};
@@ -142,7 +136,7 @@ static bool frame_is_good(struct e1000e_ring *ring, uint8_t status, uint8_t erro
     if (!is_part && !(errors & E1000E_RECEIVE_ERRORS) && length >= NET_FRAME_LEAST)
         return true;
     ring->errors++;
-    if (is_worth_logging(ring->errors))
+    if (log_is_worth(ring->errors))
         log_warning("a frame was not taken: status %02x, errors %02x, %u bytes (%u so far)", status,
                     errors, length, ring->errors);
     return false;

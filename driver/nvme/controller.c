@@ -156,16 +156,6 @@ static int window_open(struct nvme_controller *controller)
     return error;
 }
 
-/* An identify string: blanks at the end cut off, nothing but printable characters. */
-static void string_copy(char *to, const char *from, size_t length)
-{
-    while (length > 0 && (from[length - 1] == ' ' || from[length - 1] == '\0'))
-        length--;
-    for (size_t i = 0; i < length; i++)
-        to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
-    to[length] = '\0';
-}
-
 static uint64_t shutdown_limit(uint32_t rtd3e)
 {
     uint64_t limit = rtd3e ? rtd3e * UINT64_C(1000) : SHUTDOWN_USUAL;
@@ -191,10 +181,8 @@ static int identify(struct nvme_controller *controller)
 
     if (error != 0)
         return error;
-    static_assert(sizeof(identity.serial) < sizeof(controller->serial), "room for the NUL");
-    static_assert(sizeof(identity.model) < sizeof(controller->model), "room for the NUL");
-    string_copy(controller->serial, identity.serial, sizeof(identity.serial));
-    string_copy(controller->model, identity.model, sizeof(identity.model));
+    memcpy(controller->serial, identity.serial, sizeof(controller->serial));
+    memcpy(controller->model, identity.model, sizeof(controller->model));
     controller->namespaces = identity.namespaces;
     controller->can_shadow = identity.oacs & NVME_OACS_DOORBELL_BUFFER;
     controller->optional = identity.oncs;

@@ -44,13 +44,13 @@ struct nvme_controller {
     void *event_context;
 
     /* From identify controller. */
-    char serial[32], model[48];
-    uint32_t max_transfer;   /* bytes */
-    uint64_t shutdown_limit; /* nanoseconds */
-    uint32_t namespaces;     /* the largest namespace id */
-    bool can_shadow;         /* OACS: doorbells in memory */
-    uint16_t optional;       /* ONCS: commands that it knows */
-    uint32_t events;         /* OAES: that it can tell of, beyond those that all can */
+    char serial[20], model[40]; /* not ended */
+    uint32_t max_transfer;      /* bytes */
+    uint64_t shutdown_limit;    /* nanoseconds */
+    uint32_t namespaces;        /* the largest namespace id */
+    bool can_shadow;            /* OACS: doorbells in memory */
+    uint16_t optional;          /* ONCS: commands that it knows */
+    uint32_t events;            /* OAES: that it can tell of, beyond those that all can */
     bool volatile_cache;
     bool has_sgl;   /* of a read or write, the data may be described by an SGL (4.4) */
     bool read_only; /* all its media are */

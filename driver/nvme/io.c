@@ -19,8 +19,6 @@ enum { COMMAND_ROUNDS = 7 }; /* of the watch: a command may take 30 s, and 35 s 
 static enum block_status status_translate(unsigned status)
 {
     switch (status) {
-    case NVME_STATUS_SUCCESS:
-        return BLOCK_STATUS_OK;
     case NVME_STATUS_WRITE_PROTECTED:
     case NVME_STATUS_READ_ONLY_RANGE:
         return BLOCK_STATUS_READ_ONLY;
@@ -33,43 +31,21 @@ static enum block_status status_translate(unsigned status)
     }
 }
 
-/* A device that fails without end must not fill the log: the first few, then ever fewer. */
-static bool is_worth_logging(unsigned count)
+/* The command's id is free again; whose request it was. */
+static inline struct block_request *command_end(struct nvme_io *io, unsigned id)
 {
-    return count <= 8 || (count & (count - 1)) == 0;
-}
-
-static inline void command_finish(struct nvme_io *io, unsigned id, enum block_status status)
-{
-    struct nvme_io_command *command = &io->command[id];
-
-    command->in_flight = false;
+    io->command[id].in_flight = false;
     io->free_id[io->free_count++] = (uint16_t)id;
-    if (command->request)
-        block_request_done(command->request, status);
+    return io->command[id].request;
 }
 
 static void stray_note(struct nvme_io *io, const struct nvme_completion *completion)
 {
     io->stray++;
-    if (is_worth_logging(io->stray))
+    if (log_is_worth(io->stray))
         log_warning("completion for command %u of queue %u, which is not in flight: ignored (%u so "
                     "far)",
                     completion->id, completion->sq_id, io->stray);
-}
-
-static void failure_note(struct nvme_io *io, const struct block_request *request, unsigned status)
-{
-    static const char *const names[] = {
-        [BLOCK_READ] = "read",       [BLOCK_WRITE] = "write",          [BLOCK_FLUSH] = "flush",
-        [BLOCK_DISCARD] = "discard", [BLOCK_WRITE_ZEROES] = "zeroing",
-    };
-
-    io->errors++;
-    if (is_worth_logging(io->errors))
-        log_warning("%s of %u blocks at %llu failed with status %03x (%u so far)",
-                    !request ? "flush" : names[request->operation], request ? request->count : 0,
-                    request ? (unsigned long long)request->block : 0, status, io->errors);
 }
 
 /* A completion counts only for a command that is in flight on this queue. */
@@ -81,14 +57,13 @@ static inline void completion_take(struct nvme_io *io, const struct nvme_complet
         stray_note(io, completion);
         return;
     }
-    enum block_status result = BLOCK_STATUS_OK;
-    if (status != NVME_STATUS_SUCCESS) {
-        failure_note(io, io->command[id].request, status);
-        result = status_translate(status);
-    }
-    if (!io->command[id].request)
+    struct block_request *request = command_end(io, id);
+    if (!request)
         io->own_status = status;
-    command_finish(io, id, result);
+    else if (status == NVME_STATUS_SUCCESS)
+        block_request_done(request, BLOCK_STATUS_OK);
+    else
+        block_request_failed(request, status_translate(status), status);
 }
 
 /* Whether there was any. A round of the queue is more than can be in flight, so a controller that
@@ -131,8 +106,11 @@ bool nvme_io_is_ready(const struct nvme_io *io)
 void nvme_io_abandon(struct nvme_io *io, enum block_status status)
 {
     for (unsigned id = 0; id < io->commands; id++) {
-        if (io->command[id].in_flight)
-            command_finish(io, id, status);
+        if (!io->command[id].in_flight)
+            continue;
+        struct block_request *request = command_end(io, id);
+        if (request)
+            block_request_done(request, status);
     }
 }
 

@@ -41,8 +41,7 @@ struct nvme_io {
     struct nvme_io_command command[NVME_IO_ENTRIES];
     unsigned own_status; /* of the driver's last own command that was completed */
 
-    unsigned stray;  /* completions for no command in flight */
-    unsigned errors; /* commands that the controller failed */
+    unsigned stray; /* completions for no command in flight */
 
     struct clock_timer watch;  /* runs while commands are in flight */
     unsigned round;            /* how often it did: the time, as far as a command's age goes */

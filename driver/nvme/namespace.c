@@ -68,16 +68,6 @@ static const struct block_device_ops silent_ops = {
     .client_added = namespace_client_added,
 };
 
-/* As the operator set it. A controller that cannot gather works all the same. */
-static void namespace_moderate(struct nvme_namespace *namespace, const struct device *device)
-{
-    struct moderation moderation = moderation_setting(device, MODERATION_DEFAULT);
-    int error = block_device_moderate(namespace->block, &moderation);
-    if (error != 0)
-        log_warning("namespace %u: interrupts are not gathered: %s", namespace->id,
-                    strerror(error));
-}
-
 /* Which format is in use: see struct nvme_identify_namespace. */
 static unsigned format_index(const struct nvme_identify_namespace *identity)
 {
@@ -123,10 +113,10 @@ static void limits_get(const struct nvme_controller *controller,
         .max_blocks = NVME_BLOCKS_MAX,
     };
 
-    static_assert(sizeof(limits->serial) == sizeof(controller->serial), "copied whole");
-    static_assert(sizeof(limits->model) == sizeof(controller->model), "copied whole");
-    memcpy(limits->serial, controller->serial, sizeof(limits->serial));
-    memcpy(limits->model, controller->model, sizeof(limits->model));
+    static_assert(sizeof(limits->serial) > sizeof(controller->serial), "room for the NUL");
+    static_assert(sizeof(limits->model) > sizeof(controller->model), "room for the NUL");
+    block_text_copy(limits->serial, controller->serial, sizeof(controller->serial));
+    block_text_copy(limits->model, controller->model, sizeof(controller->model));
 }
 
 /* The place of the namespace with that id, or null: it has none. */
@@ -143,39 +133,32 @@ static int namespace_publish(struct nvme_namespaces *namespaces, uint32_t id,
                              const struct nvme_identify_namespace *identity)
 {
     const struct nvme_controller *controller = namespaces->controller;
-    const char *name = device_name(controller->device);
-    struct nvme_namespace *namespace = namespace_find(namespaces, id);
+    struct nvme_namespace *place = namespace_find(namespaces, id);
+    bool is_new = !place;
     struct block_device_limits limits;
     char suffix[16];
 
-    limits_get(controller, identity, &limits);
-    snprintf(suffix, sizeof(suffix), "n%u", id);
-    bool is_new = !namespace;
     if (is_new && namespaces->count == NVME_NAMESPACES_MAX)
         return 0;
     if (is_new)
-    namespace = &namespaces->list[namespaces->count];
-    *namespace = (struct nvme_namespace){
+        place = &namespaces->list[namespaces->count];
+    limits_get(controller, identity, &limits);
+    *place = (struct nvme_namespace){
         .id = id,
         .lanes = namespaces->lanes,
         .blocks = limits.blocks,
         .block_size = limits.block_size,
         .flags = limits.flags,
     };
+    snprintf(suffix, sizeof(suffix), "n%u", id);
     int error = block_device_publish(controller->device, suffix, &limits,
-                                     namespace->lanes->polled ? &silent_ops : &interrupt_ops,
-                                     namespace, &namespace->block);
-    if (error != 0) {
-        namespace->block = NULL;
-        log_error("%s%s is not offered: %s", name, suffix, strerror(error));
-        return error;
-    }
-    namespaces->count += is_new;
-    namespace_moderate(namespace, controller->device);
-    log_info("%s%s: %llu blocks of %u bytes%s, \"%s\", serial %s", name, suffix,
-             (unsigned long long)limits.blocks, limits.block_size,
-             limits.flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "", limits.model, limits.serial);
-    return 0;
+                                     place->lanes->polled ? &silent_ops : &interrupt_ops, place,
+                                     &place->block);
+    if (error != 0)
+        place->block = NULL;
+    else
+        namespaces->count += is_new;
+    return error;
 }
 
 /* Only a controller that does not answer is an error: one bad namespace does not take the others

@@ -138,12 +138,10 @@ static unsigned queues_get(const struct virtio_blk_disk *disk)
     return queues < VIRTIO_BLK_LANES_MAX ? queues : VIRTIO_BLK_LANES_MAX;
 }
 
-/* 5.2.6: up to 20 bytes. Blanks at the end cut off, nothing but printable characters. A device
- * without one is as good. */
+/* 5.2.6: up to 20 bytes, ended by a NUL if there are fewer. A device without one is as good. */
 static int serial_get(struct virtio_blk_disk *disk)
 {
     char identity[VIRTIO_BLK_ID_SIZE];
-    char *serial = disk->limits.serial;
     int error = virtio_blk_io_identify(&disk->io, IDENTIFY_LIMIT, identity);
 
     if (error == EIO)
@@ -153,12 +151,7 @@ static int serial_get(struct virtio_blk_disk *disk)
         return error;
     }
     static_assert(sizeof(disk->limits.serial) > sizeof(identity), "room for the NUL");
-    size_t length = strnlen(identity, sizeof(identity));
-    while (length > 0 && identity[length - 1] == ' ')
-        length--;
-    for (size_t i = 0; i < length; i++)
-        serial[i] = identity[i] >= ' ' && identity[i] <= '~' ? identity[i] : '?';
-    serial[length] = '\0';
+    block_text_copy(disk->limits.serial, identity, strnlen(identity, sizeof(identity)));
     return 0;
 }
 
@@ -188,31 +181,15 @@ static bool changed(void *context)
     return true;
 }
 
-/* As the operator set it. A device that cannot gather works all the same. */
-static void disk_moderate(struct virtio_blk_disk *disk, const struct device *device)
-{
-    struct moderation moderation = moderation_setting(device, MODERATION_DEFAULT);
-    int error = block_device_moderate(disk->block, &moderation);
-    if (error != 0)
-        log_warning("interrupts are not gathered: %s", strerror(error));
-}
-
 static int disk_publish(struct virtio_blk_disk *disk, struct device *device)
 {
-    const struct block_device_limits *limits = &disk->limits;
-    int error =
-        block_device_publish(device, "", limits, &virtio_blk_io_ops, &disk->io, &disk->block);
-
-    if (error != 0) {
-        log_error("the disk cannot be offered: %s", strerror(error));
-        return error;
-    }
-    disk_moderate(disk, device);
     unsigned exponent = (unsigned)CONFIG(disk, topology.physical_block_exp);
-    log_info(
-        "%llu blocks of %u bytes%s, %s%s, %u request queue(s)", (unsigned long long)limits->blocks,
-        limits->block_size, limits->flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "",
-        limits->serial[0] ? "serial " : "no serial number", limits->serial, disk->io.lane_count);
+    int error = block_device_publish(device, "", &disk->limits, &virtio_blk_io_ops, &disk->io,
+                                     &disk->block);
+
+    if (error != 0)
+        return error;
+    log_info("%u request queue(s)", disk->io.lane_count);
     if (virtio_has(&disk->virtio, VIRTIO_BLK_F_TOPOLOGY) && exponent > 0)
         log_info("writes are best of whole physical blocks, 2^%u of those", exponent);
     return 0;

@@ -40,8 +40,6 @@ struct virtio_blk_io {
     uint64_t gather_time; /* ... in so many nanoseconds */
     uint8_t own_status;   /* of the driver's last own command */
 
-    unsigned errors; /* requests that the device failed */
-
     struct clock_timer watch;  /* runs while commands are in flight */
     unsigned round;            /* how often it did: the time, as far as a command's age goes */
     enum block_status verdict; /* what those get that were in flight when it was given up */

@@ -31,54 +31,38 @@ static uint64_t slot_address(const struct virtio_blk_lane *lane, unsigned id, si
     return lane->slots.address + id * sizeof(struct slot) + offset;
 }
 
-/* A device that fails without end must not fill the log: the first few, then ever fewer. */
-static bool is_worth_logging(unsigned count)
-{
-    return count <= 8 || (count & (count - 1)) == 0;
-}
-
 static enum block_status status_translate(const struct block_request *request, uint8_t status)
 {
-    if (status == VIRTIO_BLK_S_OK)
-        return BLOCK_STATUS_OK;
     /* 5.2.6: an error "of device or driver", of which a request for data has only one that is
      * likely. */
     return status == VIRTIO_BLK_S_IOERR && request->count > 0 ? BLOCK_STATUS_MEDIUM
                                                               : BLOCK_STATUS_DEVICE;
 }
 
-static void command_finish(struct virtio_blk_lane *lane, struct virtio_blk_command *command,
-                           enum block_status status)
+/* The command is free again; whose request it was. */
+static struct block_request *command_end(struct virtio_blk_lane *lane,
+                                         struct virtio_blk_command *command)
 {
     command->in_flight = false;
     lane->loud -= !command->silent;
     lane->free_id[lane->free_count++] = (uint16_t)(command - lane->command);
-    if (command->request)
-        block_request_done(command->request, status);
+    return command->request;
 }
 
 static void command_take(struct virtio_blk_lane *lane, struct virtio_blk_command *command,
                          uint32_t written)
 {
-    static const char *const names[] = {
-        [BLOCK_READ] = "read",       [BLOCK_WRITE] = "write",          [BLOCK_FLUSH] = "flush",
-        [BLOCK_DISCARD] = "discard", [BLOCK_WRITE_ZEROES] = "zeroing",
-    };
-    const struct block_request *request = command->request;
     const volatile struct slot *slot = slot_of(lane, (unsigned)(command - lane->command));
     /* 2.7.8.2: what lies behind `written` means nothing, and the status is the last byte. */
     uint8_t status = written < command->expected ? STATUS_NONE : slot->status;
+    struct block_request *request = command_end(lane, command);
 
-    if (status != VIRTIO_BLK_S_OK && request) {
-        lane->io->errors++;
-        if (is_worth_logging(lane->io->errors))
-            log_warning("%s of %u blocks at %llu failed with status %u (%u so far)",
-                        names[request->operation], request->count,
-                        (unsigned long long)request->block, status, lane->io->errors);
-    }
     if (!request)
         lane->io->own_status = status;
-    command_finish(lane, command, request ? status_translate(request, status) : BLOCK_STATUS_OK);
+    else if (status == VIRTIO_BLK_S_OK)
+        block_request_done(request, BLOCK_STATUS_OK);
+    else
+        block_request_failed(request, status_translate(request, status), status);
 }
 
 bool virtio_blk_lane_take(struct virtio_blk_lane *lane)
@@ -193,8 +177,11 @@ bool virtio_blk_lane_start(struct virtio_blk_lane *lane, const struct virtio_blk
 void virtio_blk_lane_abandon(struct virtio_blk_lane *lane, enum block_status status)
 {
     for (unsigned id = 0; id < lane->commands; id++) {
-        if (lane->command[id].in_flight)
-            command_finish(lane, &lane->command[id], status);
+        if (!lane->command[id].in_flight)
+            continue;
+        struct block_request *request = command_end(lane, &lane->command[id]);
+        if (request)
+            block_request_done(request, status);
     }
 }
 

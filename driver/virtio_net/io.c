@@ -26,12 +26,6 @@ void virtio_net_give_up(struct virtio *virtio, const char *why)
     exit(EXIT_FAILURE);
 }
 
-/* A device that fails without end must not fill the log: the first few, then ever fewer. */
-static bool is_worth_logging(unsigned count)
-{
-    return count <= 8 || (count & (count - 1)) == 0;
-}
-
 static struct header *header_of(const struct virtio_net_ring *ring, unsigned id)
 {
     return (struct header *)ring->headers.memory + id;
@@ -82,7 +76,7 @@ static void frame_take(struct virtio_net_io *io, struct virtio_net_slot *slot, u
         return;
     }
     ring->errors++;
-    if (is_worth_logging(ring->errors))
+    if (log_is_worth(ring->errors))
         log_warning("a frame was not taken: %u bytes, of segmentation type %u (%u so far)", written,
                     type, ring->errors);
     net_request_done(request, NET_STATUS_DROPPED, 0, 0);

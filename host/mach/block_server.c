@@ -265,10 +265,9 @@ void block_device_withdraw(struct block_device *device)
     offer_tidy(offer);
 }
 
-int block_device_publish(struct device *device, const char *suffix,
-                         const struct block_device_limits *limits,
-                         const struct block_device_ops *ops, void *context,
-                         struct block_device **result)
+int block_host_publish(struct device *device, const char *suffix,
+                       const struct block_device_limits *limits, const struct block_device_ops *ops,
+                       void *context, struct block_device **result)
 {
     return offer_publish(device, NULL, suffix, limits, ops, context, result);
 }

@@ -62,10 +62,9 @@ void model_block_end(void)
     }
 }
 
-int block_device_publish(struct device *device, const char *suffix,
-                         const struct block_device_limits *limits,
-                         const struct block_device_ops *ops, void *context,
-                         struct block_device **result)
+int block_host_publish(struct device *device, const char *suffix,
+                       const struct block_device_limits *limits, const struct block_device_ops *ops,
+                       void *context, struct block_device **result)
 {
     char name[sizeof(offers->name)];
 

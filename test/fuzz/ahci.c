@@ -326,12 +326,6 @@ static struct block_device *offered_choose(unsigned choice)
     return NULL;
 }
 
-int block_device_moderate(struct block_device *self, const struct moderation *moderation)
-{
-    (void)self, (void)moderation;
-    return 0;
-}
-
 /* While the device has it, its memory is not the client's. */
 void block_request_done(struct block_request *request, enum block_status status)
 {
@@ -340,6 +334,12 @@ void block_request_done(struct block_request *request, enum block_status status)
     (void)status;
     fuzz_require(index < REQUESTS && owner[index] && !held[index].by_device);
     owner[index] = NULL;
+}
+
+void block_request_failed(struct block_request *request, enum block_status status, unsigned why)
+{
+    (void)why;
+    block_request_done(request, status);
 }
 
 static void request_start(struct fuzz_input *input)

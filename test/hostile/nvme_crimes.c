@@ -242,9 +242,15 @@ static void detach(void)
 {
 }
 
+/* There are none. */
 void block_request_done(struct block_request *request, enum block_status status)
 {
-    (void)request, (void)status; /* there are none */
+    (void)request, (void)status;
+}
+
+void block_request_failed(struct block_request *request, enum block_status status, unsigned why)
+{
+    (void)request, (void)status, (void)why;
 }
 
 const struct driver driver = {.name = "hostile-nvme", .attach = attach, .detach = detach};

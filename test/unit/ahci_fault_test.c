@@ -60,7 +60,7 @@ static void one_of_many_fails_alone(void **state)
         assert_int_equal(batch(&client), 32);
         ahci_check_works(&client);
         assert_int_equal(port->resets, cases[i].log == AHCI_MODEL_LOG_SILENT ? 11 : 1);
-        assert_true(model_log_has("read of 1 blocks at 7 failed with error 40"));
+        assert_true(model_log_has("read of 1 blocks at 7 failed with status 40"));
         client_close(&client);
     }
 }
@@ -104,7 +104,7 @@ static void errors_do_not_fill_the_log(void **state)
     bad_set(9, 1);
     for (unsigned i = 0; i < 1000; i++)
         assert_int_equal(client_request(&client, BLOCK_READ, 9, 1, 0), BLOCK_STATUS_MEDIUM);
-    assert_in_range(model_log_count("failed with error"), 8, 20);
+    assert_in_range(model_log_count("failed with status"), 8, 20);
     client_close(&client);
 }
 

@@ -35,7 +35,7 @@ static void error_statuses_are_told_apart(void **state)
         model.io_status = 0;
         assert_int_equal(nvme_request(&client, BLOCK_READ, 9, 1, 0), BLOCK_STATUS_OK);
     }
-    assert_true(model_log_has("write of 1 blocks at 9 failed with status 020"));
+    assert_true(model_log_has("write of 1 blocks at 9 failed with status 20"));
     nvme_close(&client);
 }
 

@@ -233,7 +233,7 @@ static void error_statuses_are_told_apart(void **state)
     assert_int_equal(client_request(&client, BLOCK_WRITE, 9, 1, 0), BLOCK_STATUS_DEVICE);
     model.no_status = false;
     assert_int_equal(client_request(&client, BLOCK_READ, 9, 1, 0), BLOCK_STATUS_OK);
-    assert_true(model_log_has("write of 1 blocks at 9 failed with status 1"));
+    assert_true(model_log_has("write of 1 blocks at 9 failed with status 01"));
     client_close(&client);
 }
 
@@ -247,7 +247,7 @@ static void errors_do_not_fill_the_log(void **state)
     model.io_status = 1;
     for (unsigned i = 0; i < 2000; i++)
         assert_int_equal(client_request(&client, BLOCK_READ, 9, 1, 0), BLOCK_STATUS_MEDIUM);
-    assert_in_range(model_log_count("failed with status 1"), 8, 20);
+    assert_in_range(model_log_count("failed with status 01"), 8, 20);
     client_close(&client);
 }
 
