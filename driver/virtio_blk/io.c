@@ -210,6 +210,8 @@ static void io_kick(void *context)
         virtio_queue_kick(&io->lane[i].queue);
         virtio_blk_lane_arm(&io->lane[i]);
     }
+    /* Arming takes what is there, which may be what shows it. */
+    give_up_if_broken(io);
 }
 
 static int io_gather(void *context, unsigned count, unsigned microseconds)

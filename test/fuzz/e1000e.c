@@ -16,19 +16,6 @@ enum {
 enum { MASTER_DISABLE = 1 << 2, RESET = 1 << 26, MASTER = 1 << 19, LINK = 0x83 };
 enum { CAPABILITY = 0x40, MSIX = 0x11, ENTRIES = 256 };
 
-static uint32_t get(size_t offset)
-{
-    uint32_t value;
-
-    memcpy(&value, fuzz_device.window + offset, sizeof(value));
-    return value;
-}
-
-static void set(size_t offset, uint32_t value)
-{
-    memcpy(fuzz_device.window + offset, &value, sizeof(value));
-}
-
 void fuzz_device_make(struct fuzz_input *input)
 {
     uint8_t kind = fuzz_take8(input);
@@ -38,18 +25,23 @@ void fuzz_device_make(struct fuzz_input *input)
     fuzz_device.config[CAPABILITY] = kind & 4 ? fuzz_take8(input) : MSIX;
     fuzz_device.config[CAPABILITY + 1] = fuzz_take8(input);
     fuzz_device.config[CAPABILITY + 3] = kind & 8 ? 0 : 0x80;
-    set(STATUS, LINK);
-    set(RAL, kind & 16 ? fuzz_take32(input) : 0x00005452);
-    set(RAH, kind & 32 ? fuzz_take32(input) : 1u << 31);
+    fuzz_window_set(STATUS, LINK);
+    fuzz_window_set(RAL, kind & 16 ? fuzz_take32(input) : 0x00005452);
+    fuzz_window_set(RAH, kind & 32 ? fuzz_take32(input) : 1u << 31);
 }
 
-void fuzz_device_wrote(size_t offset, unsigned width, uint64_t value)
+void fuzz_window_was_read(size_t offset, uint64_t value)
 {
-    (void)width;
+    (void)offset, (void)value;
+}
+
+void fuzz_window_was_written(size_t offset, unsigned width, uint64_t before, uint64_t value)
+{
+    (void)width, (void)before;
     if (offset != CTRL)
         return;
-    set(STATUS, value & MASTER_DISABLE ? LINK : LINK | MASTER);
-    set(CTRL, (uint32_t)value & ~(uint32_t)RESET);
+    fuzz_window_set(STATUS, value & MASTER_DISABLE ? LINK : LINK | MASTER);
+    fuzz_window_set(CTRL, (uint32_t)value & ~(uint32_t)RESET);
 }
 
 /* Done with a descriptor that it has, or may not have. */
@@ -57,11 +49,11 @@ void fuzz_device_act(struct fuzz_input *input)
 {
     uint8_t what = fuzz_take8(input), which = fuzz_take8(input);
     size_t ring = what & 1 ? RDBAL : TDBAL;
-    uint64_t base = (uint64_t)get(ring + 4) << 32 | get(ring);
-    uint8_t *descriptor = fuzz_device_memory(base + which * UINT64_C(16), 16);
+    uint64_t base = (uint64_t)fuzz_window_get(ring + 4) << 32 | fuzz_window_get(ring);
+    uint8_t *descriptor = fuzz_memory(base + which * UINT64_C(16), 16);
 
     if (what & 0x80)
-        set(ICR, fuzz_take32(input));
+        fuzz_window_set(ICR, fuzz_take32(input));
     if (!descriptor)
         return;
     descriptor[12] = what >> 1 & 1 ? fuzz_take8(input) : 3;

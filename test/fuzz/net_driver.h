@@ -8,26 +8,11 @@
 #ifndef TEST_FUZZ_NET_DRIVER_H
 #define TEST_FUZZ_NET_DRIVER_H
 
-#include <kit/device.h>
-#include <test/fuzz/fuzz.h>
+#include <test/fuzz/window.h>
 
-enum { FUZZ_WINDOW_SIZE = 0x20000 };
-
-struct fuzz_device {
-    uint8_t config[256];
-    uint8_t window[FUZZ_WINDOW_SIZE];
-    unsigned window_index;
-    struct device_identity identity;
-};
-extern struct fuzz_device fuzz_device;
-
-/* By the target: a device as it should be; something that one does, good or bad; what follows from
- * a register that was written. */
+/* By the target, beside the window's: a device as it should be; something that one does, good or
+ * bad. */
 void fuzz_device_make(struct fuzz_input *input);
 void fuzz_device_act(struct fuzz_input *input);
-void fuzz_device_wrote(size_t offset, unsigned width, uint64_t value);
-
-/* `size` bytes of the memory that was lent, where the device sees them; null: it was not. */
-void *fuzz_device_memory(uint64_t address, size_t size);
 
 #endif

@@ -2,26 +2,15 @@
 #include <test/fuzz/stream_driver.h>
 
 #include <errno.h>
-#include <setjmp.h>
 
-#include <kit/clock.h>
-#include <kit/device.h>
 #include <kit/driver.h>
-#include <kit/irq.h>
 #include <kit/stream_core.h>
+#include <test/fuzz/machine.h>
 
-enum { STEPS_MAX = 200, DEVICES_MAX = 2, VECTORS_MAX = 2 };
+enum { STEPS_MAX = 200, DEVICES_MAX = 2 };
 
 static struct fuzz_input *input;
 static uint8_t written[FUZZ_RANGES][FUZZ_RANGE_MOST];
-static struct {
-    irq_handler handler;
-    void *context;
-} vectors[VECTORS_MAX];
-static struct clock_timer *timers;
-static uint64_t now;
-static jmp_buf ended; /* the driver ended itself */
-static bool runs;
 
 static struct stream_device *streams[DEVICES_MAX];
 static struct stream_session *sessions[DEVICES_MAX];
@@ -31,69 +20,6 @@ static struct {
     struct stream_submission submission;
 } slots[DEVICES_MAX][STREAM_SLOTS];
 
-/* The linker sends calls of exit here. */
-void __wrap_exit(int status);
-void __real_exit(int status) __attribute__((noreturn));
-void __wrap_exit(int status)
-{
-    if (runs)
-        longjmp(ended, 1);
-    __real_exit(status);
-}
-
-uint64_t clock_now(void)
-{
-    return now += CLOCK_MILLISECOND;
-}
-
-void clock_sleep(uint64_t nanoseconds)
-{
-    now += nanoseconds;
-}
-
-void clock_timer_cancel(struct clock_timer *timer)
-{
-    for (struct clock_timer **at = &timers; *at; at = &(*at)->next) {
-        if (*at == timer) {
-            *at = timer->next;
-            break;
-        }
-    }
-    timer->running = 0;
-}
-
-void clock_timer_start(struct clock_timer *timer, uint64_t after, void (*expired)(void *),
-                       void *context)
-{
-    clock_timer_cancel(timer);
-    timer->due = now + after;
-    timer->expired = expired;
-    timer->context = context;
-    timer->running = 1;
-    timer->next = timers;
-    timers = timer;
-}
-
-static void timer_expire(void)
-{
-    struct clock_timer *timer = timers;
-
-    if (!timer)
-        return;
-    clock_timer_cancel(timer);
-    now = timer->due > now ? timer->due : now;
-    timer->expired(timer->context);
-}
-
-const struct device_identity *device_identity(const struct device *self)
-{
-    static struct device_identity identity;
-
-    (void)self;
-    identity.vectors = fuzz_vectors;
-    return &identity;
-}
-
 int device_ports_open(struct device *self, unsigned index, size_t size, struct ports *ports)
 {
     if (index >= FUZZ_RANGES || fuzz_ports[index] == 0)
@@ -101,16 +27,6 @@ int device_ports_open(struct device *self, unsigned index, size_t size, struct p
     if (size == 0 || size > fuzz_ports[index])
         return EINVAL;
     ports->regs = (struct regs){(struct model_device *)self, index, size};
-    return 0;
-}
-
-int irq_attach(struct device *self, unsigned vector, irq_handler handler, void *context)
-{
-    (void)self;
-    if (vector >= fuzz_vectors || vectors[vector].handler)
-        return EINVAL;
-    vectors[vector].handler = handler;
-    vectors[vector].context = context;
     return 0;
 }
 
@@ -209,11 +125,10 @@ static void step(void)
         break;
     case 1:
     case 2:
-        timer_expire();
+        fuzz_timer_expire();
         break;
     case 3:
-        if (fuzz_vectors > 0 && vectors[what >> 5 & 1].handler)
-            vectors[what >> 5 & 1].handler(vectors[what >> 5 & 1].context);
+        fuzz_interrupt(what >> 5 & 1);
         break;
     default:
         if (sessions[which])
@@ -222,31 +137,28 @@ static void step(void)
     stream_turn();
 }
 
-static void begin(struct fuzz_input *all)
+static void run(struct fuzz_input *all)
 {
-    input = all;
-    now = CLOCK_SECOND;
-    timers = NULL;
-    stream_count = 0;
-    memset(written, 0, sizeof(written));
-    memset(vectors, 0, sizeof(vectors));
-    memset(sessions, 0, sizeof(sessions));
+    if (driver.attach(&fuzz_device) != 0)
+        return;
+    for (unsigned i = 0; i < stream_count; i++)
+        session_toggle(i);
+    for (unsigned steps = 0; steps < STEPS_MAX && all->size > 0; steps++)
+        step();
+    driver.detach();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input all = {data, size};
 
-    begin(&all);
-    runs = true;
-    if (setjmp(ended) == 0 && driver.attach(NULL) == 0) {
-        for (unsigned i = 0; i < stream_count; i++)
-            session_toggle(i);
-        for (unsigned steps = 0; steps < STEPS_MAX && all.size > 0; steps++)
-            step();
-        driver.detach();
-    }
-    runs = false;
+    fuzz_machine_begin();
+    fuzz_device.identity.vectors = fuzz_vectors;
+    input = &all;
+    stream_count = 0;
+    memset(written, 0, sizeof(written));
+    memset(sessions, 0, sizeof(sessions));
+    fuzz_machine_run(run, &all);
     for (unsigned i = 0; i < stream_count; i++)
         stream_device_destroy(streams[i]);
     return 0;

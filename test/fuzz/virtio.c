@@ -5,30 +5,9 @@
  * back once and only if it was given, with no more bytes than it has room for, and what is given
  * lies in the rings as it was said, whatever was written over them.
  */
-#include <errno.h>
+#include <test/fuzz/virtio_device.h>
 
-#include <kit/irq.h>
-#include <kit/virtio.h>
-#include <kit/virtio_layout.h>
-#include <test/fuzz/fuzz.h>
-
-enum { WINDOW = 4, WINDOW_SIZE = 0x4000, OVERRIDES = 4, QUEUES = 3, SEGMENTS = 5, STEPS_MAX = 600 };
-enum { BUFFERS_MAX = 8 };
-#define FIRST_ADDRESS UINT64_C(0x123400000000)
-
-struct device {
-    uint8_t config[256];
-    uint8_t window[WINDOW_SIZE];
-    struct {
-        uint16_t offset;
-        uint32_t value;
-    } override[OVERRIDES]; /* reads there are answered so */
-    unsigned overrides;
-    struct device_identity identity;
-    struct dma_buffer buffer[BUFFERS_MAX];
-    unsigned buffers;
-    bool enabled;
-};
+enum { WINDOW = 4, QUEUES = 3, SEGMENTS = 5, STEPS_MAX = 600 };
 
 /* What was added and has not come back, by the chain's first descriptor. */
 struct given {
@@ -36,108 +15,20 @@ struct given {
     uint64_t writable;
 };
 
-static struct device device;
 static struct virtio virtio;
 static struct virtio_queue queues[QUEUES];
 static struct given given[QUEUES][VIRTIO_ENTRIES_MAX];
 static uint16_t put[QUEUES]; /* the honest part of the device: what it gave back */
 static unsigned created;
-static uint64_t now;
 
-uint64_t clock_now(void)
+void fuzz_window_was_read(size_t offset, uint64_t value)
 {
-    return now += CLOCK_MILLISECOND;
+    (void)offset, (void)value;
 }
 
-void clock_sleep(uint64_t nanoseconds)
+void fuzz_window_was_written(size_t offset, unsigned width, uint64_t before, uint64_t value)
 {
-    now += nanoseconds;
-}
-
-const struct device_identity *device_identity(const struct device *self)
-{
-    return &self->identity;
-}
-
-size_t device_window_size(const struct device *self, unsigned index)
-{
-    (void)self;
-    return index == WINDOW ? WINDOW_SIZE : 0;
-}
-
-int device_window_open(struct device *self, unsigned index, size_t size, struct regs *regs)
-{
-    fuzz_require(index == WINDOW && size > 0 && size <= WINDOW_SIZE);
-    *regs = (struct regs){(struct model_device *)self, index, size};
-    return 0;
-}
-
-int device_enable(struct device *self)
-{
-    self->enabled = true;
-    return 0;
-}
-
-int device_config_read(struct device *self, unsigned offset, unsigned width, uint32_t *value)
-{
-    if (offset % width != 0 || offset > sizeof(self->config) - width)
-        return EINVAL;
-    *value = 0;
-    memcpy(value, self->config + offset, width);
-    return 0;
-}
-
-int irq_attach(struct device *self, unsigned vector, irq_handler handler, void *context)
-{
-    (void)handler, (void)context;
-    return vector < self->identity.vectors ? 0 : EINVAL;
-}
-
-bool dma_is_translated(const struct device *self)
-{
-    (void)self;
-    return false;
-}
-
-int dma_buffer_create(struct device *self, size_t size, struct dma_buffer *buffer)
-{
-    size = (size + DMA_PAGE_SIZE - 1) & ~(size_t)(DMA_PAGE_SIZE - 1);
-    fuzz_require(self->buffers < BUFFERS_MAX);
-    *buffer = (struct dma_buffer){calloc(1, size),
-                                  FIRST_ADDRESS + self->buffers * UINT64_C(0x10000000), size};
-    fuzz_require(buffer->memory);
-    self->buffer[self->buffers++] = *buffer;
-    return 0;
-}
-
-uint64_t model_regs_read(const struct regs *regs, size_t offset, unsigned width)
-{
-    uint64_t value = 0;
-
-    fuzz_require(offset % width == 0 && offset < regs->size && width <= regs->size - offset);
-    for (unsigned i = 0; i < device.overrides; i++) {
-        if (device.override[i].offset == offset)
-            return device.override[i].value & (UINT64_MAX >> (64 - 8 * width));
-    }
-    memcpy(&value, device.window + offset, width);
-    return value;
-}
-
-void model_regs_write(const struct regs *regs, size_t offset, unsigned width, uint64_t value)
-{
-    fuzz_require(offset % width == 0 && offset < regs->size && width <= regs->size - offset);
-    memcpy(device.window + offset, &value, width);
-}
-
-static void capability(unsigned at, unsigned next, unsigned type, uint32_t offset)
-{
-    const uint8_t head[] = {PCI_CAPABILITY_VENDOR, (uint8_t)next, 20, (uint8_t)type, WINDOW};
-    uint32_t size = 0x1000;
-
-    memcpy(device.config + at, head, sizeof(head));
-    memcpy(device.config + at + 8, &offset, sizeof(offset));
-    memcpy(device.config + at + 12, &size, sizeof(size));
-    device.config[at + 16] = 4; /* of notifications: bytes between doorbells */
+    (void)offset, (void)width, (void)before, (void)value;
 }
 
 /* A device as it should be, and then what the input makes of it. */
@@ -146,27 +37,21 @@ static void device_make(struct fuzz_input *input)
     struct virtio_common common = {.device_feature = UINT32_MAX, .queues = QUEUES};
     unsigned changes = fuzz_take8(input) % 8;
 
-    for (unsigned i = 0; i < device.buffers; i++)
-        free(device.buffer[i].memory);
-    memset(&device, 0, sizeof(device));
-    device.identity = (struct device_identity){.vendor = 0x1af4, .device = 0x1042, .vectors = 2};
-    device.config[PCI_STATUS] = PCI_STATUS_LIST;
-    device.config[PCI_CAPABILITIES] = 0x40;
-    for (unsigned type = 1; type <= 4; type++)
-        capability(0x20 + type * 0x20, type < 4 ? 0x40 + type * 0x20 : 0, type,
-                   (type - 1) * 0x1000);
+    fuzz_machine_begin();
+    memset(&fuzz_window, 0, sizeof(fuzz_window));
+    fuzz_window.index = WINDOW;
+    fuzz_device.identity =
+        (struct device_identity){.vendor = VIRTIO_PCI_VENDOR, .device = 0x1042, .vectors = 2};
+    fuzz_virtio_capabilities(fuzz_device.config, WINDOW);
     uint16_t features = fuzz_take16(input);
     common.device_feature = (uint32_t)features << 16 | 1; /* both halves read alike */
     common.queue_size = fuzz_take16(input);
-    memcpy(device.window, &common, sizeof(common));
+    memcpy(fuzz_window.bytes, &common, sizeof(common));
     for (unsigned i = 0; i < changes; i++) {
-        uint16_t where = fuzz_take16(input);
-        if (where & 0x8000)
-            device.config[where & 0xff] = fuzz_take8(input);
-        else if (device.overrides < OVERRIDES) {
-            device.override[device.overrides].offset = where & 0x3f;
-            device.override[device.overrides++].value = fuzz_take32(input);
-        }
+        if (fuzz_take8(input) & 1)
+            fuzz_device.config[fuzz_take8(input)] = fuzz_take8(input);
+        else
+            fuzz_window_override(input, sizeof(common));
     }
 }
 
@@ -179,7 +64,8 @@ static void queue_make(struct fuzz_input *input, unsigned index)
 
     if (virtio_queue_create(&virtio, index, &plan, queue) != 0)
         return;
-    fuzz_require(device.enabled && queue->entries > 0 && queue->entries <= VIRTIO_ENTRIES_MAX);
+    fuzz_require(fuzz_device.is_enabled && queue->entries > 0 &&
+                 queue->entries <= VIRTIO_ENTRIES_MAX);
     fuzz_require((queue->entries & (queue->entries - 1)) == 0 && queue->entries <= plan.entries);
     fuzz_require(queue->segments <= queue->entries);
     created++;
@@ -334,9 +220,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(given, 0, sizeof(given));
     memset(put, 0, sizeof(put));
     created = 0;
-    if (virtio_start(&device, fuzz_take64(&input), &virtio) != 0)
+    if (virtio_start(&fuzz_device, fuzz_take64(&input), &virtio) != 0)
         return 0;
-    fuzz_require(device.enabled && virtio_has(&virtio, VIRTIO_F_VERSION_1));
+    fuzz_require(fuzz_device.is_enabled && virtio_has(&virtio, VIRTIO_F_VERSION_1));
     for (unsigned i = 0; i < QUEUES; i++)
         queue_make(&input, i);
     if (created == 0 || virtio_run(&virtio, NULL, NULL) != 0)

@@ -187,7 +187,7 @@ class Ahci(MonitoredTest):
         with open(machine.log, encoding="utf-8", errors="replace") as file:
             log = file.read()
         for text in ("there is no medium in it", "ahci0p3: 1024 blocks of 2048 bytes", "was changed|was taken out",
-                     "ahci0p3: 1536 blocks of 2048 bytes, .* serial .+ 1\r?$"):
+                     "ahci0p3: 1536 blocks of 2048 bytes, .* serial [^ ]+ 1\r?\n"):
             self.assertRegex(log, text)
 
     def test_what_obvm_cannot_attach(self):

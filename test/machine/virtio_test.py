@@ -32,7 +32,7 @@ class Virtio(MonitoredTest):
             ran = self.run_machine(f"write-pattern {NAME} {start} {count} 7", "--disk", disk)
             self.assert_status(ran)
             self.assert_says(ran, f"{NAME}: {24 * MIB // block_size} blocks of {block_size} bytes, "
-                             "serial outboard0", "log")
+                             '"virtio block device", serial outboard0', "log")
             self.assert_says(ran, "1 request queue\\(s\\)", "log")
             ran = self.run_machine(f"verify-pattern {NAME} {start} {count} 7; "
                                    f"verify-pattern {NAME} {start} {count} 8", "--disk", disk)

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <driver/virtio_blk/disk.h>
+#include <kit/block_core.h>
 #include <test/unit/virtio_blk_fixture.h>
 
 static uint8_t *capability(unsigned at)
@@ -308,6 +310,33 @@ static void used_rings_that_cannot_be(void **state)
     }
 }
 
+/* What shows it is taken where a batch is kicked, with nothing in flight afterwards whose end or
+ * lateness would be looked for: whoever waits for room would wait for ever. */
+static void a_used_ring_that_cannot_be_seen_at_a_kick(void **state)
+{
+    static struct virtio_blk_disk disk;
+    static struct block_session session;
+    struct block_request requests[2] = {
+        {.operation = BLOCK_FLUSH, .session = &session, .silent = true},
+        {.operation = BLOCK_FLUSH, .session = &session, .slot = 1},
+    };
+
+    (void)state;
+    assert_int_equal(virtio_blk_disk_start(device, &disk), 0);
+    session = (struct block_session){.device = disk.block, .owned = 2};
+    model.virtio.fault = VIRTIO_MODEL_FAULT_DUPLICATE;
+    assert_true(virtio_blk_io_ops.start(&disk.io, &requests[0]));
+    virtio_blk_io_ops.kick(&disk.io);
+    model_run(10 * CLOCK_MILLISECOND);
+    assert_int_equal(session.owned, 2); /* nobody looked: it raises no interrupt */
+    assert_true(virtio_blk_io_ops.start(&disk.io, &requests[1]));
+    virtio_blk_io_ops.kick(&disk.io);
+    assert_true(model_log_has("the device is given up: it broke the rules of its queue"));
+    model_run(100 * CLOCK_MILLISECOND);
+    assert_int_equal(session.owned, 0);
+    assert_int_equal(disk.io.state, VIRTIO_BLK_IO_CLOSED);
+}
+
 /* What the device may write is never read back. */
 static void descriptors_that_are_overwritten(void **state)
 {
@@ -489,6 +518,7 @@ int main(void)
         BLK_TEST(errors_do_not_fill_the_log),
         BLK_TEST(an_answer_that_is_too_short),
         BLK_TEST(used_rings_that_cannot_be),
+        BLK_TEST(a_used_ring_that_cannot_be_seen_at_a_kick),
         BLK_TEST(descriptors_that_are_overwritten),
         BLK_TEST(a_request_that_is_lost),
         BLK_TEST(interrupts_that_are_lost),
