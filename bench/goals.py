@@ -53,7 +53,9 @@ GOALS = (
     Goal("nvme, 128 KiB sequential reads: commands per request", 1,
          {**READ, "pattern": "seqread", "size": 131072}, None, "commands_per_op"),
     Goal("nvme, device_read: of the Hurd's page-in by seven messages", 0.5, DEVICE_READ,
-         {**HURD, "pattern": "page-in"}),
+         {**HURD, "pattern": "page-in", "driver": "edu"}),
+    Goal("nvme, device_read, polled: of the Hurd's page-in by seven messages", 0.5, {**DEVICE_READ, "completion": "polled"},
+         {**HURD, "pattern": "page-in", "driver": "edu"}),
     *disk_goals("ahci"), *disk_goals("virtio-blk"),
     *net_goals("virtio-net"), *net_goals("e1000e"),
 )

@@ -8,7 +8,8 @@ import sys
 import outboard
 
 SIZE = 4096
-PATTERNS = ("page-in", "device_read")  # in the order of the program's marks
+# In the order of the program's marks.
+MEASURED = (("page-in", "none"), ("device_read", "none"), ("page-in", "edu"), ("device_read", "edu"))
 
 
 def results(folder, library):
@@ -25,18 +26,18 @@ def results(folder, library):
     arguments = outboard.plugin_arguments(library, counts, "hurd-path", "hurd-path", {})
     subprocess.run([os.path.join(outboard.ROOT, "obvm"), "--timeout", "60", "--image", image, "--log", log,
                     "--qemu-arg=-device", "--qemu-arg=edu", "--qemu-arg=-plugin", f"--qemu-arg={arguments}",
-                    "-c", "sleep 5000"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+                    "-c", "sleep 8000"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
     with open(log, encoding="ascii", errors="replace") as file:
         said = re.search(r"hurd-path: (\d+) operations of each kind, 0 wrong", file.read())
     if not said:
         sys.exit("bench: the Hurd's path did not come to its end")
     found = []
-    for pattern, interval in zip(PATTERNS, outboard.counts_read(counts), strict=True):
+    for (pattern, device), interval in zip(MEASURED, outboard.counts_read(counts), strict=True):
         per = {name: count / int(said.group(1)) for name, count in interval.items()}
         split = {"client": 0, "driver": per["driver"], "io": 0, "kernel": per["kernel"]}
-        found.append({"system": "hurd-path", "driver": "none", "pattern": pattern, "size": SIZE, "depth": 1, "clients": 1,
+        found.append({"system": "hurd-path", "driver": device, "pattern": pattern, "size": SIZE, "depth": 1, "clients": 1,
                       "iommu": "none", "completion": "message", "instructions_per_op": round(sum(split.values()), 1),
                       "split": {name: round(value, 1) for name, value in split.items()}})
-        print(f"the Hurd's {pattern}: {found[-1]['instructions_per_op']:.0f} instructions, {per['kernel']:.0f} of them the "
+        print(f"the Hurd's {pattern}, device {device}: {found[-1]['instructions_per_op']:.0f} instructions, {per['kernel']:.0f} of them the "
               f"kernel's; others {sum(v for n, v in per.items() if n not in ('driver', 'kernel')):.0f}", flush=True)
     return found

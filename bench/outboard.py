@@ -131,7 +131,7 @@ def boot(folder, arguments, iommu, disk, command, image=None, cpus=1):
     return run.stdout, text
 
 
-RPC = ("device_read", 4096, 1000)  # the kernel's own interface, one read at a time
+RPC = ("device_read", 4096, 2000, 1)  # the kernel's own interface: pattern, bytes, operations, depth
 
 
 def result_make(driver, configuration, iommu, counts, times):
@@ -194,28 +194,51 @@ def floor(folder, library, disk):
 
 
 def measure(folder, library, disk, driver, iommu, sets, image=None):
-    """One boot: a bench for each configuration, and device_read one at a time. In `image`, if there is one, the driver
-    has a processor of its own, and only the bench is run."""
+    """One boot: a bench for each configuration. In `image`, if there is one, the driver has a processor of its own."""
     counts, about = os.path.join(folder, "counts"), DRIVERS[driver]
     chosen = configurations(sets)
     command = "; ".join(f"bench {about.device} {pattern} {operations} {depth} {size} {mode} {clients}"
                         for pattern, size, operations, depth, mode, clients in chosen)
-    if not image:
-        command += f"; device-bench {about.device} {RPC[2]} {RPC[1]}"
     out, _ = boot(folder, plugin_arguments(library, counts, "shell", driver, events(driver)), iommu,
                   f"{about.kind}:{disk}", command, image, 2 if image else 1)
     times = [tuple(map(int, match)) for match in
              re.findall(r"operations in (\d+) us, p50 (\d+) us, p99 (\d+) us", out)]
     if image:
         chosen = [(*rest, f"{mode}-apart", clients) for *rest, mode, clients in chosen]
-    else:
-        chosen.append((*RPC, 1, "hybrid", 1))
-        times.append((int(re.findall(r"operations in (\d+) us$", out, re.M)[-1]), 0, 0))
     found = []
     for configuration, interval, time in zip(chosen, counts_read(counts), times, strict=True):
         found.append(result_make(driver, configuration, iommu, interval, time))
         report(found[-1])
     return found
+
+
+def image_with(folder, name, change):
+    """An image whose policy (supervisor.conf) is changed."""
+    sys.path.insert(0, os.path.join(ROOT, "test"))
+    from machine import image as images
+    with open(os.path.join(ROOT, "server", "supervisor", "supervisor.conf"), "rb") as file:
+        return images.make(os.path.join(folder, name), {"supervisor.conf": change(file.read())}, (), None)
+
+
+def device_read(folder, library, disk, driver, mode, iommu="vtd"):
+    """The kernel's own interface, one read at a time. Polled: the driver waits for the device itself."""
+    counts, about = os.path.join(folder, "counts"), DRIVERS[driver]
+    image = image_with(folder, "polled.iso", lambda policy: policy.replace(b"poll-from=4", b"poll-from=1")) \
+        if mode == "polled" else None
+    pattern, size, operations, depth = RPC
+    out, _ = boot(folder, plugin_arguments(library, counts, "shell", driver, events(driver)), iommu,
+                  f"{about.kind}:{disk}", f"device-bench {about.device} {operations} {size} {depth}", image)
+    took = int(re.search(r"operations in (\d+) us$", out, re.M).group(1))
+    found = result_make(driver, (pattern, size, operations, depth, mode, 1), iommu, counts_read(counts)[0], (took, 0, 0))
+    report(found)
+    return found
+
+
+def device_reads(folder, library, disk):
+    report_head()
+    return [device_read(folder, library, disk, "nvme", "hybrid"), device_read(folder, library, disk, "nvme", "polled"),
+            device_read(folder, library, disk, "nvme", "hybrid", "none"), device_read(folder, library, disk, "ahci", "hybrid"),
+            device_read(folder, library, disk, "virtio-blk", "hybrid")]
 
 
 def image_apart(folder, driver, disk):

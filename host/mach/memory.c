@@ -25,7 +25,7 @@ void *memory_pages_allocate(size_t size)
 {
     vm_address_t where = 0;
 
-    if (size == 0 || vm_allocate(mach_task_self(), &where, size, TRUE) != KERN_SUCCESS)
+    if (size == 0 || syscall_vm_allocate(mach_task_self(), &where, size, TRUE) != KERN_SUCCESS)
         return NULL;
     return (void *)where;
 }
@@ -33,5 +33,5 @@ void *memory_pages_allocate(size_t size)
 void memory_pages_free(void *address, size_t size)
 {
     if (address && size)
-        vm_deallocate(mach_task_self(), (vm_address_t)address, size);
+        syscall_vm_deallocate(mach_task_self(), (vm_address_t)address, size);
 }

@@ -11,6 +11,15 @@
 
 #include <host/mach/trap.h>
 
+mach_port_t mach_task_self(void)
+{
+    static mach_port_t self;
+
+    if (self == MACH_PORT_NULL)
+        self = mach_task_self_trap();
+    return self;
+}
+
 /* Tasks have one thread, and a stub finishes before the next begins: one reply port serves all. */
 static mach_port_t reply_port;
 
@@ -36,13 +45,13 @@ void mig_put_reply_port(mach_port_t port)
 
 void mig_allocate(vm_address_t *address, vm_size_t size)
 {
-    if (vm_allocate(mach_task_self(), address, size, TRUE) != KERN_SUCCESS)
+    if (syscall_vm_allocate(mach_task_self(), address, size, TRUE) != KERN_SUCCESS)
         *address = 0;
 }
 
 void mig_deallocate(vm_address_t address, vm_size_t size)
 {
-    vm_deallocate(mach_task_self(), address, size);
+    syscall_vm_deallocate(mach_task_self(), address, size);
 }
 
 size_t mig_strncpy(char *destination, const char *source, size_t size)

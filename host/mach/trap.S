@@ -2,6 +2,7 @@
  *
  * Entry from the kernel or the ELF loader, and the kernel's traps.
  */
+#define mach_task_self mach_task_self_trap /* mig.c remembers it */
 #include <mach/syscall_sw.h>
 
     .section .note.GNU-stack, "", %progbits

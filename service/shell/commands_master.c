@@ -254,9 +254,6 @@ static recnum_t record_next(struct reads *reads)
     return (reads->position >> 33) % reads->positions * (reads->size / RECORD_SIZE);
 }
 
-/* A trap (mach/syscall_sw.h), as the Hurd's C library frees memory by. */
-kern_return_t syscall_vm_deallocate(mach_port_t task, vm_address_t address, vm_size_t size);
-
 static kern_return_t reads_run_alone(struct reads *reads, uint64_t operations)
 {
     kern_return_t code = KERN_SUCCESS;
@@ -268,7 +265,7 @@ static kern_return_t reads_run_alone(struct reads *reads, uint64_t operations)
             device_read(reads->device, D_READ, record_next(reads), (int)reads->size, &data, &got);
         if (code == KERN_SUCCESS && got > 0)
             (void)*(volatile char *)data; /* who reads looks at it */
-        syscall_vm_deallocate(mach_task_self(), (vm_address_t)data, got);
+        memory_pages_free(data, got);
     }
     return code;
 }
