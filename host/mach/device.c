@@ -158,18 +158,16 @@ size_t device_window_size(const struct device *device, unsigned index)
 int device_window_open(struct device *device, unsigned index, size_t size, struct regs *regs)
 {
     size_t pages = (size + DEVICE_PAGE - 1) & ~(size_t)(DEVICE_PAGE - 1);
-    mach_port_t pager;
-    void *address;
+    mach_port_t task;
+    uint64_t address;
 
     if (size == 0 || size > device_window_size(device, index))
         return device_window_size(device, index) ? EINVAL : ENXIO;
-    int error = error_from_kernel(io_device_window(device->io, index, 0, pages, &pager));
-    if (error != 0)
-        return error;
-    error = memory_map_object(pager, pages, true, &address);
-    port_release(pager);
+    if (startup_capability("task", &task) != 0) /* else our own port is the kernel's */
+        task = mach_task_self();
+    int error = error_from_kernel(io_device_window(device->io, index, 0, pages, task, &address));
     if (error == 0) {
-        regs->base = address;
+        regs->base = (void *)address;
         regs->size = size;
     }
     return error;

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include <mach/mig_support.h>
+
 #include <kernel/mach_user.h>
 
 #include <host/mach/error.h>
@@ -25,13 +27,13 @@ void *memory_pages_allocate(size_t size)
 {
     vm_address_t where = 0;
 
-    if (size == 0 || syscall_vm_allocate(mach_task_self(), &where, size, TRUE) != KERN_SUCCESS)
-        return NULL;
+    if (size != 0)
+        mig_allocate(&where, size);
     return (void *)where;
 }
 
 void memory_pages_free(void *address, size_t size)
 {
     if (address && size)
-        syscall_vm_deallocate(mach_task_self(), (vm_address_t)address, size);
+        mig_deallocate((vm_address_t)address, size);
 }

@@ -45,13 +45,19 @@ void mig_put_reply_port(mach_port_t port)
 
 void mig_allocate(vm_address_t *address, vm_size_t size)
 {
-    if (syscall_vm_allocate(mach_task_self(), address, size, TRUE) != KERN_SUCCESS)
+    kern_return_t code = syscall_vm_allocate(mach_task_self(), address, size, TRUE);
+
+    if (code ==
+        MACH_SEND_INTERRUPTED) /* no task's port for a trap: a driver's is the authority's */
+        code = vm_allocate(mach_task_self(), address, size, TRUE);
+    if (code != KERN_SUCCESS)
         *address = 0;
 }
 
 void mig_deallocate(vm_address_t address, vm_size_t size)
 {
-    syscall_vm_deallocate(mach_task_self(), address, size);
+    if (syscall_vm_deallocate(mach_task_self(), address, size) == MACH_SEND_INTERRUPTED)
+        vm_deallocate(mach_task_self(), address, size);
 }
 
 size_t mig_strncpy(char *destination, const char *source, size_t size)

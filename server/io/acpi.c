@@ -10,6 +10,7 @@
 #include <host/mach/memory.h>
 #include <server/io/acpi_tables.h>
 #include <server/io/io.h>
+#include <server/io/madt.h>
 
 static bool sum_is_zero(const void *data, size_t size)
 {
@@ -128,7 +129,7 @@ static int table_find(const char *signature, void **table, size_t *size)
 
 int io_acpi_table(const char *signature, void **table, size_t *size)
 {
-    struct acpi_fadt fadt = {.dsdt = 0};
+    uint32_t address = 0;
     void *copy;
 
     if (strcmp(signature, "DSDT") != 0)
@@ -136,7 +137,21 @@ int io_acpi_table(const char *signature, void **table, size_t *size)
     int error = table_find("FACP", &copy, size);
     if (error != 0)
         return error;
-    memcpy(&fadt, copy, *size < sizeof(fadt) ? *size : sizeof(fadt));
+    if (*size >= ACPI_FADT_DSDT + sizeof(address))
+        memcpy(&address, (const char *)copy + ACPI_FADT_DSDT, sizeof(address));
     memory_pages_free(copy, *size);
-    return table_at(fadt.dsdt, table, size);
+    return table_at(address, table, size);
+}
+
+int io_acpi_madt(struct madt *madt)
+{
+    void *table;
+    size_t size;
+    int error = io_acpi_table("APIC", &table, &size);
+
+    if (error != 0)
+        return error;
+    error = madt_parse(table, size, madt);
+    memory_pages_free(table, size);
+    return error;
 }

@@ -38,22 +38,7 @@ struct acpi_header {
 } __attribute__((packed));
 static_assert(sizeof(struct acpi_header) == 36, "5.2.6");
 
-/* 5.2.9, as far as it is used: the fixed hardware's description. */
-struct acpi_fadt {
-    struct acpi_header header;
-    uint32_t firmware_control;
-    uint32_t dsdt; /* physical address */
-    uint8_t reserved0;
-    uint8_t preferred_profile;
-    uint16_t sci_interrupt;
-    uint32_t smi_command;              /* I/O port */
-    uint8_t acpi_enable, acpi_disable; /* values for it */
-    uint8_t s4bios_request, pstate_control;
-    uint32_t pm1a_event, pm1b_event;     /* I/O ports */
-    uint32_t pm1a_control, pm1b_control; /* I/O ports */
-} __attribute__((packed));
-static_assert(offsetof(struct acpi_fadt, dsdt) == 40, "5.2.9");
-static_assert(offsetof(struct acpi_fadt, smi_command) == 48, "5.2.9");
-static_assert(offsetof(struct acpi_fadt, pm1a_control) == 64, "5.2.9");
+/* 5.2.9: where the fixed hardware's description has the DSDT's physical address, 32 bits. */
+#define ACPI_FADT_DSDT 40
 
 #endif

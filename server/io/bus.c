@@ -99,19 +99,13 @@ kern_return_t serve_io_bus_acpi_table(mach_port_t bus, const_name_t signature, r
 kern_return_t serve_io_bus_window(mach_port_t bus, const_name_t name, uint64_t base, uint64_t size,
                                   mach_port_t *pager)
 {
-    mach_port_t whole;
-
     if (!bus_is(bus))
         return outboard_error_make(EOPNOTSUPP);
     if (base % IO_PAGE || size % IO_PAGE)
         return outboard_error_make(EINVAL);
     int error = range_claim(&io_memory_map, base, size, port_context(bus, &bus_type), name);
     if (error == 0)
-        error = io_physical_object(base, size, &whole);
-    if (error == 0) {
-        error = io_physical_part(whole, 0, size, true, pager);
-        port_release(whole);
-    }
+        error = io_physical_object(base, size, pager);
     return outboard_error_make(error);
 }
 

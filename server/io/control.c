@@ -51,6 +51,11 @@ kern_return_t serve_io_control_kernel_device(mach_port_t control, const_name_t n
     return outboard_error_make(EPERM);
 }
 
+kern_return_t serve_io_control_task(mach_port_t control, mach_port_t task, mach_port_t *limited)
+{
+    return outboard_error_make(control_is(control) ? io_task_create(task, limited) : EOPNOTSUPP);
+}
+
 kern_return_t serve_io_control_faults(mach_port_t control, mach_port_t faults)
 {
     if (!control_is(control))

@@ -9,6 +9,7 @@
 
 #include <interface/io_device_server.h>
 #include <kernel/mach_i386_user.h>
+#include <kernel/mach_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/port.h>
@@ -112,9 +113,11 @@ static bool ranges_touch(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_siz
 }
 
 kern_return_t serve_io_device_window(mach_port_t port, unsigned index, uint64_t offset,
-                                     uint64_t size, mach_port_t *pager)
+                                     uint64_t size, mach_port_t limited, uint64_t *address)
 {
     struct io_device *device = io_device_from_port(port);
+    mach_port_t task = io_task_lookup(limited);
+    vm_address_t where = 0;
 
     if (!device || index >= IO_WINDOWS || device->window[index].size == 0)
         return outboard_error_make(ENXIO);
@@ -124,13 +127,19 @@ kern_return_t serve_io_device_window(mach_port_t port, unsigned index, uint64_t 
     if (size == 0 || offset % IO_PAGE || size % IO_PAGE || offset > length ||
         size > length - offset)
         return outboard_error_make(EINVAL);
-    if (ranges_touch(offset, size, window->guard_base, window->guard_size))
+    if (task == MACH_PORT_NULL ||
+        ranges_touch(offset, size, window->guard_base, window->guard_size))
         return outboard_error_make(EPERM);
 
-    int error = io_physical_part(window->pager, offset, size, true, pager);
-    if (error == 0)
-        window->mapped = true;
-    return outboard_error_make(error);
+    kern_return_t code =
+        vm_map(task, &where, size, 0, TRUE, window->pager, offset, FALSE,
+               VM_PROT_READ | VM_PROT_WRITE, VM_PROT_READ | VM_PROT_WRITE, VM_INHERIT_NONE);
+    if (code != KERN_SUCCESS)
+        return code;
+    window->mapped = true;
+    *address = where;
+    port_release(limited);
+    return KERN_SUCCESS;
 }
 
 kern_return_t serve_io_device_ports(mach_port_t port, unsigned index, mach_port_t *permission)

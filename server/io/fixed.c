@@ -10,7 +10,6 @@
  * (ioapic.c), for lines that the kernel does not sit on; those that have no driver end here and are
  * acknowledged.
  */
-#include <host/mach/memory.h>
 #include <kit/log.h>
 #include <server/io/io.h>
 #include <server/io/ioapic.h>
@@ -35,13 +34,10 @@ static int pin_start(uint32_t registers, unsigned pin)
 void io_fixed_start(void)
 {
     struct madt madt;
-    void *table;
-    size_t size;
 
-    if (!io_interrupt_messages() || io_acpi_table("APIC", &table, &size) != 0)
+    if (!io_interrupt_messages())
         return;
-    int error = madt_parse(table, size, &madt);
-    memory_pages_free(table, size);
+    int error = io_acpi_madt(&madt);
     for (unsigned i = 0; i < sizeof(pins) && error == 0 && madt.ioapic_count > 0; i++)
         error = pin_start(madt.ioapic[0].address, pins[i]);
     if (error != 0)

@@ -11,6 +11,7 @@
  *   sharing.c    drivers that share a line and do not trust each other
  *   storm.c      interrupts without end
  *   fixed.c      the lines of fixed devices, which share with nobody
+ *   task.c       drivers' calls on their own tasks
  *   pool.c       memory that devices may reach, in purses with a quota
  *   acpi.c       where the firmware's tables are
  *   iommu.c      domains: which memory and which interrupts a device reaches
@@ -50,10 +51,6 @@ extern struct resource_map io_memory_map, io_port_map;
 /* A memory object over physical [base, base + size), whole pages, uncached unless it is memory. The
  * kernel refuses ordinary memory. 0 or an errno value. */
 int io_physical_object(uint64_t base, uint64_t size, mach_port_t *pager);
-
-/* Part of a memory object as an object of its own, limited to that range and protection. */
-int io_physical_part(mach_port_t pager, uint64_t offset, uint64_t size, bool writable,
-                     mach_port_t *part);
 
 /* Map physical memory here. `address` points at byte `base`. */
 int io_physical_map(uint64_t base, size_t size, bool writable, void **address);
@@ -108,6 +105,8 @@ struct io_memory {
     mach_port_t port;
     unsigned references; /* the owner's right, each lease, each mapping for a device */
     struct io_lease *leases;
+    mach_port_t object[2]; /* to read, and to write, too; null: nobody has wanted it yet */
+    struct io_memory *next;
 };
 
 /* From now on use the kernel's last memory if there is no other: a disk that is paged to may need
@@ -119,6 +118,17 @@ int io_pool_create(const char *name, uint64_t quota, mach_port_t *pool);
 /* The memory that a lease stands for, with a reference taken; null if it is no lease. */
 struct io_memory *io_memory_from_lease(mach_port_t lease);
 void io_memory_release(struct io_memory *memory);
+
+/* Whether that is a memory object of memory that was lent, at least so long. */
+bool io_memory_is_object(mach_port_t object, uint64_t size);
+
+/* task.c */
+
+/* In the place of a driver's task port `own`, which is kept. */
+int io_task_create(mach_port_t own, mach_port_t *limited);
+
+/* The task behind; null: it is no such port. */
+mach_port_t io_task_lookup(mach_port_t limited);
 
 /* device.c */
 
@@ -177,5 +187,9 @@ int io_control_start(mach_port_t receive_right);
 /* A copy of the table with that four-letter signature, in whole pages. "DSDT": the one that the
  * FADT names. ENOENT, EBADMSG. */
 int io_acpi_table(const char *signature, void **table, size_t *size);
+
+/* Which IO-APICs there are (madt.h). */
+struct madt;
+int io_acpi_madt(struct madt *madt);
 
 #endif

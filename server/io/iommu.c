@@ -148,14 +148,8 @@ static void fault_interrupt_start(struct vtd_unit *unit)
 static bool ioapic_find(uint32_t *registers, uint16_t *source, struct vtd_unit **unit)
 {
     struct madt madt;
-    void *table;
-    size_t size;
 
-    if (io_acpi_table("APIC", &table, &size) != 0)
-        return false;
-    int error = madt_parse(table, size, &madt);
-    memory_pages_free(table, size);
-    if (error != 0 || madt.ioapic_count != 1)
+    if (io_acpi_madt(&madt) != 0 || madt.ioapic_count != 1)
         return false;
     for (unsigned i = 0; i < dmar.unit_count; i++) {
         for (unsigned j = 0; j < dmar.unit[i].scope_count; j++) {

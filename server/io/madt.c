@@ -38,10 +38,8 @@ int madt_parse(const uint8_t *table, size_t size, struct madt *madt)
             if (madt->ioapic_count == MADT_IOAPICS_MAX)
                 return EOVERFLOW;
             memcpy(&raw, table + at, sizeof(raw));
-            madt->ioapic[madt->ioapic_count].id = raw.id;
-            madt->ioapic[madt->ioapic_count].address = raw.address;
-            madt->ioapic[madt->ioapic_count].first_line = raw.first_line;
-            madt->ioapic_count++;
+            madt->ioapic[madt->ioapic_count++] =
+                (struct madt_ioapic){raw.id, raw.address, raw.first_line};
         }
         at += length;
     }

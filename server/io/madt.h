@@ -12,7 +12,7 @@ enum { MADT_IOAPICS_MAX = 8 };
 
 struct madt {
     unsigned ioapic_count;
-    struct {
+    struct madt_ioapic {
         uint8_t id;
         uint32_t address;    /* of its registers */
         uint32_t first_line; /* the global interrupt of its pin 0 */

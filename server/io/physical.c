@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include <kernel/device_user.h>
-#include <kernel/mach4_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
@@ -19,18 +18,6 @@ int io_physical_object(uint64_t base, uint64_t size, mach_port_t *pager)
         return EINVAL;
     return error_from_kernel(
         device_map(io_privilege.memory_device, VM_PROT_READ | VM_PROT_WRITE, base, size, pager, 0));
-}
-
-int io_physical_part(mach_port_t pager, uint64_t offset, uint64_t size, bool writable,
-                     mach_port_t *part)
-{
-    /* The kernel takes exactly one object, and only at offset 0 of the new one. */
-    rpc_vm_offset_t at = 0, start = offset;
-    rpc_vm_size_t length = size;
-
-    return error_from_kernel(memory_object_create_proxy(
-        mach_task_self(), VM_PROT_READ | (writable ? VM_PROT_WRITE : 0), &pager,
-        MACH_MSG_TYPE_COPY_SEND, 1, &at, 1, &start, 1, &length, 1, part));
 }
 
 int io_physical_map(uint64_t base, size_t size, bool writable, void **address)

@@ -123,35 +123,47 @@ static int manager_receive(mach_port_t manager)
 
 static int object_from_region(void *address, uint64_t size, mach_port_t *object)
 {
-    mach_port_t current = MACH_PORT_NULL;
-    kern_return_t code = vm_set_default_memory_manager(io_privilege.host, &current);
+    mach_port_t current = MACH_PORT_NULL, manager = MACH_PORT_NULL;
+    int error = error_from_kernel(vm_set_default_memory_manager(io_privilege.host, &current));
+    bool alone = !MACH_PORT_VALID(current);
 
-    if (code != KERN_SUCCESS)
-        return error_from_kernel(code);
-    if (MACH_PORT_VALID(current)) {
-        port_release(current); /* a real one: it will hear of the object and keep it */
-        return error_from_kernel(vm_region_create_proxy(
-            mach_task_self(), (vm_address_t)address, VM_PROT_READ | VM_PROT_WRITE, size, object));
-    }
-
-    mach_port_t manager;
-    int error =
-        error_from_kernel(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &manager));
-    if (error != 0)
-        return error;
+    port_release(current); /* a real one: it will hear of the object and keep it */
+    if (error == 0 && alone)
+        error = error_from_kernel(
+            mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &manager));
     mach_port_t exchange = manager;
-    error = error_from_kernel(vm_set_default_memory_manager(io_privilege.host, &exchange));
+    if (error == 0 && alone)
+        error = error_from_kernel(vm_set_default_memory_manager(io_privilege.host, &exchange));
     if (error == 0)
         error = error_from_kernel(vm_region_create_proxy(
             mach_task_self(), (vm_address_t)address, VM_PROT_READ | VM_PROT_WRITE, size, object));
-    if (error == 0)
+    if (error == 0 && alone)
         error = manager_receive(manager);
-    mach_port_mod_refs(mach_task_self(), manager, MACH_PORT_RIGHT_RECEIVE, -1);
+    if (manager != MACH_PORT_NULL)
+        mach_port_mod_refs(mach_task_self(), manager, MACH_PORT_RIGHT_RECEIVE, -1);
     return error;
+}
+
+static struct io_memory *memories;
+
+bool io_memory_is_object(mach_port_t object, uint64_t size)
+{
+    const struct io_memory *memory = memories;
+
+    while (memory && memory->object[false] != object && memory->object[true] != object)
+        memory = memory->next;
+    return object != MACH_PORT_NULL && memory && size <= memory->size;
 }
 
 static void memory_free(struct io_memory *memory)
 {
+    struct io_memory **link = &memories;
+
+    while (*link != memory)
+        link = &(*link)->next;
+    *link = memory->next;
+    port_release(memory->object[false]);
+    port_release(memory->object[true]);
     memory->pool->used -= memory->size;
     pool_release(memory->pool);
     memory_pages_free(memory->address, memory->size);
@@ -233,7 +245,6 @@ static int memory_create(struct io_pool *pool, uint64_t size, struct io_memory *
     struct io_memory *memory = calloc(1, sizeof(*memory));
     vm_address_t address = 0;
     rpc_phys_addr_t physical = 0;
-    mach_port_t object = MACH_PORT_NULL;
     mach_msg_type_number_t count = 0; /* the stub may use memory of ours, if there is any */
 
     if (!memory)
@@ -254,7 +265,9 @@ static int memory_create(struct io_pool *pool, uint64_t size, struct io_memory *
                                  .address = (void *)address,
                                  .physical = physical,
                                  .size = size,
-                                 .references = 1};
+                                 .references = 1,
+                                 .next = memories};
+    memories = memory;
     pool->references++;
     pool->used += size;
     memset(memory->address, 0, size);
@@ -263,8 +276,7 @@ static int memory_create(struct io_pool *pool, uint64_t size, struct io_memory *
                              &count);
     int error = error_from_kernel(code);
     if (error == 0)
-        error = object_from_region(memory->address, size, &object);
-    port_release(object);
+        error = object_from_region(memory->address, size, &memory->object[true]);
     if (error == 0)
         error = port_create(&memory_type, memory, &memory->port);
     if (error != 0) {
@@ -297,21 +309,26 @@ kern_return_t serve_memory_allocate(mach_port_t port, uint64_t size, mach_port_t
     return outboard_error_make(error);
 }
 
-static kern_return_t memory_share(const struct io_memory *memory, vm_prot_t protection,
-                                  mach_port_t *pager, uint64_t *size)
+static kern_return_t memory_share(struct io_memory *memory, bool writable, mach_port_t *pager,
+                                  uint64_t *size)
 {
+    kern_return_t code = KERN_SUCCESS;
+
     if (!memory)
         return outboard_error_make(EOPNOTSUPP);
+    if (memory->object[writable] == MACH_PORT_NULL)
+        code = vm_region_create_proxy(mach_task_self(), (vm_address_t)memory->address,
+                                      VM_PROT_READ | (writable ? VM_PROT_WRITE : 0), memory->size,
+                                      &memory->object[writable]);
+    *pager = memory->object[writable];
     *size = memory->size;
-    return vm_region_create_proxy(mach_task_self(), (vm_address_t)memory->address, protection,
-                                  memory->size, pager);
+    return code;
 }
 
 kern_return_t serve_memory_map(mach_port_t port, boolean_t read_only, mach_port_t *pager,
                                uint64_t *size)
 {
-    return memory_share(port_context(port, &memory_type),
-                        VM_PROT_READ | (read_only ? 0 : VM_PROT_WRITE), pager, size);
+    return memory_share(port_context(port, &memory_type), !read_only, pager, size);
 }
 
 kern_return_t serve_memory_open(mach_port_t port, mach_port_t lease_port, boolean_t writable,
@@ -321,7 +338,7 @@ kern_return_t serve_memory_open(mach_port_t port, mach_port_t lease_port, boolea
     unsigned wanted = writable ? MEMORY_WRITE : MEMORY_READ;
     kern_return_t code = memory_share(
         lease && lease->access >= wanted && port_context(port, &pool_type) ? lease->memory : NULL,
-        VM_PROT_READ | (writable ? VM_PROT_WRITE : 0), pager, size);
+        writable != FALSE, pager, size);
 
     if (code == KERN_SUCCESS)
         port_release(lease_port);

@@ -22,6 +22,24 @@
 #include <server/io/acpi_tables.h>
 #include <server/root/soft_off.h>
 
+/* ACPI 6.5, 5.2.9, as far as it is used: the fixed hardware's description. */
+struct acpi_fadt {
+    struct acpi_header header;
+    uint32_t firmware_control;
+    uint32_t dsdt; /* physical address */
+    uint8_t reserved0;
+    uint8_t preferred_profile;
+    uint16_t sci_interrupt;
+    uint32_t smi_command;              /* I/O port */
+    uint8_t acpi_enable, acpi_disable; /* values for it */
+    uint8_t s4bios_request, pstate_control;
+    uint32_t pm1a_event, pm1b_event;     /* I/O ports */
+    uint32_t pm1a_control, pm1b_control; /* I/O ports */
+} __attribute__((packed));
+static_assert(offsetof(struct acpi_fadt, dsdt) == ACPI_FADT_DSDT, "5.2.9");
+static_assert(offsetof(struct acpi_fadt, smi_command) == 48, "5.2.9");
+static_assert(offsetof(struct acpi_fadt, pm1a_control) == 64, "5.2.9");
+
 #define PM1_SCI_ENABLE   0x0001u
 #define PM1_SLEEP_TYPE   10
 #define PM1_SLEEP_ENABLE 0x2000u

@@ -11,6 +11,7 @@
 #include <mach/task_special_ports.h>
 #include <mach/vm_wire.h>
 
+#include <interface/io_control_user.h>
 #include <kernel/exc_server.h>
 #include <kernel/gnumach_user.h>
 #include <kernel/mach_host_user.h>
@@ -24,6 +25,7 @@
 #include <kit/clock.h>
 #include <kit/setting.h>
 #include <server/supervisor/journal.h>
+#include <server/supervisor/manifest.h>
 #include <server/supervisor/spares.h>
 #include <server/supervisor/supervisor.h>
 
@@ -201,7 +203,7 @@ static int task_wire(const struct child *child)
 }
 
 /* A driver's whole address space: what it allocates, and its windows. No more of memory is its to
- * take, and no more of what lies below a window of registers within its reach (doc/security.md). */
+ * take. */
 #define DRIVER_ADDRESSES (UINT64_C(64) << 20)
 
 static int task_bound(const struct child *child)
@@ -210,6 +212,27 @@ static int task_bound(const struct child *child)
         return 0;
     return error_from_kernel(
         vm_set_size_limit(mach_host_self(), child->task.task, DRIVER_ADDRESSES, DRIVER_ADDRESSES));
+}
+
+/* A driver's calls on its task go by the authority, which passes on what it needs: with the task's
+ * own port it could map registers of others (server/io/task.c). */
+static int task_limit(struct child *child)
+{
+    mach_port_t limited;
+
+    if (child->kind != CHILD_DRIVER)
+        return 0;
+    int error = error_from_kernel(io_control_task(supervisor_io, child->task.task, &limited));
+    if (error != 0)
+        return error;
+    if (child->manifest->whole_task) {
+        journal_note(LOG_WARNING, "%s: is given its whole task: its registers are not confined",
+                     child->name);
+        return child_grant(child, "task", limited);
+    }
+    error = error_from_kernel(task_set_special_port(child->task.task, TASK_KERNEL_PORT, limited));
+    port_release(limited);
+    return error;
 }
 
 static int task_prepare(struct child *child, const struct task_image *image, const char *argument)
@@ -279,6 +302,8 @@ int child_start(struct child *child, const char *argument)
     error = task_prepare(child, &image, argument);
     if (error == 0)
         error = task_bound(child);
+    if (error == 0)
+        error = task_limit(child);
     if (error == 0)
         error = task_wire(child);
     if (error == 0 && argument)

@@ -102,10 +102,20 @@ static bool vectors_parse(struct manifest *manifest, const char *text)
     return manifest->vectors > 0;
 }
 
+static bool yes_parse(bool *yes, const char *text)
+{
+    *yes = strcmp(text, "yes") == 0;
+    return *yes || strcmp(text, "no") == 0;
+}
+
 static bool resets_parse(struct manifest *manifest, const char *text)
 {
-    manifest->resets = strcmp(text, "yes") == 0;
-    return manifest->resets || strcmp(text, "no") == 0;
+    return yes_parse(&manifest->resets, text);
+}
+
+static bool whole_task_parse(struct manifest *manifest, const char *text)
+{
+    return yes_parse(&manifest->whole_task, text);
 }
 
 static bool bus_parse(struct manifest *manifest, const char *text)
@@ -192,10 +202,15 @@ static const struct key {
     bool (*parse)(struct manifest *manifest, const char *value);
     bool repeats; /* may be given again, or go on in an indented line */
 } keys[] = {
-    {"driver", "program", program_parse, false}, {"driver", "class", serves_parse, false},
-    {"driver", "vectors", vectors_parse, false}, {"driver", "resets", resets_parse, false},
-    {"match", "bus", bus_parse, false},          {"match", "ids", ids_parse, true},
-    {"match", "class", class_parse, false},      {"match", "device", fixed_parse, true},
+    {"driver", "program", program_parse, false},
+    {"driver", "class", serves_parse, false},
+    {"driver", "vectors", vectors_parse, false},
+    {"driver", "resets", resets_parse, false},
+    {"driver", "whole-task", whole_task_parse, false},
+    {"match", "bus", bus_parse, false},
+    {"match", "ids", ids_parse, true},
+    {"match", "class", class_parse, false},
+    {"match", "device", fixed_parse, true},
 };
 
 struct parser {

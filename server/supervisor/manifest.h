@@ -8,6 +8,8 @@
  *     vectors = 1                 how many interrupts it can use (1 if not said)
  *     resets = yes                attach resets the device by its own registers before it calls
  *                                 device_enable: a restart needs no reset by the bus, which is slow
+ *     whole-task = yes            it has the kernel's own port for its task: for measurements, as
+ *                                 its registers are not all that it reaches then
  *     [match]
  *     bus = pci                   or isa
  *     ids = 8086:5845 1b36:0010   vendor and device, hexadecimal, any number of them
@@ -39,7 +41,7 @@ struct manifest {
     char program[32];
     char class[32];
     unsigned vectors;
-    bool resets;
+    bool resets, whole_task;
     enum manifest_bus bus;
     unsigned id_count;
     struct {

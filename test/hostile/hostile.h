@@ -26,7 +26,8 @@ struct crime {
 };
 
 /* Tables, each ended by a null name. */
-extern const struct crime crimes_dma[], crimes_rights[], crimes_flood[], crimes_last[];
+extern const struct crime crimes_dma[], crimes_rights[], crimes_kernel[], crimes_flood[],
+    crimes_last[], crimes_fixed[];
 
 extern struct device *hostile_device;
 extern struct regs hostile_regs;

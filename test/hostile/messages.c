@@ -15,16 +15,21 @@ static uint32_t random_next(void)
     return (uint32_t)(random_state >> 33);
 }
 
-/* Of our interfaces (71000 to 71699), of the kernel's device.defs (2800), or any. */
+/* Of our interfaces (71000 to 71899), of the kernel's device.defs and mach_host.defs (2800, 2600),
+ * of the Hurd's that we serve, or any. */
 static mach_msg_id_t id_choose(void)
 {
+    static const mach_msg_id_t hurd[] = {20018, 22000, 29500, 39000, 41000};
+
     switch (random_next() % 8) {
     case 0:
         return (mach_msg_id_t)random_next();
     case 1:
-        return 2800 + (mach_msg_id_t)(random_next() % 30);
+        return (random_next() % 2 ? 2800 : 2600) + (mach_msg_id_t)(random_next() % 30);
+    case 2:
+        return hurd[random_next() % 5] + (mach_msg_id_t)(random_next() % 20);
     default:
-        return 71000 + (mach_msg_id_t)(random_next() % 700);
+        return 71000 + (mach_msg_id_t)(random_next() % 900);
     }
 }
 

@@ -13,6 +13,7 @@
 #include <driver/nvme/io.h>
 #include <driver/nvme/registers.h>
 #include <host/mach/device.h>
+#include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <kit/driver.h>
 #include <kit/log.h>
@@ -162,11 +163,11 @@ static enum outcome msix_by_dma(void)
 
 static enum outcome msix_by_window(void)
 {
-    mach_port_t pager = MACH_PORT_NULL;
     mach_port_t device = device_io_port(hostile_device);
+    uint64_t address = 0;
 
-    return io_device_window(device, 0, MSIX_TABLE, PAGE, &pager) == 0 ||
-                   io_device_window(device, 0, 0, 4 * PAGE, &pager) == 0
+    return io_device_window(device, 0, MSIX_TABLE, PAGE, mach_task_self(), &address) == 0 ||
+                   io_device_window(device, 0, 0, 4 * PAGE, mach_task_self(), &address) == 0
                ? SUCCEEDED
                : REFUSED;
 }

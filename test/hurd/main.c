@@ -10,6 +10,7 @@
  *   --flight=N     calls at a time (16)
  *   --card=NAME    a network card, behind which 10.0.2.2 answers
  *   --pings=N      so many times (200)
+ *   --flood=N      first so many messages that make no sense (0)
  *   --confined     what would undo confinement is to be refused
  *   --pci, --acpi  the device master has these names too
  *   --end=refused  host_reboot is to be refused
@@ -43,11 +44,9 @@ static bool option_number(const char *argument, struct options *options)
     const struct {
         const char *name;
         uint64_t *value;
-    } numbers[] = {{"--reads=", &options->reads},
-                   {"--seed=", &options->seed},
-                   {"--seconds=", &options->seconds},
-                   {"--flight=", &options->flight},
-                   {"--pings=", &options->pings}};
+    } numbers[] = {{"--reads=", &options->reads},     {"--seed=", &options->seed},
+                   {"--seconds=", &options->seconds}, {"--flight=", &options->flight},
+                   {"--pings=", &options->pings},     {"--flood=", &options->flood}};
 
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
         const char *value = value_of(argument, numbers[i].name);
@@ -160,6 +159,8 @@ int main(int argc, char **argv)
                     device_open(privileges.device_master, D_READ | D_WRITE, "console", &console)))
         check_console(console);
 
+    if (options.flood != 0)
+        flood_run(&privileges, &options);
     disk_check(&privileges, &options);
     network_check(&privileges, &options);
     system_check(&privileges, &options);

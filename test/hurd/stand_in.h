@@ -17,7 +17,7 @@ enum ending { END_EXIT, END_REBOOT, END_REFUSED, END_OFF };
 struct options {
     const char *device;
     const char *card; /* null: none */
-    uint64_t reads, seed, seconds, flight, pings;
+    uint64_t reads, seed, seconds, flight, pings, flood;
     uint64_t scratch_start, scratch_records; /* none: nothing is written */
     mach_port_t exec_task, kernel_task;
     enum ending ending;
@@ -93,6 +93,9 @@ void system_check(const struct privileges *privileges, const struct options *opt
 /* As the shutdown server switches the machine off; comes back if it stays on. */
 void system_off(const struct privileges *privileges);
 void privileges_check(const struct privileges *privileges, const struct options *options);
+
+/* `flood` messages that make no sense. */
+void flood_run(const struct privileges *privileges, const struct options *options);
 
 /* A network stack's part, if there is a card. */
 void network_check(const struct privileges *privileges, const struct options *options);

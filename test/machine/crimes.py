@@ -34,9 +34,13 @@ EDU = {
     "mastering-by-hand": (REFUSED, REFUSED, "the same; the right to enable comes with the domain"),
     "message-by-hand": (REFUSED, REFUSED, "the same"),
     "bus-calls": (REFUSED, REFUSED, "a port serves its own interface only"),
-    "neighbours-registers": (REFUSED, REFUSED, "the memory object ends where the window does"),
-    "registers-below": (SUCCEEDED, SUCCEEDED, "none: the kernel's check wraps round"),
-    "registers-far-below": (REFUSED, REFUSED, "a bound for a driver's address space: 64 MiB"),
+    "neighbours-registers": (REFUSED, REFUSED, "ranges checked against the window"),
+    "registers-below": (REFUSED, REFUSED, "no memory object of registers is a driver's, nor its task's port"),
+    "registers-far-below": (REFUSED, REFUSED, "the same"),
+    "registers-anywhere": (REFUSED, REFUSED, "the same: IO-APIC, remapping unit, configuration space"),
+    "more-tasks": (REFUSED, REFUSED, "only the calls that a driver needs are passed to the kernel"),
+    "memory-outside": (REFUSED, REFUSED, "the authority maps, and checks the range"),
+    "object-of-our-own": (REFUSED, REFUSED, "only memory that was lent is mapped; memory in messages refused"),
     "publish-as-another": (REFUSED, REFUSED, "names are checked and carry the instance's"),
     "memory-exhaustion": (REFUSED, REFUSED, "a quota per task"),
     "ordinary-memory": (REFUSED, REFUSED, "a bound for a driver's address space"),
@@ -87,7 +91,15 @@ FLOOD = {
     f"messages-to-{name}": (CONTAINED, CONTAINED, "MIG's checks, then the routine's")
     for name in ("driver", "integrity", "device", "fs", "supervisor", "io")
 }
-EVERY = {**EDU, **NVME, **CARD, **STORM, **LINE, **DYING, **FLOOD}
+# By a driver of a fixed device, which has not all the ports that one on the PCI bus has.
+FIXED = {
+    "fixed-random-messages": (CONTAINED, CONTAINED, "MIG's checks, then the routine's"),
+}
+# By a Hurd on top.
+HURD = {
+    "messages-to-hurd": (CONTAINED, CONTAINED, "MIG's checks, then the routine's"),
+}
+EVERY = {**EDU, **NVME, **CARD, **STORM, **LINE, **DYING, **FLOOD, **FIXED, **HURD}
 
 HEAD = ["| crime | defence | `--iommu vtd` | `--iommu none` |", "|---|---|---|---|"]
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 
-from machine import crimes
+from machine import crimes, hurd_test
 from machine.vm import BUILD, ONCE, ROOT, MachineTest
 
 MIB = 1 << 20
@@ -19,7 +19,7 @@ PATIENT = ONCE + b"watch = 60000\n"
 
 def outcomes(driver, ran):
     """Crime and outcome; one that was attempted and has no other was its driver's last."""
-    found = dict(re.findall(rf"{driver}: crime: (.+?): (\w+)", ran.log))
+    found = dict(re.findall(rf"{driver}: crime: (.+?): (attempted|refused|contained|SUCCEEDED)", ran.log))
     return {name: crimes.DIED if outcome == "attempted" else outcome for name, outcome in found.items()}
 
 
@@ -55,6 +55,23 @@ class Hostile(MachineTest):
         self.assert_says(ran, r"^hostile0 +driver +died")
         self.assert_says(ran, r"hostile0: (bad|exception|arith|emul|soft|break)[^\n]*its task is ended", "log")
         return outcomes("hostile0", ran), ran
+
+    def test_what_the_kernel_would_let_it(self):
+        """With its task's own port the same driver reaches every register: the crimes are none that fail by themselves."""
+        with open(os.path.join(ROOT, "test", "hostile", "hostile.manifest"), encoding="ascii") as file:
+            manifest = file.read().replace("class = test\n", "class = test\nwhole-task = yes\n")
+        image = self.image_with("hostile", {
+            "hostile.manifest": manifest.encode(), "supervisor.conf": b"[settings]\nhostile = from=2\n" + PATIENT})
+        ran = self.run_machine("sleep 3000; drivers", "--image", image, "--iommu", "none",
+                               "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
+        self.assert_status(ran)
+        self.assert_says(ran, "hostile0: is given its whole task: its registers are not confined", "log")
+        found = outcomes("hostile0", ran)
+        for crime in ("registers-below", "registers-anywhere", "more-tasks"):
+            self.assertEqual(found.get(crime), crimes.SUCCEEDED, str(ran))
+        # What is lent of memory is an object of its own: nothing of anybody's lies around it.
+        self.assertEqual(found.get("memory-outside"), crimes.DIED, str(ran))
+        self.assert_says(ran, r"hostile0: bad access at \w+ \(code 10, ", "log")
 
     def commit_nvme(self, iommu):
         """Its own controller has an id of its own; the honest driver keeps the other."""
@@ -214,6 +231,40 @@ class Hostile(MachineTest):
             self.assertEqual(ran.output.count(hashlib.sha256(file.read()).hexdigest()), 2, str(ran))
         self.assertNotRegex(ran.output, r"(died|failed|restarting) +\d")
         return {name: crimes.CONTAINED for name in crimes.FLOOD}
+
+    def commit_fixed(self, iommu):
+        """The same from the hostile driver with the parallel port for its device."""
+        with open(os.path.join(ROOT, "driver", "parport", "parport.manifest"), "rb") as file:
+            manifest = file.read().replace(b"program = parport", b"program = hostile")
+        image = self.image_with("hostile", {"parport.manifest": manifest})
+        for seconds in (15, 90):  # longer, where the machine is too busy
+            ran = self.run_machine(f"sleep {seconds}000; drivers", "--image", image, "--iommu", iommu, "--timeout", "140")
+            self.assert_status(ran)
+            if "crime: all attempted" in ran.log:
+                break
+        for driver in ("hostile0", "ps20"):
+            self.assert_says(ran, rf"^{driver} +driver +running")
+        self.assertNotRegex(ran.output, r"(died|failed|restarting) +\d")
+        return outcomes("hostile0", ran), ran
+
+    def test_random_messages_of_a_fixed_device(self):
+        found, ran = self.commit_fixed("vtd")
+        self.assertEqual(crimes.wrong(found, crimes.FIXED, 0), {}, str(ran))
+
+    programs = hurd_test.Hurd.programs
+
+    def commit_hurd(self, iommu):
+        """A Hurd sends the server for it as many; then it boots and uses its disk as it should."""
+        ran = hurd_test.Hurd.boot(self, "sleep 100000", f"nvme:{self.ext4_image('root.img', '64M', options=('-t', 'ext2', '-b', '4096'))}",
+                        "--iommu", iommu, *(f"--hurd-arg={word}" for word in (
+                            f"--flood={MESSAGES}", "--reads=100", "--seconds=1", "--confined", "--pci", "--acpi", "--end=reboot")))
+        self.assert_says(ran, rf"^stand-in: {MESSAGES} messages to 6 ports", "log")
+        self.assert_says(ran, r"^stand-in: \d{3,} checks, 0 failed", "log")
+        self.assert_says(ran, "supervisor: all is at rest: reboot", "log")
+        return {name: crimes.CONTAINED for name in crimes.HURD}
+
+    def test_random_messages_of_a_hurd(self):
+        self.commit_hurd("vtd")
 
     def test_random_messages_of_a_client(self):
         self.commit_flood("vtd")

@@ -57,12 +57,14 @@ static void a_whole_manifest_is_understood(void **state)
 {
     (void)state;
     assert_int_equal(parse("; a comment\n[driver]\nprogram = nvme ; and why\nclass=block\n"
-                           "vectors = 9\n\n[match]\r\nbus = pci\r\n# another\n"
+                           "vectors = 9\nwhole-task = yes\n\n[match]\r\nbus = pci\r\n# another\n"
                            "ids = 8086:5845  1b36:00AF\nclass = 01:08:*\n"),
                      0);
     assert_string_equal(manifest.program, "nvme");
     assert_string_equal(manifest.class, "block");
     assert_int_equal(manifest.vectors, 9);
+    assert_true(manifest.whole_task);
+    assert_false(manifest.resets);
     assert_int_equal(manifest.id_count, 2);
     assert_int_equal(manifest.id[0].vendor, 0x8086);
     assert_int_equal(manifest.id[0].device, 0x5845);
@@ -78,6 +80,7 @@ static void one_vector_if_not_said(void **state)
     (void)state;
     assert_int_equal(parse(DRIVER MATCH), 0);
     assert_int_equal(manifest.vectors, 1);
+    assert_false(manifest.whole_task);
 }
 
 static void the_manifests_of_the_tree_are_good(void **state)
@@ -187,6 +190,7 @@ static void malformed_names_and_numbers_are_refused(void **state)
         {"class", ""},
         {"class", "bl%nock"},
         {"vectors", "0"},
+        {"whole-task", "all"},
         {"vectors", "-1"},
         {"vectors", "1x"},
         {"vectors", "99999"},
