@@ -228,6 +228,29 @@ void net_client_take(struct net_client *client, const struct net_completion *com
         completion_take(client, &completions[i]);
 }
 
+/* Looked at seldom, and so found by a search: who sends has nothing to note. */
+enum net_client_sending net_client_look(struct net_client *client)
+{
+    const struct net_client_request *last = &client->table[client->looked_at.slot];
+    bool is_there = client->looked_at.is_set && last->in_flight &&
+                    last->submission.generation == client->looked_at.generation;
+
+    if (client->life == NET_CLIENT_RUNNING && is_there && client->state.link &&
+        client->changes == client->looked_at.changes)
+        return NET_CLIENT_STUCK;
+    client->looked_at.is_set = false;
+    for (uint16_t slot = 0; slot < NET_SLOTS && !client->looked_at.is_set; slot++) {
+        const struct net_client_request *request = &client->table[slot];
+        if (!request->in_flight || request->submission.operation != NET_SEND)
+            continue;
+        client->looked_at.is_set = true;
+        client->looked_at.slot = slot;
+        client->looked_at.generation = request->submission.generation;
+        client->looked_at.changes = client->changes;
+    }
+    return client->looked_at.is_set ? NET_CLIENT_SENDS : NET_CLIENT_SENDS_NOTHING;
+}
+
 /* End what is in flight: all of it, or what was being sent. */
 static void requests_end(struct net_client *client, bool all, enum net_completion_status status)
 {

@@ -47,6 +47,11 @@ struct net_client {
     void (*changed)(void *context);
     void *changed_context;
     struct net_client_counts counts;
+    struct {
+        bool is_set;
+        uint16_t slot;
+        uint32_t generation, changes;
+    } looked_at; /* a frame that was being sent when that was last looked at */
 };
 
 void net_client_init(struct net_client *client, const struct net_info *info,
@@ -64,6 +69,15 @@ void net_client_flush(struct net_client *client);
 void net_client_take(struct net_client *client, const struct net_completion *completions,
                      unsigned count);
 void net_client_note_state(struct net_client *client, const struct net_state *state);
+
+/* Whether frames leave, looked at now and then: the link was up, and one that was being sent the
+ * last time is being sent still. Of frames that do not come nothing can be told. */
+enum net_client_sending {
+    NET_CLIENT_SENDS_NOTHING,
+    NET_CLIENT_SENDS,
+    NET_CLIENT_STUCK,
+};
+enum net_client_sending net_client_look(struct net_client *client);
 
 /* The driver is gone, or nothing that it says counts any more: drop what was being sent. */
 void net_client_lost(struct net_client *client);

@@ -73,7 +73,7 @@ static const struct port_type session_type = {
     .no_senders = session_end_no_senders,
 };
 
-static struct session_class sessions = {
+static struct session_ends sessions = {
     .type = &session_type,
     .slots = BLOCK_SLOTS,
     .submission_size = sizeof(struct block_submission),
@@ -167,7 +167,7 @@ __attribute__((noinline)) unsigned block_server_spin(unsigned looks)
 /* Carry what there is in both directions. As block_turn. */
 static uint64_t carry(void)
 {
-    session_class_take(&sessions, sizeof(struct block_submission), link_submit);
+    session_ends_take(&sessions, sizeof(struct block_submission), link_submit);
     return block_turn();
 }
 
@@ -201,7 +201,7 @@ static bool turn(void *context)
         return true;
     if (again != BLOCK_TURN_NEVER && !later.running)
         clock_timer_start(&later, again, looked_again, NULL);
-    return session_class_sleep(&sessions);
+    return session_ends_sleep(&sessions);
 }
 
 static bool has_clients(void)
@@ -362,7 +362,7 @@ kern_return_t serve_block_class_open(mach_port_t port, boolean_t write, mach_por
     }
     offer->link_count++;
     link->end = (struct session_end){
-        .class = &sessions, .name = offer->suffix, .link = link, .session = session};
+        .all = &sessions, .name = offer->suffix, .link = link, .session = session};
     if (offer->server)
         error = offer->server->open(offer->block->context, &session->server);
     if (error == 0)

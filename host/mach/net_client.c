@@ -30,6 +30,12 @@ struct net_client_link {
 
 static struct net_client_link *looped;
 
+/* A driver that does not send a frame for so long is complained of. */
+enum { PROGRESS_MILLISECONDS = 10000 };
+
+/* The one whose port the task's alarm comes to; null: none is set. */
+static struct net_client_link *alarmed;
+
 struct opened {
     struct net_client client;
     struct net_client_link link;
@@ -120,6 +126,13 @@ int net_client_open(const char *name, struct net_client **result)
     return 0;
 }
 
+static void alarm_set(struct net_client_link *link)
+{
+    alarmed = link;
+    startup_alarm(startup_bootstrap_port(), link->session.wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+                  PROGRESS_MILLISECONDS);
+}
+
 static void loop_leave(struct net_client_link *link)
 {
     struct net_client_link **at = &looped;
@@ -139,6 +152,8 @@ void net_client_close(struct net_client *client)
     if (counts.recoveries | counts.rejected)
         startup_recovered(startup_bootstrap_port(), link->session.name, counts.recoveries,
                           counts.reposted, 0, 0, counts.rejected);
+    if (alarmed == link)
+        alarmed = NULL;
     session_link_close(&link->session);
     if (link->in_loop)
         loop_leave(link);
@@ -196,6 +211,8 @@ void net_client_link_send(struct net_client_link *link, const struct net_submiss
     for (unsigned i = 0; i < count; i++)
         queue_put(&link->session.queue, &submissions[i], sizeof(submissions[i]));
     session_link_publish(&link->session);
+    if (!alarmed)
+        alarm_set(link);
 }
 
 int net_client_link_filter(struct net_client_link *link, const struct net_filter *filter)
@@ -247,17 +264,45 @@ static int completions_take(struct net_client_link *link)
     return 0;
 }
 
+/* Whether to look again. */
+static bool progress_check(struct net_client_link *link)
+{
+    if (link->client->life == NET_CLIENT_RUNNING && link->session.completions)
+        state_take(link);
+    enum net_client_sending sending = net_client_look(link->client);
+    if (sending == NET_CLIENT_STUCK)
+        session_link_complain(&link->session, link->client->called,
+                              "it has not sent a frame for 10 s");
+    return sending != NET_CLIENT_SENDS_NOTHING;
+}
+
+/* An alarm that the driver made up only tells against it. */
+static void alarm_rang(struct net_client_link *link)
+{
+    bool again = !link->in_loop && progress_check(link);
+
+    for (struct net_client_link *other = link->in_loop ? looped : NULL; other; other = other->next)
+        again |= progress_check(other);
+    alarmed = NULL;
+    if (again)
+        alarm_set(link);
+}
+
 static void driver_lost(struct net_client_link *link)
 {
     net_client_lost(link->client);
     net_client_resume(link->client);
 }
 
-/* After a message, or after the time in which one might have come. */
-static void message_came(struct net_client_link *link, int error)
+/* After a message of that number, or after the time in which one might have come. */
+static void message_came(struct net_client_link *link, int error, mach_msg_id_t number)
 {
     if (error == ETIMEDOUT)
         return;
+    if (number == STARTUP_ALARM_ID && error == 0) {
+        alarm_rang(link);
+        return;
+    }
     link->asked = false;
     if (error == ENODEV)
         driver_lost(link);
@@ -270,7 +315,7 @@ static void sleep_once(struct net_client_link *link, int milliseconds)
 {
     struct session_link *session = &link->session;
     bool runs = link->client->life == NET_CLIENT_RUNNING;
-    mach_msg_id_t number;
+    mach_msg_id_t number = 0;
 
     if (runs && !queue_sleep(&session->queue))
         return;
@@ -278,7 +323,7 @@ static void sleep_once(struct net_client_link *link, int milliseconds)
         runs && state_is_new(link) ? ETIMEDOUT : session_link_wait(session, milliseconds, &number);
     if (runs)
         queue_awake(&session->queue);
-    message_came(link, error);
+    message_came(link, error, number);
 }
 
 /* Send what was submitted and call back what is done. ENODEV. */
@@ -304,10 +349,12 @@ int net_client_poll(struct net_client *client)
     int error = exchange(link);
 
     /* A driver's death is told by a message only. */
-    if (error == 0 && client->called == before)
-        message_came(link, session_link_wait(&link->session, 0, &number));
-    else if (client->life == NET_CLIENT_RUNNING && session_link_driver_waits(&link->session))
+    if (error == 0 && client->called == before) {
+        error = session_link_wait(&link->session, 0, &number);
+        message_came(link, error, number);
+    } else if (client->life == NET_CLIENT_RUNNING && session_link_driver_waits(&link->session)) {
         session_link_driver_wake(&link->session);
+    }
     return client->life == NET_CLIENT_GONE ? ENODEV : 0;
 }
 
@@ -373,8 +420,9 @@ static bool links_turn(void *context)
 static void link_message(void *context, mach_msg_header_t *message)
 {
     struct net_client_link *link = context;
+    mach_msg_id_t number = message->msgh_id;
 
-    message_came(link, session_link_is_death(&link->session, message) ? ENODEV : 0);
+    message_came(link, session_link_is_death(&link->session, message) ? ENODEV : 0, number);
 }
 
 static const struct port_type wakeup_type = {.name = "net wakeup", .message = link_message};

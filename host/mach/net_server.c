@@ -41,7 +41,7 @@ static const struct port_type session_type = {
     .no_senders = session_end_no_senders,
 };
 
-static struct session_class sessions = {
+static struct session_ends sessions = {
     .type = &session_type,
     .slots = NET_SLOTS,
     .submission_size = sizeof(struct net_submission),
@@ -119,9 +119,9 @@ static bool link_submit(void *session, const volatile void *entry)
 static bool turn(void *context)
 {
     (void)context;
-    session_class_take(&sessions, sizeof(struct net_submission), link_submit);
+    session_ends_take(&sessions, sizeof(struct net_submission), link_submit);
     net_turn();
-    return session_class_sleep(&sessions);
+    return session_ends_sleep(&sessions);
 }
 
 static int offer_publish(struct device *device, const struct net_server *server, const char *suffix,
@@ -175,7 +175,7 @@ kern_return_t serve_net_class_open(mach_port_t port, mach_port_t completions,
         return outboard_error_make(error);
     }
     link->end = (struct session_end){
-        .class = &sessions, .name = offer->net->info.model, .link = link, .session = session};
+        .all = &sessions, .name = offer->net->info.model, .link = link, .session = session};
     error = session_end_open(&link->end, completions, session_right);
     if (error != 0) {
         link_end(link, session);

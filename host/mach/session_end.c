@@ -17,10 +17,9 @@
 
 enum { PAGE = 4096 };
 
-static size_t submissions_size(const struct session_class *class)
+static size_t submissions_size(const struct session_ends *all)
 {
-    return (queue_memory_size(class->slots, class->submission_size) + PAGE - 1) &
-           ~(size_t)(PAGE - 1);
+    return (queue_memory_size(all->slots, all->submission_size) + PAGE - 1) & ~(size_t)(PAGE - 1);
 }
 
 static void client_died(void *context, mach_port_t name)
@@ -36,7 +35,7 @@ void session_end_no_senders(void *end)
 
 int session_end_open(struct session_end *end, mach_port_t client, mach_port_t *right)
 {
-    int error = port_create(end->class->type, end, &end->port);
+    int error = port_create(end->all->type, end, &end->port);
 
     if (error != 0)
         return error;
@@ -63,7 +62,7 @@ void session_end_close(struct session_end *end)
     if (!session)
         return;
     end->session = NULL;
-    for (struct session_end **at = &end->class->first; *at; at = &(*at)->next) {
+    for (struct session_end **at = &end->all->first; *at; at = &(*at)->next) {
         if (*at == end) {
             *at = end->next;
             break;
@@ -74,7 +73,7 @@ void session_end_close(struct session_end *end)
     port_release(end->waiter);
     end->waiter = MACH_PORT_NULL;
     port_destroy(end->port);
-    end->class->ended(end->link, session);
+    end->all->ended(end->link, session);
 }
 
 void session_end_break(struct session_end *end, const char *problem)
@@ -87,27 +86,27 @@ void session_end_free(struct session_end *end)
 {
     if (!end->submissions)
         return;
-    memory_pages_free((void *)end->submissions, submissions_size(end->class));
+    memory_pages_free((void *)end->submissions, submissions_size(end->all));
     shared_memory_free(&end->completions);
     end->submissions = NULL;
 }
 
-struct session_end *session_end_lookup(struct session_class *class, mach_port_t port)
+struct session_end *session_end_lookup(struct session_ends *all, mach_port_t port)
 {
-    struct session_end *end = port_context(port, class->type);
+    struct session_end *end = port_context(port, all->type);
 
     return end && end->session ? end : NULL;
 }
 
 static int queue_open(struct session_end *end, mach_port_t lease, mach_port_t *completions)
 {
-    struct session_class *class = end->class;
+    struct session_ends *all = end->all;
     const void *submissions;
-    int error = shared_memory_open(lease, submissions_size(class), &submissions);
+    int error = shared_memory_open(lease, submissions_size(all), &submissions);
 
     if (error != 0)
         return error;
-    error = shared_memory_allocate(queue_memory_size(class->slots, class->completion_size),
+    error = shared_memory_allocate(queue_memory_size(all->slots, all->completion_size),
                                    &end->completions);
     if (error == 0) {
         error = shared_memory_lease(&end->completions, MEMORY_READ, completions);
@@ -115,20 +114,20 @@ static int queue_open(struct session_end *end, mach_port_t lease, mach_port_t *c
             shared_memory_free(&end->completions);
     }
     if (error != 0) {
-        memory_pages_free((void *)submissions, submissions_size(class));
+        memory_pages_free((void *)submissions, submissions_size(all));
         return error;
     }
     end->submissions = submissions;
-    queue_init(&end->queue, end->completions.address, submissions, class->slots);
-    end->next = class->first;
-    class->first = end;
+    queue_init(&end->queue, end->completions.address, submissions, all->slots);
+    end->next = all->first;
+    all->first = end;
     return 0;
 }
 
-kern_return_t session_end_serve_queue(struct session_class *class, mach_port_t port,
-                                      mach_port_t lease, unsigned epoch, mach_port_t *completions)
+kern_return_t session_end_serve_queue(struct session_ends *all, mach_port_t port, mach_port_t lease,
+                                      unsigned epoch, mach_port_t *completions)
 {
-    struct session_end *end = session_end_lookup(class, port);
+    struct session_end *end = session_end_lookup(all, port);
 
     if (!end)
         return outboard_error_make(EOPNOTSUPP);
@@ -141,10 +140,9 @@ kern_return_t session_end_serve_queue(struct session_class *class, mach_port_t p
 }
 
 /* The turn's end looks at every queue: what matters here is only who waits. */
-kern_return_t session_end_serve_wake(struct session_class *class, mach_port_t port,
-                                     mach_port_t waiter)
+kern_return_t session_end_serve_wake(struct session_ends *all, mach_port_t port, mach_port_t waiter)
 {
-    struct session_end *end = session_end_lookup(class, port);
+    struct session_end *end = session_end_lookup(all, port);
 
     if (end) {
         port_release(end->waiter);
@@ -155,11 +153,11 @@ kern_return_t session_end_serve_wake(struct session_class *class, mach_port_t po
     return MIG_NO_REPLY;
 }
 
-bool session_class_sleep(struct session_class *class)
+bool session_ends_sleep(struct session_ends *all)
 {
     bool more = false;
 
-    for (struct session_end *end = class->first; end; end = end->next)
+    for (struct session_end *end = all->first; end; end = end->next)
         more |= !queue_sleep(&end->queue);
     return more;
 }

@@ -19,7 +19,7 @@
 struct device;
 
 /* What the sessions of a class have in common, and those of them that this task serves. */
-struct session_class {
+struct session_ends {
     const struct port_type *type; /* of their ports; its no_senders is session_end_no_senders */
     unsigned slots;               /* how many entries of which size each side has */
     size_t submission_size, completion_size;
@@ -31,7 +31,7 @@ struct session_class {
 };
 
 struct session_end {
-    struct session_class *class;
+    struct session_ends *all;
     const char *name;   /* the device's, for the log */
     void *link;         /* whoever's end it is */
     void *session;      /* the core's; null: it is over */
@@ -45,12 +45,12 @@ struct session_end {
     struct session_end *next;
 };
 
-/* Open an end of which class, name, link and session are set, with a port for a client that is
+/* Open an end of which `all`, name, link and session are set, with a port for a client that is
  * woken at `client` (a send right, which is ours from now on), and a right to it for the client. On
  * an error nothing has happened. */
 int session_end_open(struct session_end *end, mach_port_t client, mach_port_t *right);
 
-/* The session is over. No more messages to the client, nor from it; then the class's `ended`. The
+/* The session is over. No more messages to the client, nor from it; then `ended` of them all. The
  * queue's memory stays. */
 void session_end_close(struct session_end *end);
 /* That too: nobody uses it any more. */
@@ -60,13 +60,13 @@ void session_end_free(struct session_end *end);
 void session_end_no_senders(void *end);
 
 /* The end whose port that is; null: none, or its session is over. */
-struct session_end *session_end_lookup(struct session_class *class, mach_port_t port);
+struct session_end *session_end_lookup(struct session_ends *all, mach_port_t port);
 
 /* What the classes' interfaces have in common: exchange leases on memory for the queue (EBUSY: it
  * is there already), and take a wakeup, with the right at which the client waits for the answer. */
-kern_return_t session_end_serve_queue(struct session_class *class, mach_port_t port,
-                                      mach_port_t lease, unsigned epoch, mach_port_t *completions);
-kern_return_t session_end_serve_wake(struct session_class *class, mach_port_t port,
+kern_return_t session_end_serve_queue(struct session_ends *all, mach_port_t port, mach_port_t lease,
+                                      unsigned epoch, mach_port_t *completions);
+kern_return_t session_end_serve_wake(struct session_ends *all, mach_port_t port,
                                      mach_port_t waiter);
 
 /* Let the device reach what the client leased: where it sees it, and how much there is. */
@@ -80,16 +80,16 @@ void session_end_wake(struct session_end *end);
 void session_end_break(struct session_end *end, const char *problem);
 
 /* Say that all clients' queues are dry and that we sleep. True: one of them is not. */
-bool session_class_sleep(struct session_class *class);
+bool session_ends_sleep(struct session_ends *all);
 
 /* Give the core what the clients submitted. `submit` is given an entry where it lies, which may
  * change, and returns whether the client kept to the protocol. Inlined, as both are constants and
  * this is done for every request. */
 static inline __attribute__((always_inline)) void
-session_class_take(struct session_class *class, size_t size,
-                   bool (*submit)(void *session, const volatile void *submission))
+session_ends_take(struct session_ends *all, size_t size,
+                  bool (*submit)(void *session, const volatile void *submission))
 {
-    for (struct session_end *end = class->first, *next; end; end = next) {
+    for (struct session_end *end = all->first, *next; end; end = next) {
         const volatile void *submission;
         const char *problem = NULL;
         int taken;

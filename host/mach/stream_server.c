@@ -26,7 +26,7 @@ static const struct port_type session_type = {
     .no_senders = session_end_no_senders,
 };
 
-static struct session_class sessions = {
+static struct session_ends sessions = {
     .type = &session_type,
     .slots = STREAM_SLOTS,
     .submission_size = sizeof(struct stream_submission),
@@ -73,9 +73,9 @@ static bool end_submit(void *session, const volatile void *entry)
 static bool turn(void *context)
 {
     (void)context;
-    session_class_take(&sessions, sizeof(struct stream_submission), end_submit);
+    session_ends_take(&sessions, sizeof(struct stream_submission), end_submit);
     stream_turn();
-    return session_class_sleep(&sessions);
+    return session_ends_sleep(&sessions);
 }
 
 int stream_device_publish(struct device *device, const char *suffix, const char *class,
@@ -108,7 +108,7 @@ kern_return_t serve_stream_class_open(mach_port_t port, mach_port_t completions,
     int error = stream_session_create(device, &transport, end, &session);
     if (error == 0) {
         *end = (struct session_end){
-            .class = &sessions, .name = device->info.model, .link = end, .session = session};
+            .all = &sessions, .name = device->info.model, .link = end, .session = session};
         error = session_end_open(end, completions, session_right);
         if (error != 0)
             stream_session_end(session);

@@ -178,6 +178,15 @@ class Hung(MachineTest):
         self.judge(b"", "it has completed nothing for 10 s", "device: complains of lazy0n1: it has completed nothing for 10 s")
 
 
+    def test_a_card_that_sends_nothing_is_replaced(self):
+        """What it was to send is dropped, and then its driver is another one."""
+        ran = self.run_machine("net-load mute0 tx 800 60 8; sleep 500; drivers; net-load mute0 tx 20 60 2", "--image", self.hostile_image("mute"),
+                               "--qemu-arg=-device", "--qemu-arg=edu")
+        self.assert_says(ran, "^mute0 +driver +running .* 1  it has not sent a frame for 10 s$")
+        self.assert_says(ran, "shell: complains of mute0: it has not sent a frame for 10 s", "log")
+        self.assert_says(ran, "^mute0: 20 frames in ")
+
+
 class Servers(MachineTest):
     """What is not started again: the machine stops, in order if that can be."""
 

@@ -174,6 +174,39 @@ static void places_that_cannot_be(void **state)
     assert_int_equal(receive_one(NULL), EAGAIN);
 }
 
+/* With the link up, one that stays from one look to the next. */
+static void frames_that_do_not_leave(void **state)
+{
+    struct net_state up = {.link = 1, .changes = 1}, down = {.link = 0, .changes = 2};
+
+    (void)state;
+    net_client_note_state(&client, &up);
+    assert_int_equal(receive_one(NULL), 0);
+    net_client_flush(&client);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(net_client_look(&client), NET_CLIENT_SENDS_NOTHING);
+    for (unsigned i = 0; i < 3; i++) { /* each look finds another one */
+        link.count = 0;
+        assert_int_equal(send_one(), 0);
+        net_client_flush(&client);
+        assert_int_equal(net_client_look(&client), NET_CLIENT_SENDS);
+        answer(0, NET_STATUS_OK, 60);
+    }
+    assert_int_equal(send_one(), 0);
+    net_client_flush(&client);
+    assert_int_equal(net_client_look(&client), NET_CLIENT_SENDS);
+    assert_int_equal(net_client_look(&client), NET_CLIENT_STUCK);
+    net_client_note_state(&client, &down);
+    assert_int_equal(net_client_look(&client), NET_CLIENT_SENDS);
+    assert_int_equal(net_client_look(&client), NET_CLIENT_SENDS);
+    up.changes = 3; /* it was down in between, whatever it is now */
+    net_client_note_state(&client, &up);
+    assert_int_equal(net_client_look(&client), NET_CLIENT_SENDS);
+    assert_int_equal(net_client_look(&client), NET_CLIENT_STUCK);
+    net_client_lost(&client);
+    assert_int_equal(net_client_look(&client), NET_CLIENT_SENDS_NOTHING);
+}
+
 static void the_interface_outlives_its_driver(void **state)
 {
     const struct net_filter filter = {.flags = NET_FILTER_PROMISCUOUS};
@@ -266,9 +299,13 @@ static void descriptions_that_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(answers_end_what_was_asked),  TEST(answers_that_cannot_be),
-        TEST(places_that_cannot_be),       TEST(the_interface_outlives_its_driver),
-        TEST(another_device_by_that_name), TEST(descriptions_that_cannot_be),
+        TEST(answers_end_what_was_asked),
+        TEST(answers_that_cannot_be),
+        TEST(places_that_cannot_be),
+        TEST(frames_that_do_not_leave),
+        TEST(the_interface_outlives_its_driver),
+        TEST(another_device_by_that_name),
+        TEST(descriptions_that_cannot_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
