@@ -26,6 +26,9 @@ enum child_state {
     CHILD_RESTARTING, /* it has no task, and will have one: what it offered is kept by name */
 };
 
+/* For what was withdrawn, or its device taken out, to be there again. */
+#define CHILD_AWAY_LIMIT (10 * CLOCK_SECOND)
+
 enum { CHILD_GRANTS_MAX = 8, CHILD_OFFERS_MAX = 128, CHILD_ARGUMENTS_MAX = 4 };
 
 struct child {

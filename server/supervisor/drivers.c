@@ -25,7 +25,6 @@ enum { MANIFESTS_MAX = 64 };
 #define DRIVER_STOP_LIMIT (10 * CLOCK_SECOND)
 #define BUS_PERIOD        (10 * CLOCK_MILLISECOND)
 #define UPGRADE_PROBATION (2 * CLOCK_SECOND)
-#define UNPLUGGED_LIMIT   (10 * CLOCK_SECOND) /* for its device to be put in again */
 #define ADDRESS_NONE      UINT32_MAX
 
 static struct manifest manifests[MANIFESTS_MAX];
@@ -179,7 +178,7 @@ static bool unplugged_returns(struct child *child)
     if (stopping || child->state == CHILD_FAILED)
         return false;
     child->state = CHILD_RESTARTING;
-    clock_timer_start(&child->revive, UNPLUGGED_LIMIT, driver_given_up, child);
+    clock_timer_start(&child->revive, CHILD_AWAY_LIMIT, driver_given_up, child);
     return true;
 }
 

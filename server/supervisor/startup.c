@@ -15,10 +15,11 @@
 #include <server/supervisor/journal.h>
 
 #define LEAVE_LIMIT CLOCK_SECOND
-#define AWAY_LIMIT  (10 * CLOCK_SECOND) /* for what was withdrawn to be there again */
 
 enum { ERRNO_MAX = 4095, LOG_LINES_PER_SECOND = 100 };
-enum { WITHDRAWALS_MOST = 64 }; /* in AWAY_LIMIT: each costs a task that looks for partitions */
+enum {
+    WITHDRAWALS_MOST = 64
+}; /* in CHILD_AWAY_LIMIT: each costs a task that looks for partitions */
 
 const struct port_type child_bootstrap_type = {.name = "bootstrap", .serve = startup_server};
 
@@ -252,7 +253,7 @@ kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, 
     if (length < 0 || (size_t)length >= sizeof(name) || !name_is_plain(name) ||
         !name_is_plain(class) || !MACH_PORT_VALID(capability))
         return outboard_error_make(EINVAL);
-    if (child->withdrawals > WITHDRAWALS_MOST && clock_now() - child->withdrew < AWAY_LIMIT)
+    if (child->withdrawals > WITHDRAWALS_MOST && clock_now() - child->withdrew < CHILD_AWAY_LIMIT)
         return outboard_error_make(EBUSY);
     struct child_offer *offer = offer_place(child, name, class);
     if (!offer)
@@ -318,16 +319,16 @@ kern_return_t serve_startup_withdraw(mach_port_t bootstrap, const_name_t suffix,
     if (!offer)
         return outboard_error_make(child ? ENOENT : EPERM);
     uint64_t now = clock_now();
-    if (now - child->withdrew >= AWAY_LIMIT) {
+    if (now - child->withdrew >= CHILD_AWAY_LIMIT) {
         child->withdrew = now;
         child->withdrawals = 0;
     }
     child->withdrawals++;
     port_release(offer->right);
     offer->right = MACH_PORT_NULL;
-    offer->due = now + AWAY_LIMIT;
+    offer->due = now + CHILD_AWAY_LIMIT;
     if (!child->away.running)
-        clock_timer_start(&child->away, AWAY_LIMIT, away_over, child);
+        clock_timer_start(&child->away, CHILD_AWAY_LIMIT, away_over, child);
     if (withdrawn_hook)
         withdrawn_hook(child, offer);
     return 0;

@@ -9,6 +9,7 @@
 #include <kit/block_client.h>
 
 #include "console.h"
+#include "mounts.h"
 #include "pattern.h"
 #include "shell.h"
 
@@ -21,10 +22,25 @@ struct device {
     uint32_t buffer;
 };
 
+/* Whether a file system is mounted from it, or from a partition of it. */
+static bool is_mounted(const char *name)
+{
+    size_t length = strlen(name);
+
+    for (struct mount *mount = mounts_first(); mount; mount = mounts_next(mount)) {
+        const char *rest = mount->device + length;
+        if (strncmp(mount->device, name, length) == 0 &&
+            (rest[0] == '\0' || (rest[0] == 'p' && rest[1] >= '0' && rest[1] <= '9')))
+            return true;
+    }
+    return false;
+}
+
 static int device_open(const char *command, const char *name, bool write, struct device *device)
 {
     void *memory;
-    int error = block_client_open(name, write, &device->client);
+    int error =
+        write && is_mounted(name) ? ETXTBSY : block_client_open(name, write, &device->client);
 
     if (error != 0)
         return shell_complain(command, name, error);

@@ -34,8 +34,11 @@ enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
 int shell_complain(const char *command, const char *what, int error)
 {
-    /* The C library's words for this one are about arithmetic. */
-    const char *reason = error == ERANGE ? "past the end of the device" : strerror(error);
+    /* The C library's words for these are about other things. */
+    const char *reason = error == ERANGE    ? "past the end of the device"
+                         : error == ENXIO   ? "nothing is mounted there"
+                         : error == ETXTBSY ? "a file system on it is mounted; umount it first"
+                                            : strerror(error);
 
     console_print("%s: %s: %s\n", command, what, reason);
     return 1;
@@ -75,14 +78,40 @@ int shell_each_device(const char *class, int (*visit)(const char *name))
     return status;
 }
 
+static const struct command *command_find(const char *name)
+{
+    for (unsigned t = 0; t < TABLES; t++) {
+        for (const struct command *command = tables[t]; command->name; command++) {
+            if (strcmp(command->name, name) == 0)
+                return command;
+        }
+    }
+    return NULL;
+}
+
+static int help_tell(const struct command *command)
+{
+    console_print("%-15s %-26s %s\n", command->name, command->arguments, command->help);
+    return 0;
+}
+
+static int command_unknown(const char *name)
+{
+    console_print("%s: no such command; try help\n", name);
+    return 127;
+}
+
 static int help_run(unsigned count, char **words)
 {
-    (void)words;
-    if (count != 1)
+    if (count > 2)
         return SHELL_USAGE;
+    if (count == 2) {
+        const struct command *command = command_find(words[1]);
+        return command ? help_tell(command) : command_unknown(words[1]);
+    }
     for (unsigned t = 0; t < TABLES; t++) {
         for (const struct command *command = tables[t]; command->name; command++)
-            console_print("%-15s %-26s %s\n", command->name, command->arguments, command->help);
+            help_tell(command);
     }
     return 0;
 }
@@ -104,25 +133,22 @@ static int time_run(unsigned count, char **words)
 }
 
 static const struct command commands_shell[] = {
-    {"help", "", "what there is", help_run},
+    {"help", "[COMMAND]", "what there is", help_run},
     {"time", "COMMAND [WORD...]", "run it, and say how long it took", time_run},
     {0},
 };
 
 static int command_run(unsigned count, char **words)
 {
-    for (unsigned t = 0; t < TABLES; t++) {
-        for (const struct command *command = tables[t]; command->name; command++) {
-            if (strcmp(command->name, words[0]) != 0)
-                continue;
-            int status = command->run(count, words);
-            if (status == SHELL_USAGE)
-                console_print("usage: %s %s\n", command->name, command->arguments);
-            return status;
-        }
-    }
-    console_print("%s: no such command; try help\n", words[0]);
-    return 127;
+    const struct command *command = command_find(words[0]);
+
+    if (!command)
+        return command_unknown(words[0]);
+    int status = command->run(count, words);
+    if (status == SHELL_USAGE)
+        console_print("usage: %s%s%s\n", command->name, command->arguments[0] ? " " : "",
+                      command->arguments);
+    return status;
 }
 
 static int result; /* of the line that runs */

@@ -98,7 +98,7 @@ int mounts_resolve(const char *path, struct mount **result, char inside[MOUNT_PA
             best = mount;
     }
     if (!best)
-        return ENOENT;
+        return ENXIO;
     snprintf(inside, MOUNT_PATH_SIZE, "/%s",
              normal[strlen(best->path)] ? normal + strlen(best->path) + 1 : "");
     *result = best;

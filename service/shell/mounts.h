@@ -29,7 +29,7 @@ struct mount *mounts_first(void);
 struct mount *mounts_next(struct mount *mount);
 
 /* The mount that a path is in, and the path within it (which begins with a slash). Relative paths
- * are taken from the root. ENOENT: nothing is mounted there; ENAMETOOLONG. */
+ * are taken from the root. ENXIO: nothing is mounted there; ENAMETOOLONG. */
 int mounts_resolve(const char *path, struct mount **mount, char inside[MOUNT_PATH_SIZE]);
 
 #endif

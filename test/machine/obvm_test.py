@@ -25,6 +25,7 @@ class Launcher(MachineTest):
         self.assertIn("has no mtu", self.refused("--nic", "e1000e,mtu=9000", "-c", "ls"))
         self.assertIn("/nowhere.iso", self.refused("--image", "/nowhere.iso", "-c", "ls"))
         self.assertIn("no terminal", self.refused())
+        self.assertIn("nosuch", self.refused("--qemu-arg=-device", "--qemu-arg=nosuch", "-c", "ls"))
         empty = self.blank_image("empty", 0)
         self.assertIn("empty", self.refused("--disk", f"nvme:{empty}", "-c", "ls"))
         self.assertIn("qemu-is-not-here", self.refused(
@@ -34,7 +35,7 @@ class Launcher(MachineTest):
         ran = self.run_machine("nosuch one; mount 1 2 3 4; uptime -x")
         self.assert_status(ran, 127)
         self.assertEqual(ran.output, "nosuch: no such command; try help\n"
-                         "usage: mount [DEVICE [PATH] [ro]]\nusage: uptime \n", str(ran))
+                         "usage: mount [DEVICE [PATH] [ro]]\nusage: uptime\n", str(ran))
 
     def test_time_runs_a_command_and_passes_its_status_on(self):
         ran = self.run_machine("time sleep 20; time nosuch one; time")
@@ -59,7 +60,12 @@ class Launcher(MachineTest):
         words = " ".join(f"/w{number}" for number in range(60))
         commands = "; ".join(f"ls {words[:200]} {number}" for number in range(20))
         ran = self.run_machine(commands)
-        self.assertEqual(ran.output.count("ls: 19: No such file or directory"), 1, str(ran))
+        self.assertEqual(ran.output.count("ls: 19: nothing is mounted there"), 1, str(ran))
+
+    def test_help_tells_of_one_command_too(self):
+        ran = self.run_machine("help kill; help nosuch; help a b")
+        self.assert_status(ran, 127)
+        self.assert_says(ran, r"\Akill +NAME +\S.*\S\nnosuch: no such command; try help\nusage: help \[COMMAND\]\n\Z")
 
     def test_halt_as_the_last_command(self):
         ran = self.run_machine("uptime; halt")
