@@ -16,7 +16,8 @@
 #include <server/io/line.h>
 #include <server/io/madt.h>
 
-/* Lines 3 and 4 are those of the kernel's consoles. */
+/* Lines 3 and 4 are those of the kernel's consoles; so is the first of these, the keyboard's, if
+ * its console is on the screen. */
 static const unsigned char pins[] = {1, 5, 7, 12};
 
 static int pin_start(uint32_t registers, unsigned pin)
@@ -31,14 +32,14 @@ static int pin_start(uint32_t registers, unsigned pin)
     return ioapic_route(registers, pin, (uint8_t)(IO_LINE_VECTOR_BASE + line->number));
 }
 
-void io_fixed_start(void)
+void io_fixed_start(bool on_screen)
 {
     struct madt madt;
 
     if (!io_interrupt_messages())
         return;
     int error = io_acpi_madt(&madt);
-    for (unsigned i = 0; i < sizeof(pins) && error == 0 && madt.ioapic_count > 0; i++)
+    for (unsigned i = on_screen; i < sizeof(pins) && error == 0 && madt.ioapic_count > 0; i++)
         error = pin_start(madt.ioapic[0].address, pins[i]);
     if (error != 0)
         log_warning("fixed devices have no interrupts");

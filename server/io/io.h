@@ -70,8 +70,9 @@ bool io_interrupt_messages(void);
 int io_line_take_message(struct io_line **line);
 int io_line_take_shared(unsigned number, struct io_line **line);
 
-/* fixed.c: route the lines of fixed devices. Before io_iommu_start. */
-void io_fixed_start(void);
+/* fixed.c: route the lines of fixed devices; the keyboard's is the kernel's if its console is on
+ * the screen. Before io_iommu_start. */
+void io_fixed_start(bool on_screen);
 
 /* The line of a fixed device, on that pin of the IO-APIC. EINVAL, EBUSY, or another errno value. */
 int io_line_take_fixed(unsigned pin, struct io_line **line);

@@ -28,7 +28,7 @@ static int kernel_device_open(const char *name, mach_port_t *device)
 }
 
 /* What the kernel and this machine's fixed hardware hold is nobody's to lend. */
-static int fixed_ranges_claim(void)
+static int fixed_ranges_claim(bool on_screen)
 {
     static const struct {
         uint64_t base, size;
@@ -43,10 +43,14 @@ static int fixed_ranges_claim(void)
         {0x70, 2, "clock and NMI mask", &io_port_map},
         {0x3f8, 8, "kernel console (com0)", &io_port_map},
         {0x2f8, 8, "operator's console (com1)", &io_port_map},
+        {0x60, 1, "kernel console (keyboard)", &io_port_map},
+        {0x64, 1, "kernel console (keyboard)", &io_port_map},
     };
+    enum { KEYBOARD = 2 }; /* the last ones, which are ours if its console is on a serial line */
     static int kernel_owner;
+    unsigned count = sizeof(fixed) / sizeof(fixed[0]) - (on_screen ? 0 : KEYBOARD);
 
-    for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+    for (unsigned i = 0; i < count; i++) {
         int error = resource_map_claim(fixed[i].map, fixed[i].base, fixed[i].size, &kernel_owner,
                                        fixed[i].name, NULL);
         if (error != 0)
@@ -59,8 +63,9 @@ int main(int argc, char **argv)
 {
     mach_port_t console = MACH_PORT_NULL;
 
-    if (argc != 4 && argc != 5)
+    if (argc != 5)
         return EXIT_FAILURE;
+    bool on_screen = strstr(argv[4], "screen"), paging = strstr(argv[4], "paging");
     io_privilege.host = (mach_port_t)strtoul(argv[1], NULL, 10);
     io_privilege.device_master = (mach_port_t)strtoul(argv[2], NULL, 10);
 
@@ -70,13 +75,13 @@ int main(int argc, char **argv)
     if (error == 0)
         error = kernel_device_open("irq", &io_privilege.interrupt_device);
     if (error == 0)
-        error = fixed_ranges_claim();
+        error = fixed_ranges_claim(on_screen);
     if (error == 0)
         error = io_interrupt_start();
     if (error == 0)
-        io_fixed_start();
+        io_fixed_start(on_screen);
     bool confined = error == 0 && io_iommu_start();
-    if (argc == 5) /* "paging" */
+    if (paging)
         io_memory_keep(confined);
     if (error == 0)
         error = io_control_start((mach_port_t)strtoul(argv[3], NULL, 10));

@@ -102,6 +102,7 @@ static int start(const struct archive *archive, const char *program, const struc
 struct options {
     mach_port_t host, device_master, archive_task, next_task;
     char hurd[160]; /* what the server for the Hurd is told */
+    bool on_screen; /* the kernel's console, and the keyboard is its own */
 };
 
 static mach_port_t port_parse(const char *text)
@@ -128,13 +129,17 @@ static void hurd_add(struct options *options, const char *word)
         log_error("%s: there is no room for it, ignored", word);
 }
 
-/* The kernel's command line: "console=com0 root=device:wd0". */
+/* The kernel's command line: "console=com0 root=device:wd0". Its console is on the screen if it is
+ * on no serial line. Without a command line this is a boot image of ours (boot/make-image). */
 static void command_line_parse(struct options *options, const char *line)
 {
+    options->on_screen = true;
     for (; *line != '\0'; line += strspn(line, " ")) {
         size_t length = strcspn(line, " ");
         if (strncmp(line, "root=", 5) == 0)
             hurd_add(options, line);
+        else if (strncmp(line, "console=com", 11) == 0)
+            options->on_screen = false;
         line += length;
     }
 }
@@ -257,6 +262,7 @@ int main(int argc, char **argv)
     mach_port_t console;
     struct archive archive;
     struct options options;
+    char words[32]; /* for io */
 
     options_parse(&options, argc, argv);
     if (device_open(options.device_master, D_READ | D_WRITE, "console", &console) == 0)
@@ -265,6 +271,8 @@ int main(int argc, char **argv)
     power_rights = (struct power_rights){options.host, options.device_master, MACH_PORT_NULL};
     if (options.next_task != MACH_PORT_NULL)
         wiring_host = options.host;
+    snprintf(words, sizeof(words), "%s%s", strstr(options.hurd, "paging=") ? "paging " : "",
+             options.on_screen ? "screen" : "");
     int error = archive_take(options.archive_task, &archive);
     if (error == 0)
         error = error_from_kernel(
@@ -276,7 +284,7 @@ int main(int argc, char **argv)
                       (struct grant[]){{options.host, MACH_MSG_TYPE_COPY_SEND},
                                        {options.device_master, MACH_MSG_TYPE_COPY_SEND},
                                        {control, MACH_MSG_TYPE_MOVE_RECEIVE}},
-                      3, strstr(options.hurd, "paging=") ? "paging" : NULL, io_died);
+                      3, words, io_died);
     if (error != 0) {
         log_error("the machine cannot start: %s", strerror(error));
         power_stop(&power_rights, true);

@@ -98,6 +98,14 @@ class Hurd(MachineTest):
         self.assert_says(ran, r"hurd: error: the root device wd7 \(wd7\) is not there after 1 s", "log")
         self.assertNotIn("stand-in: ", ran.log, str(ran))
 
+    def test_the_keyboard_of_a_console_on_the_screen(self):
+        """It is the kernel's, which says so on its command line; here that is only said."""
+        image = self.blank_image("a.img", MIB)
+        ran = self.boot("drivers", f"nvme:{image}", "--root", "wd7", "--root-arg=--wait=1",
+                        "--root-arg=--multiboot-command-line=console=kd")
+        self.assert_says(ran, r"io: ps20: ports 60-60 refused: overlaps 60-60 of kernel console \(keyboard\)", "log")
+        self.assert_says(ran, "ps2: the device at ports 060-060 is not ours to drive", "log")
+
     def test_a_next_task_that_is_none(self):
         image = self.blank_image("a.img", MIB)
         ran = self.boot("drivers", f"nvme:{image}", "--root-arg=--next-task=999")
