@@ -65,7 +65,7 @@ class Launcher(MachineTest):
     def test_help_tells_of_one_command_too(self):
         ran = self.run_machine("help kill; help nosuch; help a b")
         self.assert_status(ran, 127)
-        self.assert_says(ran, r"\Akill +NAME +\S.*\S\nnosuch: no such command; try help\nusage: help \[COMMAND\]\n\Z")
+        self.assert_says(ran, r"\Akill +DRIVER +\S.*\S\nnosuch: no such command; try help\nusage: help \[COMMAND\]\n\Z")
 
     def test_halt_as_the_last_command(self):
         ran = self.run_machine("uptime; halt")
