@@ -30,9 +30,21 @@ static char outgoing[OUTGOING];
 
 /* The kernel, as far as mig.c asks it. */
 
-mach_port_t mach_task_self(void)
+mach_port_t mach_task_self_trap(void)
 {
     return 1;
+}
+
+/* No task's port for a trap: as in a driver, it goes by message. */
+kern_return_t syscall_vm_allocate(mach_port_t task, vm_address_t *address, vm_size_t size,
+                                  boolean_t anywhere)
+{
+    return MACH_SEND_INTERRUPTED;
+}
+
+kern_return_t syscall_vm_deallocate(mach_port_t task, vm_address_t address, vm_size_t size)
+{
+    return MACH_SEND_INTERRUPTED;
 }
 
 mach_port_t mach_reply_port(void)

@@ -25,18 +25,29 @@
 
 #include "hostile.h"
 
+/* The kernel's traps that take a task (mach/syscall_sw.h). */
+kern_return_t syscall_vm_map(mach_port_t task, vm_address_t *address, vm_size_t size,
+                             vm_address_t mask, boolean_t anywhere, mach_port_t object,
+                             vm_offset_t offset, boolean_t copy, vm_prot_t protection,
+                             vm_prot_t max_protection, vm_inherit_t inheritance);
+kern_return_t syscall_task_create(mach_port_t parent, boolean_t inherits, mach_port_t *task);
+kern_return_t syscall_task_set_special_port(mach_port_t task, int which, mach_port_t port);
+
 enum { PAGE = 0x1000, OBJECTS_MAX = 8 };
 
 /* What is not a driver's, whatever the machine: the IO-APIC, the remapping unit and QEMU's
  * configuration space. */
 static const uint64_t others[] = {0xfec00000, 0xfed90000, 0xb0000000};
 
+/* By message and by trap. */
 static bool maps(mach_port_t object, uint64_t offset, uint64_t size)
 {
     vm_address_t address = 0;
 
     if (vm_map(mach_task_self(), &address, size, 0, TRUE, object, offset, FALSE, VM_PROT_READ,
-               VM_PROT_READ, VM_INHERIT_NONE) != KERN_SUCCESS)
+               VM_PROT_READ, VM_INHERIT_NONE) != KERN_SUCCESS &&
+        syscall_vm_map(mach_task_self(), &address, size, 0, TRUE, object, offset, FALSE,
+                       VM_PROT_READ, VM_PROT_READ, VM_INHERIT_NONE) != KERN_SUCCESS)
         return false;
     vm_deallocate(mach_task_self(), address, size);
     return true;
@@ -199,6 +210,8 @@ static enum outcome more_tasks(void)
 
     any |= task_create(task, FALSE, &right) == KERN_SUCCESS;
     any |= task_create(task, TRUE, &right) == KERN_SUCCESS;
+    any |= syscall_task_create(task, FALSE, &right) == KERN_SUCCESS;
+    any |= syscall_task_set_special_port(task, 1, mach_reply_port()) == KERN_SUCCESS;
     any |= thread_create(task, &right) == KERN_SUCCESS;
     any |= task_create(mach_thread_self(), FALSE, &right) == KERN_SUCCESS;
     any |= task_threads(task, &list, &count) == KERN_SUCCESS;

@@ -91,6 +91,10 @@ FLOOD = {
     f"messages-to-{name}": (CONTAINED, CONTAINED, "MIG's checks, then the routine's")
     for name in ("driver", "integrity", "device", "fs", "supervisor", "io")
 }
+FLOOD_NET = {
+    f"messages-to-{name}": (CONTAINED, CONTAINED, "MIG's checks, then the routine's")
+    for name in ("net-driver", "netmux", "netdevice", "stream-driver")
+}
 # By a driver of a fixed device, which has not all the ports that one on the PCI bus has.
 FIXED = {
     "fixed-random-messages": (CONTAINED, CONTAINED, "MIG's checks, then the routine's"),
@@ -99,7 +103,7 @@ FIXED = {
 HURD = {
     "messages-to-hurd": (CONTAINED, CONTAINED, "MIG's checks, then the routine's"),
 }
-EVERY = {**EDU, **NVME, **CARD, **STORM, **LINE, **DYING, **FLOOD, **FIXED, **HURD}
+EVERY = {**EDU, **NVME, **CARD, **STORM, **LINE, **DYING, **FLOOD, **FLOOD_NET, **FIXED, **HURD}
 
 HEAD = ["| crime | defence | `--iommu vtd` | `--iommu none` |", "|---|---|---|---|"]
 

@@ -8,7 +8,9 @@ import os
 import re
 
 from machine import crimes, hurd_test
-from machine.vm import BUILD, ONCE, ROOT, MachineTest
+from machine.netmux_test import shared_conf
+from machine.nic import NicTest
+from machine.vm import BUILD, ONCE, ROOT
 
 MIB = 1 << 20
 MESSAGES = 100000
@@ -23,7 +25,7 @@ def outcomes(driver, ran):
     return {name: crimes.DIED if outcome == "attempted" else outcome for name, outcome in found.items()}
 
 
-class Hostile(MachineTest):
+class Hostile(NicTest):
     def test_the_documented_table(self):
         """doc/security.md shows what these tests ask for, as make check-hostile prints it."""
         columns = [{name: row[column] for name, row in crimes.EVERY.items()} for column in (0, 1)]
@@ -231,6 +233,26 @@ class Hostile(MachineTest):
             self.assertEqual(ran.output.count(hashlib.sha256(file.read()).hexdigest()), 2, str(ran))
         self.assertNotRegex(ran.output, r"(died|failed|restarting) +\d")
         return {name: crimes.CONTAINED for name in crimes.FLOOD}
+
+    def commit_flood_net(self, iommu):
+        """The same client to those who have to do with networks and the keyboard."""
+        floods = {"net-driver": "port virtio-net0", "netmux": "port virtio-net0m0", "netdevice": "device virtio-net0m1",
+                  "stream-driver": "port ps20kbd"}
+        with open(os.path.join(BUILD, "boot", "guest"), "rb") as file:
+            image = self.make_image("guest.iso", {"shell": file.read(), "supervisor.conf": shared_conf("virtio") + PATIENT})
+        wire = self.wire()
+        ran = self.run_on(wire, "virtio", "".join(f"flood {what} {MESSAGES}; " for what in floods.values()) +
+                          "net-bench NICm2 echo 500; device-net NICm1 100; drivers", "--image", image, "--iommu", iommu,
+                          "--timeout", "170")
+        for what in floods.values():
+            self.assert_says(ran, f"^{what}: {MESSAGES} messages$")
+        self.assert_says(ran, "echo: 500 sent, 500 right, 0 wrong, 0 stray, 0 lost")
+        self.assert_says(ran, "^virtio-net0m1: 100 sent, all: 100 right, 0 wrong")
+        self.assertNotRegex(ran.output, r"(died|failed|restarting) +\d")
+        return {name: crimes.CONTAINED for name in crimes.FLOOD_NET}
+
+    def test_random_messages_of_a_client_of_networks(self):
+        self.commit_flood_net("vtd")
 
     def commit_fixed(self, iommu):
         """The same from the hostile driver with the parallel port for its device."""
