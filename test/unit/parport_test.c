@@ -7,45 +7,20 @@
 
 #include <host/model/parport_model.h>
 #include <interface/parallel.h>
-#include <kit/clock.h>
-#include <kit/driver.h>
-#include <kit/stream_client.h>
 
-#include <test/unit/cmocka.h>
+#include <test/unit/stream_fixture.h>
 
 #define NAME "parport0"
 #define TEXT "MFG:Outboard;MDL:Model printer, that has an id of more than one part;CLS:PRINTER;"
 
 static struct parport_model model;
-static struct device *device;
-static struct stream_client *client;
 
 static int setup(void **state)
 {
     (void)state;
     parport_model_init(&model);
-    device = model_host_begin(&model.device, NAME);
-    client = NULL;
+    stream_setup(&model.device, NAME);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    unsigned violations = model_violations();
-
-    (void)state;
-    if (client)
-        stream_client_close(client);
-    model_stream_end();
-    model_host_end();
-    assert_int_equal(violations, 0);
-    return 0;
-}
-
-static void begin(void)
-{
-    assert_int_equal(driver.attach(device), 0);
-    assert_int_equal(stream_client_open(NAME, &client), 0);
 }
 
 static int control(uint16_t code, uint8_t *data, size_t *size)
@@ -88,7 +63,7 @@ static void bytes_are_printed(void **state)
     (void)state;
     for (unsigned i = 0; i < sizeof(data); i++)
         data[i] = (uint8_t)(i * 3);
-    begin();
+    stream_begin();
     print(data, sizeof(data), 0, sizeof(data));
     assert_int_equal(model.printed_count, sizeof(data));
     assert_memory_equal(model.printed, data, sizeof(data));
@@ -109,7 +84,7 @@ static void errors_of_the_printer_are_errors(void **state)
     uint8_t data[300] = {0};
 
     (void)state;
-    begin();
+    stream_begin();
     model.takes = 100;
     print(data, sizeof(data), ETIMEDOUT, 100); /* only busy */
     model.no_paper = true;
@@ -130,7 +105,7 @@ static void errors_of_the_printer_are_errors(void **state)
 static void a_busy_printer_is_waited_for(void **state)
 {
     (void)state;
-    begin();
+    stream_begin();
     model.busy = true;
     print("later", 5, ETIMEDOUT, 0);
     assert_int_equal(model.printed_count, 0);
@@ -161,7 +136,7 @@ static void the_device_id_is_read(void **state)
     int error;
 
     (void)state;
-    begin();
+    stream_begin();
     assert_int_equal(id_read(id, sizeof(id), &error), 0);
     assert_int_equal(error, ENOTSUP);
     model.id = TEXT;
@@ -179,7 +154,7 @@ static void an_id_that_stops_is_an_error(void **state)
     int error;
 
     (void)state;
-    begin();
+    stream_begin();
     model.id = TEXT;
     model.id_size = strlen(TEXT);
     model.id_stops_at = 20;
@@ -195,7 +170,7 @@ static void epp_is_found_and_used(void **state)
 
     (void)state;
     model.has_epp = model.has_ecp = model.epp_answers = true;
-    begin();
+    stream_begin();
     assert_int_equal(status().chip, PARALLEL_CHIP_ECP);
     assert_int_equal(value_control(PARALLEL_CODE_MODE, PARALLEL_EPP, 4), 0);
     assert_int_equal(value_control(PARALLEL_CODE_EPP_ADDRESS, 0x42, 1), 0);
@@ -214,7 +189,7 @@ static void epp_is_found_and_used(void **state)
 static void a_port_without_epp_says_so(void **state)
 {
     (void)state;
-    begin();
+    stream_begin();
     assert_int_equal(status().chip, PARALLEL_CHIP_SPP);
     assert_int_equal(value_control(PARALLEL_CODE_MODE, PARALLEL_EPP, 4), ENOTSUP);
     assert_int_equal(value_control(PARALLEL_CODE_MODE, 7, 4), EINVAL);
@@ -226,14 +201,14 @@ static void a_port_without_epp_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bytes_are_printed, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_is_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(errors_of_the_printer_are_errors, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_busy_printer_is_waited_for, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_device_id_is_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_id_that_stops_is_an_error, setup, teardown),
-        cmocka_unit_test_setup_teardown(epp_is_found_and_used, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_port_without_epp_says_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(bytes_are_printed, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_there, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(errors_of_the_printer_are_errors, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(a_busy_printer_is_waited_for, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(the_device_id_is_read, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(an_id_that_stops_is_an_error, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(epp_is_found_and_used, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(a_port_without_epp_says_so, setup, stream_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

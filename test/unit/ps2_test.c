@@ -6,24 +6,20 @@
 #include <string.h>
 
 #include <host/model/ps2_model.h>
-#include <kit/clock.h>
-#include <kit/driver.h>
 #include <kit/input_client.h>
-#include <kit/stream_client.h>
 
-#include <test/unit/cmocka.h>
+#include <test/unit/stream_fixture.h>
 
 #define NAME "ps20"
 
 static struct ps2_model model;
-static struct device *device;
 static struct input_client keyboard, mouse;
 
 static int setup(void **state)
 {
     (void)state;
     ps2_model_init(&model);
-    device = model_host_begin(&model.device, NAME);
+    stream_setup(&model.device, NAME);
     memset(&keyboard, 0, sizeof(keyboard));
     memset(&mouse, 0, sizeof(mouse));
     return 0;
@@ -31,17 +27,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    unsigned violations = model_violations();
-
-    (void)state;
     if (keyboard.stream)
         input_client_close(&keyboard);
     if (mouse.stream)
         input_client_close(&mouse);
-    model_stream_end();
-    model_host_end();
-    assert_int_equal(violations, 0);
-    return 0;
+    return stream_teardown(state);
 }
 
 static void begin(void)

@@ -8,45 +8,20 @@
 #include <driver/uart/registers.h>
 #include <host/model/uart_model.h>
 #include <interface/serial.h>
-#include <kit/clock.h>
-#include <kit/driver.h>
-#include <kit/stream_client.h>
 
-#include <test/unit/cmocka.h>
+#include <test/unit/stream_fixture.h>
 
 #define NAME "uart0"
 enum { LIMIT = 1000 };
 
 static struct uart_model model;
-static struct device *device;
-static struct stream_client *client;
 
 static int setup(void **state)
 {
     (void)state;
     uart_model_init(&model);
-    device = model_host_begin(&model.device, NAME);
-    client = NULL;
+    stream_setup(&model.device, NAME);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    unsigned violations = model_violations();
-
-    (void)state;
-    if (client)
-        stream_client_close(client);
-    model_stream_end();
-    model_host_end();
-    assert_int_equal(violations, 0);
-    return 0;
-}
-
-static void begin(void)
-{
-    assert_int_equal(driver.attach(device), 0);
-    assert_int_equal(stream_client_open(NAME, &client), 0);
 }
 
 static int control(uint16_t code, void *data, size_t size, size_t *replied)
@@ -108,21 +83,21 @@ static void expect(const void *data, size_t size, unsigned flags)
 static void chips_are_told_apart(void **state)
 {
     (void)state;
-    begin();
+    stream_begin();
     assert_int_equal(status().chip, SERIAL_16550A);
     assert_int_equal(status().fifo, 16);
-    teardown(state);
+    stream_teardown(state);
     for (unsigned kind = SERIAL_8250; kind < SERIAL_16550A; kind++) {
         setup(state);
         model.has_scratch = kind != SERIAL_8250;
         model.has_fifo = model.fifo_is_broken = kind == SERIAL_16550;
-        begin();
+        stream_begin();
         assert_int_equal(status().chip, kind);
         assert_int_equal(status().fifo, 1);
         send("a few bytes", 11);
         assert_memory_equal(model.got, "a few bytes", 11);
         if (kind + 1 < SERIAL_16550A)
-            teardown(state);
+            stream_teardown(state);
     }
 }
 
@@ -140,7 +115,7 @@ static void bytes_go_out_and_come_in(void **state)
     (void)state;
     for (unsigned i = 0; i < sizeof(data); i++)
         data[i] = (uint8_t)(i * 7);
-    begin();
+    stream_begin();
     send(data, sizeof(data));
     assert_int_equal(model.got_count, sizeof(data));
     assert_memory_equal(model.got, data, sizeof(data));
@@ -156,7 +131,7 @@ static void a_port_without_interrupts_is_polled(void **state)
 {
     (void)state;
     model.device.identity.vectors = 0;
-    begin();
+    stream_begin();
     send("there", 5);
     uart_model_send(&model, "and back", 8, 0);
     expect("and back", 8, 0);
@@ -167,7 +142,7 @@ static void a_line_that_is_another_is_noticed(void **state)
 {
     (void)state;
     model.holds_interrupts = true;
-    begin();
+    stream_begin();
     for (unsigned i = 0; i < 5; i++) {
         uart_model_send(&model, "x", 1, 0);
         expect("x", 1, 0);
@@ -184,7 +159,7 @@ static void settings_reach_the_chip(void **state)
     } speeds[] = {{115200, 1}, {57600, 2}, {9600, 12}, {134, 860}, {50, 2304}, {2, 57600}};
 
     (void)state;
-    begin();
+    stream_begin();
     for (unsigned i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++) {
         assert_int_equal(set(speeds[i].speed, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_NONE), 0);
         assert_int_equal(model.divisor, speeds[i].divisor);
@@ -207,7 +182,7 @@ static void settings_reach_the_chip(void **state)
 static void errors_come_with_their_byte(void **state)
 {
     (void)state;
-    begin();
+    stream_begin();
     uart_model_send(&model, "ab", 2, UART_LSR_PARITY);
     expect("ab", 2, STREAM_PARITY);
     uart_model_send(&model, "c", 1, UART_LSR_FRAMING);
@@ -226,7 +201,7 @@ static void a_break_is_held(void **state)
     size_t size;
 
     (void)state;
-    begin();
+    stream_begin();
     uint64_t start = model_time();
     assert_int_equal(control(SERIAL_CODE_BREAK, &length, sizeof(length), &size), 0);
     assert_true(model_time() - start >= 50 * CLOCK_MILLISECOND);
@@ -243,7 +218,7 @@ static void cts_holds_back_what_is_sent(void **state)
     size_t written;
 
     (void)state;
-    begin();
+    stream_begin();
     assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_RTS_CTS), 0);
     uart_model_cts(&model, false);
     assert_int_equal(stream_client_write(client, "not yet", 7, 100, &written), ETIMEDOUT);
@@ -261,7 +236,7 @@ static void xoff_holds_back_what_is_sent(void **state)
     size_t written;
 
     (void)state;
-    begin();
+    stream_begin();
     assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_XON_XOFF), 0);
     uart_model_send(&model, "\x13", 1, 0);
     model_run(10 * CLOCK_MILLISECOND);
@@ -279,7 +254,7 @@ static void who_sends_is_stopped_before_anything_is_lost(void **state)
     for (unsigned i = 0; i < sizeof(data); i++)
         data[i] = (uint8_t)(i % 251);
     model.heeds_rts = true;
-    begin();
+    stream_begin();
     assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_RTS_CTS), 0);
     uart_model_send(&model, data, sizeof(data), 0);
     model_run(2 * CLOCK_SECOND);
@@ -297,7 +272,7 @@ static void what_nobody_reads_is_said_to_be_missing(void **state)
     unsigned flags = 0, lost = 0;
 
     (void)state;
-    begin();
+    stream_begin();
     uart_model_send(&model, data, sizeof(data), 0);
     model_run(2 * CLOCK_SECOND);
     while (stream_client_read(client, bytes, sizeof(bytes), 50, &length, &flags) == 0)
@@ -314,7 +289,7 @@ static void only_one_client_has_it(void **state)
     struct stream_client *second;
 
     (void)state;
-    begin();
+    stream_begin();
     assert_int_equal(stream_client_open(NAME, &second), EBUSY);
     assert_int_equal(model.mcr & UART_MCR_DTR, UART_MCR_DTR);
     stream_client_close(client);
@@ -326,20 +301,22 @@ static void only_one_client_has_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(chips_are_told_apart, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_no_uart_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(bytes_go_out_and_come_in, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_port_without_interrupts_is_polled, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_line_that_is_another_is_noticed, setup, teardown),
-        cmocka_unit_test_setup_teardown(settings_reach_the_chip, setup, teardown),
-        cmocka_unit_test_setup_teardown(errors_come_with_their_byte, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_break_is_held, setup, teardown),
-        cmocka_unit_test_setup_teardown(cts_holds_back_what_is_sent, setup, teardown),
-        cmocka_unit_test_setup_teardown(xoff_holds_back_what_is_sent, setup, teardown),
+        cmocka_unit_test_setup_teardown(chips_are_told_apart, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_uart_is_refused, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(bytes_go_out_and_come_in, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(a_port_without_interrupts_is_polled, setup,
+                                        stream_teardown),
+        cmocka_unit_test_setup_teardown(a_line_that_is_another_is_noticed, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(settings_reach_the_chip, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(errors_come_with_their_byte, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(a_break_is_held, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(cts_holds_back_what_is_sent, setup, stream_teardown),
+        cmocka_unit_test_setup_teardown(xoff_holds_back_what_is_sent, setup, stream_teardown),
         cmocka_unit_test_setup_teardown(who_sends_is_stopped_before_anything_is_lost, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(what_nobody_reads_is_said_to_be_missing, setup, teardown),
-        cmocka_unit_test_setup_teardown(only_one_client_has_it, setup, teardown),
+                                        stream_teardown),
+        cmocka_unit_test_setup_teardown(what_nobody_reads_is_said_to_be_missing, setup,
+                                        stream_teardown),
+        cmocka_unit_test_setup_teardown(only_one_client_has_it, setup, stream_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
