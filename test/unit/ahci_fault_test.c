@@ -4,12 +4,10 @@
  * at work.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <test/unit/ahci_fixture.h>
+#include <test/unit/ending.h>
 
 static void bad_set(uint64_t first, uint64_t count)
 {
@@ -442,35 +440,31 @@ static void a_controller_that_goes(void **state)
     }
 }
 
+static void fail_at_work(void *client)
+{
+    model.command_time = CLOCK_SECOND;
+    client_submit_reads(client, 1);
+    model_run(5 * CLOCK_MILLISECOND);
+    port->ci |= port->keeps_issued ? 1u << 9 : 0;
+    port->slot[9].accepted = port->slot[9].lost = true;
+    port->is |= 1u << 27;
+    model_run(10 * CLOCK_SECOND);
+}
+
 /* While the engine runs, memory may be written: requests are not over. Then only the system can
- * stop it, and does when the driver ends. In a process of its own. */
+ * stop it, and does when the driver ends. */
 static void a_port_that_does_not_stop_ends_the_driver(void **state)
 {
     (void)state;
     for (unsigned way = 0; way < 2; way++) {
         struct test_client client;
-        int status;
         if (way > 0)
             ahci_again();
         ahci_attach();
         client_open(&client, AHCI_NAME, true, 65536);
         port->never_stops = way == 0;
         port->keeps_issued = way == 1;
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            model.command_time = CLOCK_SECOND;
-            client_submit_reads(&client, 1);
-            model_run(5 * CLOCK_MILLISECOND);
-            port->ci |= way == 1 ? 1u << 9 : 0;
-            port->slot[9].accepted = port->slot[9].lost = true;
-            port->is |= 1u << 27;
-            model_run(10 * CLOCK_SECOND);
-            _exit(99); /* it went on */
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
+        assert_driver_ends(fail_at_work, &client);
         client_close(&client);
     }
 }

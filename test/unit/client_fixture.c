@@ -44,7 +44,7 @@ enum block_status client_request(struct test_client *client, enum block_operatio
     return (enum block_status)status;
 }
 
-static void ended(void *context, enum block_status status)
+void client_end(void *context, enum block_status status)
 {
     (void)context;
     assert_in_range(status, 0, CLIENT_STATUSES - 1);
@@ -54,13 +54,12 @@ static void ended(void *context, enum block_status status)
 void client_submit_reads(struct test_client *client, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        assert_int_equal(
-            block_client_submit(client->client, BLOCK_READ, i, 1, client->buffer, 0, ended, NULL),
-            0);
+        assert_int_equal(block_client_submit(client->client, BLOCK_READ, i, 1, client->buffer, 0,
+                                             client_end, NULL),
+                         0);
 }
 
-/* Bytes that tell where they belong. */
-static void pattern(uint8_t *memory, size_t size, uint32_t seed)
+void client_pattern(uint8_t *memory, size_t size, uint32_t seed)
 {
     for (size_t i = 0; i < size; i++) {
         seed = seed * 1664525 + 1013904223;
@@ -76,7 +75,7 @@ void client_check_transfer(struct test_client *client, const uint8_t *disk, uint
     uint8_t *expected = malloc(size);
 
     assert_non_null(expected);
-    pattern(client->memory, client->size, (uint32_t)(block + offset));
+    client_pattern(client->memory, client->size, (uint32_t)(block + offset));
     memcpy(expected, client->memory + offset, size);
     assert_int_equal(client_request(client, BLOCK_WRITE, block, count, offset), BLOCK_STATUS_OK);
     assert_memory_equal(disk + block * block_size, expected, size);
@@ -113,7 +112,7 @@ static void check_parts(struct test_client *client, const uint8_t *disk, uint64_
     const uint8_t *on_disk = disk + block * 512;
 
     assert_non_null(before);
-    pattern(client->memory, client->size, (uint32_t)(block + count + parts[0].offset));
+    client_pattern(client->memory, client->size, (uint32_t)(block + count + parts[0].offset));
     memcpy(before, client->memory, client->size);
     assert_int_equal(client_request_parts(client, BLOCK_WRITE, block, parts, count),
                      BLOCK_STATUS_OK);

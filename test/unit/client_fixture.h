@@ -29,6 +29,10 @@ enum block_status client_request(struct test_client *client, enum block_operatio
 enum { CLIENT_STATUSES = 8 };
 extern unsigned client_ended[CLIENT_STATUSES];
 void client_submit_reads(struct test_client *client, unsigned count);
+void client_end(void *context, enum block_status status); /* as theirs, for others */
+
+/* Bytes that tell where they belong. */
+void client_pattern(uint8_t *memory, size_t size, uint32_t seed);
 
 /* Write `count` blocks from the buffer's `offset`, compare with `disk`, read them back elsewhere,
  * and look whether anything around them was touched. */

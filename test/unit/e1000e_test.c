@@ -3,12 +3,10 @@
  * The e1000e driver on the model host.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <host/model/e1000e_model.h>
+#include <test/unit/ending.h>
 #include <test/unit/net_fixture.h>
 
 #define NAME "e1000e0"
@@ -378,29 +376,16 @@ static void done_too_soon(void **state)
     net_test_close(&test);
 }
 
-/* The driver ends, with a line in the log, for the system to start another. */
-static void assert_ends(void (*act)(void))
+static void send_for_long(void *context)
 {
-    int status;
-    pid_t child = fork();
-
-    if (child == 0) {
-        act();
-        _exit(99); /* it went on */
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
-}
-
-static void send_for_long(void)
-{
+    (void)context;
     net_test_send(&test, 60, 3);
     net_test_run(&test, 20 * CLOCK_SECOND);
 }
 
-static void close_client(void)
+static void close_client(void *context)
 {
+    (void)context;
     net_test_close(&test);
     model_run(20 * CLOCK_SECOND);
 }
@@ -412,17 +397,17 @@ static void devices_that_misbehave_end_the_driver(void **state)
     net_test_receive(&test, ROOM, 4);
     net_test_run(&test, MS);
     model.holds_sends = true;
-    assert_ends(send_for_long);
+    assert_driver_ends(send_for_long, NULL);
     model.holds_sends = false;
     model.gone = true;
-    assert_ends(send_for_long);
-    assert_ends(close_client);
+    assert_driver_ends(send_for_long, NULL);
+    assert_driver_ends(close_client, NULL);
     model.gone = false;
     model.never_stops = true;
-    assert_ends(close_client);
+    assert_driver_ends(close_client, NULL);
     model.never_stops = false;
     model.never_resets = true;
-    assert_ends(close_client);
+    assert_driver_ends(close_client, NULL);
     model.never_resets = false;
     net_test_close(&test);
 }

@@ -133,7 +133,7 @@ static void weird_identify(struct nvme_model *unused, unsigned cns, uint32_t nam
  * the log, the other one works. */
 static void namespace_is_left_out(uint32_t offset, const void *bytes, size_t size, const char *why)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     nvme_again();
     nvme_model_namespaces(&model, 2, 64, 9);
@@ -146,9 +146,9 @@ static void namespace_is_left_out(uint32_t offset, const void *bytes, size_t siz
     if (!model_log_has(why))
         fail_msg("the log does not say \"%s\"", why);
     assert_int_equal(block_client_open("nvme0n1", false, &client.client), ENOENT);
-    nvme_open(&client, "nvme0n2", false, 4096);
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
-    nvme_close(&client);
+    client_open(&client, "nvme0n2", false, 4096);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+    client_close(&client);
 }
 
 static void namespaces_that_cannot_be(void **state)

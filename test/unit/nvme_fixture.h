@@ -10,6 +10,7 @@
 #include <kit/clock.h>
 #include <kit/driver.h>
 
+#include <test/unit/client_fixture.h>
 #include <test/unit/cmocka.h>
 
 extern struct nvme_model model;
@@ -31,26 +32,5 @@ int nvme_run(const struct CMUnitTest *tests, size_t count);
 
 /* Attach; must succeed. */
 void nvme_attach(void);
-
-/* A client of "nvme0n1" with one buffer. */
-struct nvme_client {
-    struct block_client *client;
-    uint8_t *memory;
-    size_t size;
-    uint32_t buffer;
-};
-void nvme_open(struct nvme_client *client, const char *name, bool write, size_t size);
-void nvme_close(struct nvme_client *client);
-
-/* One request, waited for: its status. */
-enum block_status nvme_request(struct nvme_client *client, enum block_operation operation,
-                               uint64_t block, uint32_t count, uint64_t offset);
-
-/* For block_client_submit: counts what ended, by status. */
-extern unsigned nvme_ended[8];
-void nvme_end(void *context, enum block_status status);
-
-/* Bytes that tell where they belong. */
-void nvme_pattern(uint8_t *memory, size_t size, uint32_t seed);
 
 #endif

@@ -13,14 +13,14 @@ enum { OPCODE = 0x7c };
 
 static void check_works(void)
 {
-    struct nvme_client client;
+    struct test_client client;
 
-    nvme_open(&client, "nvme0n1", true, 8192);
-    nvme_pattern(client.memory, 4096, 3);
-    assert_int_equal(nvme_request(&client, BLOCK_WRITE, 9, 8, 0), BLOCK_STATUS_OK);
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 9, 8, 4096), BLOCK_STATUS_OK);
+    client_open(&client, "nvme0n1", true, 8192);
+    client_pattern(client.memory, 4096, 3);
+    assert_int_equal(client_request(&client, BLOCK_WRITE, 9, 8, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&client, BLOCK_READ, 9, 8, 4096), BLOCK_STATUS_OK);
     assert_memory_equal(client.memory, client.memory + 4096, 4096);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 static void check_is_used(bool used)
@@ -73,51 +73,51 @@ static void forgotten_at_shutdown(void **state)
     assert_int_equal(model.shadow, 0);
 }
 
-static void submit(struct nvme_client *client, unsigned count)
+static void submit(struct test_client *client, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         assert_int_equal(block_client_submit(client->client, BLOCK_READ, i, 1, client->buffer,
-                                             UINT64_C(512) * i, nvme_end, NULL),
+                                             UINT64_C(512) * i, client_end, NULL),
                          0);
 }
 
 static void a_controller_at_work_is_not_rung(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     model.command_time = 100 * CLOCK_MILLISECOND;
     nvme_attach();
-    nvme_open(&client, "nvme0n1", false, 1 << 20);
+    client_open(&client, "nvme0n1", false, 1 << 20);
     unsigned before = model.doorbells;
     for (unsigned i = 0; i < 4; i++) {
         submit(&client, BLOCK_CLIENT_BATCH);
         model_run(10 * CLOCK_MILLISECOND);
     }
     assert_int_equal(model.commands, 4 * BLOCK_CLIENT_BATCH); /* it has fetched them */
-    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 0);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 0);
     assert_int_equal(model.doorbells - before, 1);
     block_client_wait(client.client, true);
-    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 4 * BLOCK_CLIENT_BATCH);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 4 * BLOCK_CLIENT_BATCH);
     assert_int_equal(model.head_doorbells, 0);
 
     /* It sleeps by now. */
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
     assert_int_equal(model.doorbells - before, 2);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 /* Each length of batch from each position of a short queue, so that positions wrap on either side
  * of what the controller asked for. */
 static void positions_wrap(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
     unsigned total = 0;
 
     (void)state;
     model.cap = (model.cap & ~UINT64_C(0xffff)) | 6; /* MQES: 7 entries */
     nvme_attach();
-    nvme_open(&client, "nvme0n1", true, 1 << 20);
+    client_open(&client, "nvme0n1", true, 1 << 20);
     for (unsigned count = 1; count <= BLOCK_CLIENT_BATCH; count++) {
         for (unsigned i = 0; i < 7; i++) {
             submit(&client, count);
@@ -125,27 +125,27 @@ static void positions_wrap(void **state)
             total += count;
         }
     }
-    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], total);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], total);
     assert_int_equal(model.commands, total);
     assert_true(model.doorbells < total / 4);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 static void a_controller_that_says_anything(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     model.event_index = NVME_MODEL_EVENT_INDEX_NOISE;
     nvme_attach();
     check_works();
-    nvme_open(&client, "nvme0n1", true, 1 << 20);
+    client_open(&client, "nvme0n1", true, 1 << 20);
     for (unsigned i = 0; i < 200; i++) {
         submit(&client, BLOCK_CLIENT_BATCH);
         block_client_wait(client.client, true);
     }
-    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 200 * BLOCK_CLIENT_BATCH);
-    nvme_close(&client);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 200 * BLOCK_CLIENT_BATCH);
+    client_close(&client);
     driver.detach();
     assert_true(model.shut_down_in_order);
 }
@@ -153,18 +153,18 @@ static void a_controller_that_says_anything(void **state)
 /* It sleeps, and says that it does not: that is a controller that does not complete. */
 static void a_controller_that_is_never_to_be_woken(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_attach();
-    nvme_open(&client, "nvme0n1", false, 4096);
+    client_open(&client, "nvme0n1", false, 4096);
     model.event_index = NVME_MODEL_EVENT_INDEX_NEVER;
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_TIMEOUT);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_TIMEOUT);
     assert_true(model_log_has("a command was not completed within 30 s"));
     assert_int_equal(model.csts, 0);
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_GONE);
-    nvme_close(&client);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_GONE);
+    client_close(&client);
 }
 
 int main(void)

@@ -76,7 +76,7 @@ static void transfer_limit_follows_mdts(void **state)
 }
 
 /* Write at a buffer offset, look at the disk, read back elsewhere, look at both buffers' edges. */
-static void check_transfer(struct nvme_client *client, uint64_t block, uint32_t count,
+static void check_transfer(struct test_client *client, uint64_t block, uint32_t count,
                            uint64_t offset)
 {
     const struct nvme_model_namespace *namespace = &model.namespaces[0];
@@ -84,13 +84,13 @@ static void check_transfer(struct nvme_client *client, uint64_t block, uint32_t 
     uint8_t *expected = malloc(size);
 
     assert_non_null(expected);
-    nvme_pattern(client->memory, client->size, (uint32_t)(block + offset));
+    client_pattern(client->memory, client->size, (uint32_t)(block + offset));
     memcpy(expected, client->memory + offset, size);
-    assert_int_equal(nvme_request(client, BLOCK_WRITE, block, count, offset), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(client, BLOCK_WRITE, block, count, offset), BLOCK_STATUS_OK);
     assert_memory_equal(namespace->disk + (block << namespace->shift), expected, size);
 
     memset(client->memory, 0xa5, client->size);
-    assert_int_equal(nvme_request(client, BLOCK_READ, block, count, offset), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(client, BLOCK_READ, block, count, offset), BLOCK_STATUS_OK);
     assert_memory_equal(client->memory + offset, expected, size);
     for (size_t i = 0; i < client->size; i++) {
         if ((i < offset || i - offset >= size) && client->memory[i] != 0xa5)
@@ -112,9 +112,9 @@ static void check_all_transfers(unsigned shift)
                                (12288u >> shift) - (shift < 12),
                                most - 1,
                                most};
-    struct nvme_client client;
+    struct test_client client;
 
-    nvme_open(&client, "nvme0n1", true, (2 << 20) + 8192);
+    client_open(&client, "nvme0n1", true, (2 << 20) + 8192);
     for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
         for (size_t j = 0; j < sizeof(counts) / sizeof(counts[0]); j++) {
             check_transfer(&client, 3, counts[j], offsets[i]);
@@ -122,7 +122,7 @@ static void check_all_transfers(unsigned shift)
         }
     }
     assert_int_equal(model.longest_transfer, 2 << 20);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 static void every_shape_of_prp_512(void **state)
@@ -145,15 +145,15 @@ static void every_shape_of_prp_4096(void **state)
 
 static void long_transfers_are_split_by_the_client(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
     size_t size = 3 << 20;
     uint8_t *expected = malloc(size);
 
     (void)state;
     assert_non_null(expected);
     nvme_attach();
-    nvme_open(&client, "nvme0n1", true, size);
-    nvme_pattern(client.memory, size, 7);
+    client_open(&client, "nvme0n1", true, size);
+    client_pattern(client.memory, size, 7);
     memcpy(expected, client.memory, size);
     assert_int_equal(
         block_client_transfer(client.client, BLOCK_WRITE, 77, size / 512, client.buffer, 0), 0);
@@ -164,7 +164,7 @@ static void long_transfers_are_split_by_the_client(void **state)
     assert_memory_equal(client.memory, expected, size);
     assert_int_equal(model.longest_transfer, 512 * 1024);
     free(expected);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 /* 4.3, 4.4: PRPs where they can say where the data is, an SGL where not. */
@@ -204,7 +204,7 @@ static void scattered_data_in_short_commands(void **state)
     model.mdts = 1;
     nvme_attach();
     client_open(&client, "nvme0n1", true, 65536);
-    nvme_pattern(model.namespaces[0].disk, 65536, 5);
+    client_pattern(model.namespaces[0].disk, 65536, 5);
     for (unsigned i = 0; i < BLOCK_PARTS; i++)
         parts[i] = (struct block_client_part){client.buffer, shape[i].blocks, shape[i].offset};
     assert_int_equal(client_request_parts(&client, BLOCK_READ, 1, parts, BLOCK_PARTS),
@@ -233,7 +233,7 @@ static void scattered_data_without_sgls(void **state)
                              BLOCK_INFO_SCATTER | BLOCK_INFO_SCATTER_PAGES);
         struct block_client_part parts[] = {
             {client.buffer, 2, 0xc00}, {client.buffer, 8, 0x3000}, {client.buffer, 9, 0x5000}};
-        nvme_pattern(model.namespaces[0].disk, 65536, 9);
+        client_pattern(model.namespaces[0].disk, 65536, 9);
         assert_int_equal(client_request_parts(&client, BLOCK_READ, 0, parts, 3), BLOCK_STATUS_OK);
         assert_memory_equal(client.memory + 0xc00, model.namespaces[0].disk, 1024);
         assert_memory_equal(client.memory + 0x3000, model.namespaces[0].disk + 1024, 4096);
@@ -253,54 +253,54 @@ static void scattered_data_without_sgls(void **state)
 
 static void a_batch_rings_the_doorbell_once(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_attach();
-    nvme_open(&client, "nvme0n1", false, 1 << 20);
+    client_open(&client, "nvme0n1", false, 1 << 20);
     unsigned before = model.doorbells;
     for (unsigned i = 0; i < 32; i++)
         assert_int_equal(block_client_submit(client.client, BLOCK_READ, i, 1, client.buffer,
-                                             UINT64_C(512) * i, nvme_end, NULL),
+                                             UINT64_C(512) * i, client_end, NULL),
                          0);
     block_client_wait(client.client, true);
-    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 32);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 32);
     assert_int_equal(model.doorbells - before, 1);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 /* More requests than the device's queue holds, from two clients, completed in another order. */
 static void run_full(unsigned rounds)
 {
-    struct nvme_client clients[2];
+    struct test_client clients[2];
     unsigned submitted = 0;
 
     for (unsigned i = 0; i < 2; i++)
-        nvme_open(&clients[i], "nvme0n1", false, 1 << 20);
+        client_open(&clients[i], "nvme0n1", false, 1 << 20);
     for (unsigned round = 0; round < rounds; round++) {
         for (unsigned i = 0; i < 2; i++) {
             for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
                 submitted += block_client_submit(clients[i].client, BLOCK_READ, slot * 64 + i, 2,
-                                                 clients[i].buffer, UINT64_C(1024) * slot, nvme_end,
-                                                 NULL) == 0;
+                                                 clients[i].buffer, UINT64_C(1024) * slot,
+                                                 client_end, NULL) == 0;
         }
         for (unsigned i = 0; i < 2; i++)
             block_client_wait(clients[i].client, true);
     }
     assert_int_equal(submitted, 2 * BLOCK_SLOTS * rounds);
-    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], submitted);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], submitted);
     for (unsigned i = 0; i < 2; i++) {
         for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
             assert_memory_equal(clients[i].memory + 1024 * slot,
                                 model.namespaces[0].disk + 512 * (slot * 64 + i), 1024);
-        nvme_close(&clients[i]);
+        client_close(&clients[i]);
     }
 }
 
 static void a_full_queue_loses_nothing(void **state)
 {
     (void)state;
-    nvme_pattern(model.namespaces[0].disk, 16384 * 512, 3);
+    client_pattern(model.namespaces[0].disk, 16384 * 512, 3);
     model.reversed = true;
     model.command_time = 2 * CLOCK_MILLISECOND;
     nvme_attach();
@@ -311,7 +311,7 @@ static void a_full_queue_loses_nothing(void **state)
 static void the_shortest_queue_works(void **state)
 {
     (void)state;
-    nvme_pattern(model.namespaces[0].disk, 16384 * 512, 4);
+    client_pattern(model.namespaces[0].disk, 16384 * 512, 4);
     model.cap = (model.cap & ~UINT64_C(0xffff)) | 1; /* MQES: two entries */
     nvme_attach();
     run_full(1);
@@ -320,43 +320,43 @@ static void the_shortest_queue_works(void **state)
 
 static void doorbells_may_lie_apart(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     model.cap |= UINT64_C(11) << 32; /* DSTRD: 8 KiB */
     model.device.window_size[0] = 0x10000;
     nvme_attach();
-    nvme_open(&client, "nvme0n1", true, 4096);
+    client_open(&client, "nvme0n1", true, 4096);
     check_transfer(&client, 5, 8, 0);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 /* Several namespaces share the device's queue: one that keeps it full does not starve another. */
 static void check_starvation(const char *busy_name, const char *other_name)
 {
-    struct nvme_client busy[4], other;
+    struct test_client busy[4], other;
 
     nvme_model_namespaces(&model, 2, 4096, 9);
     model.command_time = 2 * CLOCK_MILLISECOND;
     nvme_attach();
-    nvme_open(&other, other_name, false, 4096);
+    client_open(&other, other_name, false, 4096);
     for (unsigned i = 0; i < 4; i++) {
-        nvme_open(&busy[i], busy_name, false, 4096);
+        client_open(&busy[i], busy_name, false, 4096);
         for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
             assert_int_equal(block_client_submit(busy[i].client, BLOCK_READ, slot, 1,
-                                                 busy[i].buffer, 0, nvme_end, NULL),
+                                                 busy[i].buffer, 0, client_end, NULL),
                              0);
     }
     model_turn(); /* the queue is full */
     uint64_t start = model_time();
-    assert_int_equal(nvme_request(&other, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&other, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
     assert_in_range(model_time() - start, 0, 6 * CLOCK_MILLISECOND);
     for (unsigned i = 0; i < 4; i++) {
         block_client_wait(busy[i].client, true);
-        nvme_close(&busy[i]);
+        client_close(&busy[i]);
     }
-    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 4 * BLOCK_SLOTS);
-    nvme_close(&other);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 4 * BLOCK_SLOTS);
+    client_close(&other);
 }
 
 static void a_busy_namespace_starves_no_other(void **state)
@@ -369,32 +369,32 @@ static void a_busy_namespace_starves_no_other(void **state)
 
 static void flush_goes_to_the_namespace(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_model_namespaces(&model, 2, 64, 9);
     nvme_attach();
-    nvme_open(&client, "nvme0n2", true, 4096);
-    assert_int_equal(nvme_request(&client, BLOCK_WRITE, 0, 1, 0), BLOCK_STATUS_OK);
+    client_open(&client, "nvme0n2", true, 4096);
+    assert_int_equal(client_request(&client, BLOCK_WRITE, 0, 1, 0), BLOCK_STATUS_OK);
     assert_int_equal(model.namespaces[1].unflushed, 1);
-    assert_int_equal(nvme_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
     assert_int_equal(model.namespaces[1].unflushed, 0);
     assert_int_equal(model.namespaces[0].flushes, 0);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 static void flush_without_a_cache_is_done_at_once(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     model.volatile_cache = false;
     nvme_attach();
-    nvme_open(&client, "nvme0n1", true, 4096);
+    client_open(&client, "nvme0n1", true, 4096);
     assert_int_equal(block_client_info(client.client)->flags & BLOCK_INFO_VOLATILE_CACHE, 0);
-    assert_int_equal(nvme_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&client, BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
     assert_int_equal(model.commands, 0);
-    nvme_close(&client);
+    client_close(&client);
     driver.detach();
     assert_int_equal(model.namespaces[0].flushes, 0);
 }
@@ -421,17 +421,17 @@ static void namespaces_are_found_and_sparse(void **state)
 /* The list of active namespaces holds 1024: more take a second one. */
 static void more_namespaces_than_a_list_holds(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_model_namespaces(&model, 1500, 64, 9);
     nvme_attach();
-    nvme_open(&client, "nvme0n1025", false, 4096);
-    nvme_close(&client);
-    nvme_open(&client, "nvme0n1500", false, 4096);
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 63, 1, 0), BLOCK_STATUS_OK);
+    client_open(&client, "nvme0n1025", false, 4096);
+    client_close(&client);
+    client_open(&client, "nvme0n1500", false, 4096);
+    assert_int_equal(client_request(&client, BLOCK_READ, 63, 1, 0), BLOCK_STATUS_OK);
     assert_int_equal(model.namespaces[1499].reads, 1);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 static void a_controller_of_version_1_0_has_no_list(void **state)
@@ -450,19 +450,19 @@ static void a_controller_of_version_1_0_has_no_list(void **state)
 
 static void a_protected_namespace_is_read_only(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_model_namespaces(&model, 2, 64, 9);
     model.namespaces[0].write_protected = true;
     nvme_attach();
     assert_int_equal(block_client_open("nvme0n1", true, &client.client), EROFS);
-    nvme_open(&client, "nvme0n1", false, 4096);
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
-    assert_int_equal(nvme_request(&client, BLOCK_WRITE, 0, 8, 0), BLOCK_STATUS_READ_ONLY);
-    nvme_close(&client);
-    nvme_open(&client, "nvme0n2", true, 4096);
-    nvme_close(&client);
+    client_open(&client, "nvme0n1", false, 4096);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&client, BLOCK_WRITE, 0, 8, 0), BLOCK_STATUS_READ_ONLY);
+    client_close(&client);
+    client_open(&client, "nvme0n2", true, 4096);
+    client_close(&client);
 
     nvme_again();
     model.media_read_only = true;
@@ -472,60 +472,60 @@ static void a_protected_namespace_is_read_only(void **state)
 
 static void shutdown_is_in_order(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_attach();
-    nvme_open(&client, "nvme0n1", true, 1 << 20);
+    client_open(&client, "nvme0n1", true, 1 << 20);
     for (unsigned i = 0; i < 100; i++)
-        assert_int_equal(
-            block_client_submit(client.client, BLOCK_WRITE, i, 1, client.buffer, 0, nvme_end, NULL),
-            0);
+        assert_int_equal(block_client_submit(client.client, BLOCK_WRITE, i, 1, client.buffer, 0,
+                                             client_end, NULL),
+                         0);
     block_client_wait(client.client, false); /* the rest is in flight */
-    assert_true(nvme_ended[BLOCK_STATUS_OK] > 0);
+    assert_true(client_ended[BLOCK_STATUS_OK] > 0);
     driver.detach();
     block_client_wait(client.client, true);
-    assert_int_equal(nvme_ended[BLOCK_STATUS_OK], 100);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 100);
     assert_true(model.shut_down_in_order);
     assert_int_equal(model.cc & 1, 0);
     assert_int_equal(model.csts, 0);
 
     /* Nothing reaches the controller any more. */
     unsigned doorbells = model.doorbells;
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
     assert_int_equal(model.doorbells, doorbells);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 static void an_idle_driver_sets_no_timer(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_attach();
     assert_false(model_timer_is_set());
-    nvme_open(&client, "nvme0n1", false, 4096);
+    client_open(&client, "nvme0n1", false, 4096);
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+        assert_int_equal(client_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
         assert_true(model_timer_is_set());
         model_run(6 * CLOCK_SECOND);
         assert_false(model_timer_is_set());
     }
-    nvme_close(&client);
+    client_close(&client);
 }
 
 static void blocks_are_zeroed_and_discarded(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_attach();
-    nvme_open(&client, "nvme0n1", true, 65536);
+    client_open(&client, "nvme0n1", true, 65536);
     assert_int_equal(block_client_info(client.client)->flags &
                          (BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES),
                      BLOCK_INFO_DISCARD | BLOCK_INFO_WRITE_ZEROES);
     memset(client.memory, 0xaa, 64 * 512);
-    assert_int_equal(nvme_request(&client, BLOCK_WRITE, 100, 64, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&client, BLOCK_WRITE, 100, 64, 0), BLOCK_STATUS_OK);
     client.buffer = 0;
     assert_int_equal(block_client_transfer(client.client, BLOCK_WRITE_ZEROES, 110, 10, 0, 0), 0);
     assert_int_equal(block_client_transfer(client.client, BLOCK_DISCARD, 140, 5, 0, 0), 0);
@@ -535,7 +535,7 @@ static void blocks_are_zeroed_and_discarded(void **state)
     assert_int_equal(block_client_transfer(client.client, BLOCK_DISCARD, 16380, 5, 0, 0), ERANGE);
     assert_int_equal(block_client_transfer(client.client, BLOCK_WRITE_ZEROES, 0, 16384, 0, 0), 0);
     assert_int_equal(model.namespaces[0].disk[16383 * 512], 0);
-    nvme_close(&client);
+    client_close(&client);
 }
 
 static void interrupts_are_moderated_as_the_operator_says(void **state)
@@ -566,15 +566,15 @@ static void interrupts_are_moderated_as_the_operator_says(void **state)
 /* Two lanes of two queue pairs are what five I/O queues are enough for. */
 static void each_client_has_queues_and_a_vector(void **state)
 {
-    struct nvme_client client[3];
+    struct test_client client[3];
 
     (void)state;
     model.device.identity.vectors = 8;
     nvme_attach();
     assert_false(model.submission[3].exists);
     for (unsigned i = 0; i < 3; i++) {
-        nvme_open(&client[i], "nvme0n1", true, 65536);
-        assert_int_equal(nvme_request(&client[i], BLOCK_WRITE, 100, 1, 0), BLOCK_STATUS_OK);
+        client_open(&client[i], "nvme0n1", true, 65536);
+        assert_int_equal(client_request(&client[i], BLOCK_WRITE, 100, 1, 0), BLOCK_STATUS_OK);
     }
     assert_int_equal(model.queue_commands[1], 2);
     assert_int_equal(model.queue_commands[3], 1);
@@ -583,12 +583,12 @@ static void each_client_has_queues_and_a_vector(void **state)
     assert_true(model.completion[3].interrupts && !model.completion[4].interrupts);
 
     /* The number of one that has gone is the next one's. */
-    nvme_close(&client[1]);
-    nvme_open(&client[1], "nvme0n1", true, 65536);
-    assert_int_equal(nvme_request(&client[1], BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
+    client_close(&client[1]);
+    client_open(&client[1], "nvme0n1", true, 65536);
+    assert_int_equal(client_request(&client[1], BLOCK_FLUSH, 0, 0, 0), BLOCK_STATUS_OK);
     assert_int_equal(model.queue_commands[3], 2);
     for (unsigned i = 0; i < 3; i++)
-        nvme_close(&client[i]);
+        client_close(&client[i]);
     driver.detach();
     assert_true(model.shut_down_in_order);
 }
@@ -596,24 +596,24 @@ static void each_client_has_queues_and_a_vector(void **state)
 /* What a client does while the controller gives up on another's queue. */
 static void all_queues_are_given_up_together(void **state)
 {
-    struct nvme_client client[2];
+    struct test_client client[2];
 
     (void)state;
     model.device.identity.vectors = 8;
     nvme_attach();
     for (unsigned i = 0; i < 2; i++)
-        nvme_open(&client[i], "nvme0n1", true, 65536);
+        client_open(&client[i], "nvme0n1", true, 65536);
     model.fault = NVME_MODEL_FAULT_LOST;
-    assert_int_equal(nvme_request(&client[0], BLOCK_READ, 100, 1, 0), BLOCK_STATUS_TIMEOUT);
-    assert_int_equal(nvme_request(&client[1], BLOCK_READ, 100, 1, 0), BLOCK_STATUS_GONE);
+    assert_int_equal(client_request(&client[0], BLOCK_READ, 100, 1, 0), BLOCK_STATUS_TIMEOUT);
+    assert_int_equal(client_request(&client[1], BLOCK_READ, 100, 1, 0), BLOCK_STATUS_GONE);
     for (unsigned i = 0; i < 2; i++)
-        nvme_close(&client[i]);
+        client_close(&client[i]);
 }
 
 /* 5.2: namespaces that go, come, grow, and change their blocks while the driver runs. */
 static void namespaces_that_change(void **state)
 {
-    struct nvme_client client, others[2];
+    struct test_client client, others[2];
     struct block_client *none;
 
     (void)state;
@@ -623,8 +623,8 @@ static void namespaces_that_change(void **state)
     nvme_attach();
     assert_int_equal(model.events, 0x11f);
     model_run(10 * CLOCK_MILLISECOND);
-    nvme_open(&client, "nvme0n1", true, 65536);
-    nvme_open(&others[0], "nvme0n2", true, 65536);
+    client_open(&client, "nvme0n1", true, 65536);
+    client_open(&others[0], "nvme0n2", true, 65536);
     assert_int_equal(block_client_open("nvme0n3", false, &none), ENOENT);
 
     model.namespaces[0].blocks = 2000;
@@ -634,14 +634,14 @@ static void namespaces_that_change(void **state)
     model_run(CLOCK_SECOND);
     assert_true(model_log_has("namespace 1 has now 2000 blocks, 1000 before"));
     assert_int_equal(block_client_open("nvme0n2", false, &none), ENOENT);
-    nvme_open(&others[1], "nvme0n3", true, 65536);
-    assert_int_equal(nvme_request(&others[1], BLOCK_READ, 999, 1, 0), BLOCK_STATUS_OK);
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 999, 1, 0), BLOCK_STATUS_OK);
+    client_open(&others[1], "nvme0n3", true, 65536);
+    assert_int_equal(client_request(&others[1], BLOCK_READ, 999, 1, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&client, BLOCK_READ, 999, 1, 0), BLOCK_STATUS_OK);
     assert_int_equal(block_client_info(client.client)->blocks, 1000);
-    assert_int_equal(nvme_request(&others[0], BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
-    nvme_close(&others[0]);
-    nvme_open(&others[0], "nvme0n1", true, 65536);
-    assert_int_equal(nvme_request(&others[0], BLOCK_READ, 1999, 1, 0), BLOCK_STATUS_OK);
+    assert_int_equal(client_request(&others[0], BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
+    client_close(&others[0]);
+    client_open(&others[0], "nvme0n1", true, 65536);
+    assert_int_equal(client_request(&others[0], BLOCK_READ, 1999, 1, 0), BLOCK_STATUS_OK);
 
     model.namespaces[1].active = true;
     model.namespaces[2].shift = 12;
@@ -652,19 +652,19 @@ static void namespaces_that_change(void **state)
     assert_int_equal(block_client_open("nvme0n3", false, &none), 0);
     assert_int_equal(block_client_info(none)->block_size, 4096);
     block_client_close(none);
-    assert_int_equal(nvme_request(&others[1], BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
+    assert_int_equal(client_request(&others[1], BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
     assert_int_equal(model.logs, 3); /* the first is for its health at the start */
     driver.detach();
     assert_true(model.shut_down_in_order);
-    nvme_close(&client);
-    nvme_close(&others[0]);
-    nvme_close(&others[1]);
+    client_close(&client);
+    client_close(&others[0]);
+    client_close(&others[1]);
 }
 
 /* Those of health, of nothing that is known, and more of them than anybody wants to read. */
 static void events_without_end(void **state)
 {
-    struct nvme_client client;
+    struct test_client client;
 
     (void)state;
     nvme_attach();
@@ -684,9 +684,9 @@ static void events_without_end(void **state)
     }
     assert_in_range(model.logs - before, 50, 100);
     assert_in_range(model_log_count("the controller warns"), 40, 64);
-    nvme_open(&client, "nvme0n1", false, 4096);
-    assert_int_equal(nvme_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
-    nvme_close(&client);
+    client_open(&client, "nvme0n1", false, 4096);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+    client_close(&client);
 }
 
 int main(void)

@@ -4,13 +4,11 @@
  * work.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <driver/virtio_blk/disk.h>
 #include <kit/block_core.h>
+#include <test/unit/ending.h>
 #include <test/unit/virtio_blk_fixture.h>
 
 static uint8_t *capability(unsigned at)
@@ -441,11 +439,16 @@ static void requests_end_only_when_it_has_stopped(void **state)
     client_close(&client);
 }
 
-/* Then only the system can stop it, and does when the driver ends. In a process of its own. */
+static void run_for_long(void *context)
+{
+    (void)context;
+    model_run(60 * CLOCK_SECOND);
+}
+
+/* Then only the system can stop it, and does when the driver ends. */
 static void a_device_that_does_not_stop_ends_the_driver(void **state)
 {
     struct test_client client;
-    int status;
 
     (void)state;
     blk_attach();
@@ -453,15 +456,7 @@ static void a_device_that_does_not_stop_ends_the_driver(void **state)
     model.virtio.never_resets = true;
     model.virtio.chain_time = 100 * CLOCK_SECOND;
     client_submit_reads(&client, BLOCK_CLIENT_BATCH);
-    pid_t child = fork();
-    assert_int_not_equal(child, -1);
-    if (child == 0) {
-        model_run(60 * CLOCK_SECOND);
-        _exit(99); /* it went on */
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
+    assert_driver_ends(run_for_long, NULL);
     client_close(&client);
     model.virtio.never_resets = false;
     driver.detach();

@@ -3,12 +3,10 @@
  * The virtio-net driver on the model host.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <host/model/virtio_net_model.h>
+#include <test/unit/ending.h>
 #include <test/unit/net_fixture.h>
 
 #define NAME "virtio-net0"
@@ -328,41 +326,30 @@ static void commands_may_fail(void **state)
     net_test_close(&test);
 }
 
-/* The driver ends, with a line in the log, for the system to start another. */
-static void assert_ends(void (*act)(void))
+static void send_broken(void *context)
 {
-    int status;
-    pid_t child = fork();
-
-    if (child == 0) {
-        act();
-        _exit(99); /* it went on */
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
-}
-
-static void send_broken(void)
-{
+    (void)context;
     net_test_send(&test, 60, 3);
     net_test_run(&test, 100 * MS);
 }
 
-static void send_for_long(void)
+static void send_for_long(void *context)
 {
+    (void)context;
     net_test_send(&test, 60, 3);
     net_test_run(&test, 20 * CLOCK_SECOND);
 }
 
-static void want_reset(void)
+static void want_reset(void *context)
 {
+    (void)context;
     virtio_model_wants_reset(&model.virtio);
     net_test_run(&test, 100 * MS);
 }
 
-static void close_client(void)
+static void close_client(void *context)
 {
+    (void)context;
     net_test_close(&test);
     model_run(20 * CLOCK_SECOND);
 }
@@ -379,17 +366,17 @@ static void devices_that_misbehave_end_the_driver(void **state)
     net_test_run(&test, MS);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         model.virtio.fault = faults[i];
-        assert_ends(send_broken);
+        assert_driver_ends(send_broken, NULL);
     }
     model.virtio.fault = VIRTIO_MODEL_FAULT_LOST;
-    assert_ends(send_for_long);
+    assert_driver_ends(send_for_long, NULL);
     model.virtio.fault = VIRTIO_MODEL_FAULT_NONE;
     model.holds_sends = true;
-    assert_ends(send_for_long);
+    assert_driver_ends(send_for_long, NULL);
     model.holds_sends = false;
-    assert_ends(want_reset);
+    assert_driver_ends(want_reset, NULL);
     model.virtio.never_resets = true;
-    assert_ends(close_client);
+    assert_driver_ends(close_client, NULL);
     model.virtio.never_resets = false;
     net_test_close(&test);
 }
