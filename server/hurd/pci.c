@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The bus as libpciaccess sees it on the Hurd: a tree of directories (tree.h), at whose end
- * functions are. Configuration space can be read; what a function does is its driver's and the PCI
- * server's business.
+ * functions are. Configuration space can be read, and be written a little where there is no driver;
+ * what a function does is its driver's and the PCI server's business.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -230,11 +230,49 @@ kern_return_t serve_pci_conf_read(mach_port_t port, int offset, hurd_data_t *dat
     return KERN_SUCCESS;
 }
 
+/* The next register of so many bytes: as wide as its place and they allow. */
+static unsigned register_width(unsigned offset, unsigned left)
+{
+    if (left >= 4 && offset % 4 == 0)
+        return 4;
+    return left >= 2 && offset % 2 == 0 ? 2 : 1;
+}
+
+/* Of functions that no driver has, and there what a driver might write: the PCI server decides. */
+static int config_write(uint32_t address, unsigned offset, const unsigned char *bytes,
+                        unsigned size, unsigned *written)
+{
+    mach_port_t bus;
+    int error = startup_capability("pci_bus", &bus);
+
+    if (error != 0)
+        return error;
+    for (*written = 0; *written < size;) {
+        unsigned width = register_width(offset + *written, size - *written), value = 0;
+        memcpy(&value, bytes + *written, width);
+        error = error_from_kernel(pci_bus_write(bus, address, offset + *written, width, value));
+        if (error != 0)
+            break;
+        *written += width;
+    }
+    port_release(bus);
+    return error;
+}
+
 kern_return_t serve_pci_conf_write(mach_port_t port, int offset, const_hurd_data_t data,
                                    mach_msg_type_number_t size, vm_size_t *amount)
 {
-    (void)port, (void)offset, (void)data, (void)size, (void)amount;
-    return HURD_EPERM;
+    const struct node *function = function_of(port);
+    unsigned written = 0;
+
+    if (!function || offset < 0 || offset > CONFIG_SIZE || size > (unsigned)(CONFIG_SIZE - offset))
+        return HURD_EINVAL;
+    int error = config_write(function->place.address, (unsigned)offset, (const unsigned char *)data,
+                             size, &written);
+    if (error != 0 && written == 0)
+        return error == EPERM || error == EBUSY ? HURD_EPERM : HURD_EIO;
+    *amount = written;
+    return KERN_SUCCESS;
 }
 
 kern_return_t serve_pci_get_dev_regions(mach_port_t port, hurd_data_t *data,

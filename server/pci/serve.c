@@ -268,6 +268,35 @@ kern_return_t serve_pci_function_read(mach_port_t port, unsigned offset, unsigne
     return 0;
 }
 
+/* 0, EINVAL or EPERM. */
+static int register_write(const struct pci_function *function, unsigned offset, unsigned width,
+                          unsigned value)
+{
+    const struct pci_config *config = server.tree->config;
+
+    if (!register_exists(function, offset, width))
+        return EINVAL;
+    if (!pci_filter_allows(config, function, offset, width))
+        return EPERM;
+    pci_config_write(config, pci_function_address(function), offset, width, value);
+    return 0;
+}
+
+/* No more than a driver may: what else there is decides what the function reaches. */
+kern_return_t serve_pci_bus_write(mach_port_t bus, unsigned address, unsigned offset,
+                                  unsigned width, unsigned value)
+{
+    const struct pci_function *function = pci_tree_find(server.tree, address);
+
+    if (!port_context(bus, &bus_type))
+        return outboard_error_make(EOPNOTSUPP);
+    if (!function)
+        return outboard_error_make(ENODEV);
+    if (function->info.claimed)
+        return outboard_error_make(EBUSY);
+    return outboard_error_make(register_write(function, offset, width, value));
+}
+
 kern_return_t serve_pci_function_write(mach_port_t port, unsigned offset, unsigned width,
                                        unsigned value)
 {
@@ -275,13 +304,7 @@ kern_return_t serve_pci_function_write(mach_port_t port, unsigned offset, unsign
 
     if (!served)
         return outboard_error_make(EOPNOTSUPP);
-    const struct pci_function *function = served->claim.function;
-    if (!register_exists(function, offset, width))
-        return outboard_error_make(EINVAL);
-    if (!pci_filter_allows(server.tree->config, function, offset, width))
-        return outboard_error_make(EPERM);
-    pci_config_write(server.tree->config, pci_function_address(function), offset, width, value);
-    return 0;
+    return outboard_error_make(register_write(served->claim.function, offset, width, value));
 }
 
 kern_return_t serve_pci_function_enable(mach_port_t port, boolean_t enable)

@@ -61,6 +61,47 @@ static bool entry_read(mach_port_t directory, int number, struct hurd_directory_
     return whole;
 }
 
+/* PCI 3.0, 6.1. */
+enum { COMMAND = 0x04, CLASS_BASE = 0x0b, CACHE_LINE = 0x0c, CLASS_STORAGE = 0x01 };
+
+/* One byte of configuration space; 0xff if it cannot be read. */
+static unsigned char byte_read(mach_port_t config, int offset)
+{
+    hurd_data_t data = NULL;
+    mach_msg_type_number_t size = 0;
+    unsigned char value = 0xff;
+
+    if (check_equal("pci_conf_read of a byte", KERN_SUCCESS,
+                    pci_conf_read(config, offset, &data, &size, 1)) &&
+        size == 1)
+        value = (unsigned char)data[0];
+    memory_pages_free(data, size);
+    return value;
+}
+
+/* Disks have drivers here. */
+static void driven_check(mach_port_t config)
+{
+    vm_size_t written = 0;
+
+    if (byte_read(config, CLASS_BASE) == CLASS_STORAGE)
+        check_refused("pci_conf_write of what a driver has",
+                      pci_conf_write(config, CACHE_LINE, "\20", 1, &written));
+}
+
+static void write_check(mach_port_t config)
+{
+    char before = (char)byte_read(config, CACHE_LINE), after = (char)(before ^ 0x10);
+    vm_size_t written = 0;
+
+    if (!check_equal("pci_conf_write", KERN_SUCCESS,
+                     pci_conf_write(config, CACHE_LINE, &after, 1, &written)))
+        return;
+    check_equal("pci_conf_write: bytes", 1, written);
+    check_equal("what was written", (unsigned char)after, byte_read(config, CACHE_LINE));
+    pci_conf_write(config, CACHE_LINE, &before, 1, &written);
+}
+
 static void function_check(mach_port_t function)
 {
     mach_port_t config = look_up(function, "config");
@@ -79,6 +120,7 @@ static void function_check(mach_port_t function)
         check_equal("pci_get_dev_regions: bytes", 6 * sizeof(struct hurd_pci_region), size);
         memory_pages_free(data, size);
     }
+    driven_check(config);
     port_release(config);
 }
 
@@ -119,8 +161,13 @@ static void refusals_check(mach_port_t bus, bool confined)
                   dir_readdir(bus, WAIT_MS, &data, &size, -1, 1, 0, &amount));
     check_refused("pci_conf_read of a bus", pci_conf_read(bus, 0, &data, &size, 4));
     check_refused("pci_conf_read past the end", pci_conf_read(host_bridge, 250, &data, &size, 8));
-    if (confined)
-        check_refused("pci_conf_write", pci_conf_write(host_bridge, 4, "\7", 1, &written));
+    if (confined) {
+        check_refused("pci_conf_write of the command",
+                      pci_conf_write(host_bridge, COMMAND, "\7", 1, &written));
+        check_refused("pci_conf_write past the end",
+                      pci_conf_write(host_bridge, 255, "\0\0", 2, &written));
+        write_check(host_bridge);
+    }
     port_release(host_bridge);
 }
 

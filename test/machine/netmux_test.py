@@ -18,7 +18,9 @@ class NetMux(NicTest):
         return self.make_image(f"shared-{kind}.iso", {"supervisor.conf": shared_conf(kind)})
 
     def test_each_client_has_its_own(self):
-        """Traffic with the peer under every address; between two of them; nothing under a stolen one."""
+        """Traffic with the peer under every address; between two of them; nothing under a stolen one. No more is received at
+        a time than the card's queue and the client's have room for: what a client has no buffer for is lost, and all of it may
+        come before the client runs."""
         for kind, name in NAMES.items():
             with self.subTest(kind=kind):
                 wire = self.wire()
