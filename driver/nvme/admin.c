@@ -107,30 +107,15 @@ static int run(struct nvme_controller *controller, struct nvme_command *command,
     return 0;
 }
 
-int nvme_admin_identify(struct nvme_controller *controller, unsigned cns, uint32_t namespace,
-                        void *data)
+/* What comes back in the controller's page is copied. */
+static int page_read(struct nvme_controller *controller, unsigned opcode, uint32_t namespace,
+                     uint32_t what, void *data, size_t size)
 {
     struct nvme_command command = {
-        .opcode = NVME_ADMIN_IDENTIFY,
+        .opcode = (uint8_t)opcode,
         .namespace = namespace,
         .prp1 = controller->page.address,
-        .cdw10 = cns,
-    };
-    int error = run(controller, &command, NULL);
-
-    if (error == 0)
-        memcpy(data, controller->page.memory, NVME_IDENTIFY_SIZE);
-    return error;
-}
-
-int nvme_admin_log(struct nvme_controller *controller, unsigned log, uint32_t namespace, void *data,
-                   size_t size)
-{
-    struct nvme_command command = {
-        .opcode = NVME_ADMIN_GET_LOG,
-        .namespace = namespace,
-        .prp1 = controller->page.address,
-        .cdw10 = log | (uint32_t)(size / 4 - 1) << 16,
+        .cdw10 = what,
     };
     int error = run(controller, &command, NULL);
 
@@ -139,16 +124,34 @@ int nvme_admin_log(struct nvme_controller *controller, unsigned log, uint32_t na
     return error;
 }
 
+int nvme_admin_identify(struct nvme_controller *controller, unsigned cns, uint32_t namespace,
+                        void *data)
+{
+    return page_read(controller, NVME_ADMIN_IDENTIFY, namespace, cns, data, NVME_IDENTIFY_SIZE);
+}
+
+int nvme_admin_log(struct nvme_controller *controller, unsigned log, uint32_t namespace, void *data,
+                   size_t size)
+{
+    return page_read(controller, NVME_ADMIN_GET_LOG, namespace,
+                     log | (uint32_t)(size / 4 - 1) << 16, data, size);
+}
+
+static int feature_set(struct nvme_controller *controller, unsigned feature, uint32_t value,
+                       uint32_t *result)
+{
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = feature, .cdw11 = value};
+
+    return run(controller, &command, result);
+}
+
 int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wanted,
                               unsigned *granted)
 {
-    struct nvme_command command = {
-        .opcode = NVME_ADMIN_SET_FEATURES,
-        .cdw10 = NVME_FEATURE_QUEUES,
-        .cdw11 = (wanted - 1) << 16 | (wanted - 1),
-    };
     uint32_t result;
-    int error = run(controller, &command, &result);
+    int error =
+        feature_set(controller, NVME_FEATURE_QUEUES, (wanted - 1) << 16 | (wanted - 1), &result);
 
     if (error != 0)
         return error;
@@ -163,26 +166,16 @@ int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wante
 int nvme_admin_coalesce(struct nvme_controller *controller, unsigned count, unsigned microseconds)
 {
     unsigned time = (microseconds + NVME_COALESCING_UNIT_US - 1) / NVME_COALESCING_UNIT_US;
-    struct nvme_command command = {
-        .opcode = NVME_ADMIN_SET_FEATURES,
-        .cdw10 = NVME_FEATURE_COALESCING,
-        .cdw11 = time << 8 | (count - 1), /* the threshold is zero-based */
-    };
 
     if (count == 0 || count > NVME_COALESCING_MAX || time > NVME_COALESCING_TIME_MAX)
         return EINVAL;
-    return run(controller, &command, NULL);
+    /* The threshold is zero-based. */
+    return feature_set(controller, NVME_FEATURE_COALESCING, time << 8 | (count - 1), NULL);
 }
 
 int nvme_admin_events_choose(struct nvme_controller *controller, uint32_t events)
 {
-    struct nvme_command command = {
-        .opcode = NVME_ADMIN_SET_FEATURES,
-        .cdw10 = NVME_FEATURE_EVENTS,
-        .cdw11 = events,
-    };
-
-    return run(controller, &command, NULL);
+    return feature_set(controller, NVME_FEATURE_EVENTS, events, NULL);
 }
 
 int nvme_admin_shadow_begin(struct nvme_controller *controller)
