@@ -27,6 +27,9 @@ static inline int outboard_error_make(int code)
 /* What startup_alarm sends. */
 #define STARTUP_ALARM_ID 71090
 
+/* Instead of so many milliseconds: for as long as the operator lets a driver complete nothing. */
+#define STARTUP_ALARM_PROGRESS UINT32_MAX
+
 /* What the holder of a lease may do with the memory, beside having a device reach it. */
 enum memory_access {
     MEMORY_UNSEEN = 0,

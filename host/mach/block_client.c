@@ -55,9 +55,6 @@ struct block_client_link {
 
 static struct block_client_link *looped;
 
-/* A driver that completes nothing for so long, with requests in flight, is complained of. */
-enum { PROGRESS_MILLISECONDS = 10000 };
-
 /* The one whose port the task's alarm comes to; null: none is set. */
 static struct block_client_link *alarmed;
 
@@ -176,6 +173,7 @@ static void session_close(struct block_client_link *link)
     link->wake_driver = false;
 }
 
+/* A driver that completes nothing for so long, with requests in flight, is complained of. */
 static void alarm_set(struct block_client_link *link)
 {
     for (struct block_client_link *other = looped; other; other = other->next)
@@ -183,14 +181,14 @@ static void alarm_set(struct block_client_link *link)
     link->finished = link->client->finished;
     alarmed = link;
     startup_alarm(startup_bootstrap_port(), link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
-                  PROGRESS_MILLISECONDS);
+                  STARTUP_ALARM_PROGRESS);
 }
 
 static void progress_check(const struct block_client_link *link)
 {
     if (link->client->in_flight > 0 && link->client->finished == link->finished)
         startup_complain(startup_bootstrap_port(), link->name, link->class,
-                         "it has completed nothing for 10 s");
+                         "it has completed nothing for too long");
 }
 
 /* An alarm that the driver made up only tells against it. */

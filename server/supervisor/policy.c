@@ -33,6 +33,8 @@ static int restart_parse(struct policy *policy, const char *key, const char *val
         policy->watch = number;
     else if (strcmp(key, "memory") == 0 && number > 0)
         policy->memory = number;
+    else if (strcmp(key, "progress") == 0 && number > 0)
+        policy->progress = number;
     else
         return 0;
     return 1;
@@ -80,7 +82,7 @@ const char *policy_settings(const struct policy *policy, const char *program)
 }
 
 static const struct policy policy_default = {
-    .restart = RESTART_LIMITS_DEFAULT, .watch = 1000, .memory = 64};
+    .restart = RESTART_LIMITS_DEFAULT, .watch = 1000, .memory = 64, .progress = 10000};
 
 int policy_parse(const char *text, size_t size, struct policy *policy, char *problem,
                  size_t problem_size)
@@ -100,8 +102,9 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
     if (line > 0)
         snprintf(
             problem, problem_size,
-            "line %d: neither [faults] policy = log or stop, [restart] quick, deaths, watch or "
-            "memory = NUMBER, nor [settings] PROGRAM = NAME=NUMBER, nor [integrity] NAME = "
+            "line %d: neither [faults] policy = log or stop, [restart] quick, deaths, watch, "
+            "memory "
+            "or progress = NUMBER, nor [settings] PROGRAM = NAME=NUMBER, nor [integrity] NAME = "
             "DISKS, nor [network] NAME = CARD",
             line);
     else

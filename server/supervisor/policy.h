@@ -20,8 +20,9 @@ struct policy_setting {
 struct policy {
     bool faults_stop; /* end a driver whose device was refused an access */
     struct restart_limits restart;
-    unsigned watch;  /* milliseconds from one look at the drivers to the next */
-    unsigned memory; /* MiB that a driver may have resident */
+    unsigned watch;    /* milliseconds from one look at the drivers to the next */
+    unsigned memory;   /* MiB that a driver may have resident */
+    unsigned progress; /* milliseconds for which it may complete nothing of what it was asked */
     unsigned setting_count;
     /* "poll-from=4 gather=8": the program understands it (kit/setting.h) */
     struct policy_setting setting[POLICY_SETTINGS_MAX];

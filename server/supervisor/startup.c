@@ -13,6 +13,7 @@
 #include <kit/clock.h>
 #include <server/supervisor/child.h>
 #include <server/supervisor/journal.h>
+#include <server/supervisor/supervisor.h>
 
 #define LEAVE_LIMIT CLOCK_SECOND
 
@@ -381,6 +382,8 @@ kern_return_t serve_startup_alarm(mach_port_t bootstrap, mach_port_t alarmed, un
     }
     port_release(child->alarmed);
     child->alarmed = alarmed;
+    if (milliseconds == STARTUP_ALARM_PROGRESS)
+        milliseconds = supervisor_policy.progress;
     clock_timer_start(&child->alarm, milliseconds * CLOCK_MILLISECOND, alarm_ring, child);
     return MIG_NO_REPLY;
 }

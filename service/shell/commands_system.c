@@ -146,6 +146,12 @@ static int kill_run(unsigned count, char **words)
         return SHELL_USAGE;
     int error = error_from_kernel(supervisor_kill(shell_supervisor, words[1], (unsigned)times,
                                                   (unsigned)period, (unsigned)seed));
+    if (error == ENOENT) {
+        console_print("kill: %s: no such task; see drivers\n", words[1]);
+        return 1;
+    }
+    if (error == 0 && times == 0)
+        console_print("%s: is not killed any more\n", words[1]);
     return error ? shell_complain("kill", words[1], error) : 0;
 }
 
@@ -204,7 +210,8 @@ const struct command commands_system[] = {
     {"sync", "", "make everything written durable", sync_run},
     {"log", "", "the machine's log", log_run},
     {"kill", "DRIVER [TIMES [MILLISECONDS [SEED]]]",
-     "end a driver's task as if it had died; again after a time drawn around that", kill_run},
+     "end a driver's task as if it had died; again after a time drawn around that; 0: no more",
+     kill_run},
     {"restart", "DRIVER", "stop a driver in order and start it again", restart_run},
     {"uptime", "", "time since the machine started", uptime_run},
     {"sleep", "MILLISECONDS", "do nothing for a while", sleep_run},

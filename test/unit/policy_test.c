@@ -43,6 +43,10 @@ static void restarts_are_limited(void **state)
     assert_int_equal(parse("[restart]\nquick = 0\ndeaths = 12\n"), 0);
     assert_int_equal(policy.restart.quick, 0);
     assert_int_equal(policy.restart.deaths, 12);
+    assert_int_equal(policy.progress, 10000);
+    assert_int_equal(parse("[restart]\nprogress = 250\n"), 0);
+    assert_int_equal(policy.progress, 250);
+    assert_int_equal(parse("[restart]\nprogress = 0\n"), EBADMSG);
 
     /* At once, then ever later, then not at all. */
     assert_true(restart_decide(&restart, &limits, 1, 0, &delay, &reason));
