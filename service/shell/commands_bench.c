@@ -283,6 +283,30 @@ static int bench_run(unsigned count, char **words)
     return error ? shell_complain("bench", words[1], error) : 0;
 }
 
+/* 4 KiB random reads, without the times of each. */
+static int rate_run(unsigned count, char **words)
+{
+    struct bench bench = {.size = 4096, .random = true, .operation = BLOCK_READ, .clients = 1};
+
+    if (count != 4 || !shell_number(words[2], &bench.operations) ||
+        !shell_number(words[3], &bench.depth) || bench.depth == 0 || bench.depth > DEPTH_MAX)
+        return SHELL_USAGE;
+    latencies = NULL;
+    int error = load_open(words[1], &bench, 0);
+    uint64_t start = clock_now();
+    if (error == 0)
+        error = loads_run(&bench, bench.operations);
+    uint64_t took = clock_now() - start;
+    if (loads[0].client)
+        block_client_close(loads[0].client);
+    loads[0].client = NULL;
+    if (error != 0)
+        return shell_complain("bench-rate", words[1], error);
+    console_print("%llu operations in %llu us\n", (unsigned long long)bench.operations,
+                  (unsigned long long)(took / 1000));
+    return 0;
+}
+
 static int neighbours_command(unsigned count, char **words)
 {
     struct bench bench = {.size = 4096, .random = true, .operation = BLOCK_READ};
@@ -312,6 +336,7 @@ const struct command commands_bench[] = {
     {"bench-neighbours", "DEVICE OPERATIONS DEPTH",
      "latency of one read at a time, alone and beside a client with DEPTH in flight",
      neighbours_command},
+    {"bench-rate", "DEVICE OPERATIONS DEPTH", "how long so many random reads take", rate_run},
     {"bench", "DEVICE PATTERN OPERATIONS DEPTH [BYTES [MODE [CLIENTS]]]",
      "rand|seq + read|write; hybrid, polled or interrupt", bench_run},
     {0},

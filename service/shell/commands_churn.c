@@ -231,23 +231,42 @@ static int load_run(struct churn *churn, unsigned depth)
     return error ? error : last;
 }
 
-/* Read everything, and make it durable. */
-static int all_verify(struct churn *churn)
+/* Submit reads of what follows the first `block` blocks until all that may be are in flight; where
+ * those end. */
+static int reads_submit(struct churn *churn, unsigned depth, uint32_t *block)
 {
-    struct piece *piece = &churn->piece[0];
     int error = 0;
 
-    for (uint32_t block = 0; block < churn->blocks && error == 0; block += LENGTH_MAX) {
-        uint32_t left = churn->blocks - block;
+    for (unsigned i = 0; i < depth && *block < churn->blocks && error == 0; i++) {
+        struct piece *piece = &churn->piece[i];
+        uint32_t left = churn->blocks - *block;
+        if (piece->busy)
+            continue;
         *piece = (struct piece){.churn = churn,
                                 .operation = BLOCK_READ,
-                                .block = block,
+                                .block = *block,
                                 .count = left < LENGTH_MAX ? left : LENGTH_MAX};
         piece_cut(piece);
+        *block += piece->count;
         error = piece_submit(piece);
-        if (error == 0)
-            error = block_client_wait(churn->client, true);
     }
+    return error;
+}
+
+/* Read everything, and make it durable. */
+static int all_verify(struct churn *churn, unsigned depth)
+{
+    uint32_t block = 0;
+    int error = 0;
+
+    while (block < churn->blocks && error == 0) {
+        error = reads_submit(churn, depth, &block);
+        if (error == 0)
+            error = block_client_wait(churn->client, false);
+    }
+    int last = block_client_wait(churn->client, true);
+    if (error == 0)
+        error = last;
     return error ? error : block_client_transfer(churn->client, BLOCK_FLUSH, 0, 0, 0, 0);
 }
 
@@ -298,12 +317,12 @@ static int churn_run(unsigned count, char **words)
     if (error != 0)
         return shell_complain("churn", words[1], error);
     churn.heard = clock_now();
-    error = all_verify(&churn);
+    error = all_verify(&churn, (unsigned)depth);
     uint64_t before = churn.wrong;
-    if (error == 0)
+    if (error == 0 && operations > 0)
         error = load_run(&churn, (unsigned)depth);
-    if (error == 0)
-        error = all_verify(&churn);
+    if (error == 0 && operations > 0)
+        error = all_verify(&churn, (unsigned)depth);
     struct block_client_counts counts = block_client_counts(churn.client);
     block_client_close(churn.client);
     silences_report(&churn);

@@ -26,9 +26,10 @@ mach_port_t shell_supervisor;
 
 static const struct command commands_shell[];
 static const struct command *const tables[] = {
-    commands_shell,     commands_system,     commands_files,  commands_device,    commands_master,
-    commands_bench,     commands_churn,      commands_net,    commands_net_bench, commands_net_load,
-    commands_net_share, commands_net_device, commands_serial, commands_input,     commands_parallel,
+    commands_shell,     commands_system,   commands_files,     commands_device,
+    commands_master,    commands_bench,    commands_churn,     commands_net,
+    commands_net_bench, commands_net_load, commands_net_share, commands_net_device,
+    commands_serial,    commands_input,    commands_parallel,  commands_script,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -162,7 +163,6 @@ int shell_run(char *line)
 {
     struct words words;
 
-    result = 0;
     while (*line) {
         int error = words_next(&line, &words);
         int status = 0;
@@ -202,12 +202,14 @@ static void turn(char *line)
         bool whole = frame_read(line, CONSOLE_LINE_SIZE);
         console_frame_begin();
         int status = SHELL_USAGE;
+        result = 0;
         if (whole)
             status = shell_run(line);
         else
             console_print("the line of commands is too long\n");
         console_frame_end(status);
     } else if (editor_read(PROMPT, first, line, CONSOLE_LINE_SIZE)) {
+        result = 0;
         shell_run(line);
     }
 }

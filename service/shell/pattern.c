@@ -26,7 +26,7 @@ void pattern_fill(void *block, size_t size, uint64_t number, uint64_t seed)
 
     for (size_t i = 0; i < size; i += 8) {
         uint64_t word = word_next(&state);
-        memcpy((char *)block + i, &word, 8);
+        __builtin_memcpy((char *)block + i, &word, 8); /* not a call */
     }
 }
 
@@ -35,8 +35,9 @@ size_t pattern_compare(const void *block, size_t size, uint64_t number, uint64_t
     uint64_t state = state_start(number, seed);
 
     for (size_t i = 0; i < size; i += 8) {
-        uint64_t word = word_next(&state);
-        if (memcmp((const char *)block + i, &word, 8) == 0)
+        uint64_t word = word_next(&state), found;
+        __builtin_memcpy(&found, (const char *)block + i, 8);
+        if (found == word)
             continue;
         for (size_t j = 0; j < 8; j++) {
             if (((const char *)block)[i + j] != ((const char *)&word)[j])

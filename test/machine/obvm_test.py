@@ -67,6 +67,19 @@ class Launcher(MachineTest):
         self.assert_status(ran, 127)
         self.assert_says(ran, r"\Akill +DRIVER +\S.*\S\nnosuch: no such command; try help\nusage: help \[COMMAND\]\n\Z")
 
+    def test_commands_from_a_disk(self):
+        commands = "".join(f"ls /w{number}; " for number in range(3000)) + "nosuch; uptime -x"
+        with open(self.path("script"), "wb") as file:
+            file.write(commands.encode().ljust(65536, b"\0"))
+        ran = self.run_machine("run nowhere; run virtio-blk0; uptime -y", "--disk", f"virtio:{self.path('script')},ro")
+        self.assert_status(ran, 1)  # the first failure's
+        lines = ran.output.splitlines()
+        self.assertEqual(len(lines), 3004, str(ran))
+        self.assertEqual([lines[0], lines[1], *lines[-4:]],
+                         ["run: nowhere: No such file or directory", "ls: /w0: No such file or directory",
+                          "ls: /w2999: No such file or directory", "nosuch: no such command; try help", "usage: uptime ", "usage: uptime "])
+        self.assertEqual(self.run_machine("run virtio-blk0", "--disk", f"virtio:{self.path('script')},ro").status, 1)
+
     def test_halt_as_the_last_command(self):
         ran = self.run_machine("uptime; halt")
         self.assert_status(ran)
