@@ -9,7 +9,7 @@ import deeds
 import faults
 from stand import BUILD
 
-AT_ONCE = 50  # faults of one boot: what the shell takes in a line
+AT_ONCE = 200  # faults of one boot
 RESTARTS = r"(?m)^%s +(\d+) +\d+ +\d+ +\d+ +\d+ +\d+ +\d+ +\d+$"  # of stats, for that driver: the board has an ahci0
 OUTCOMES = ("no effect", "recovered", "failed", "wrong data")
 KINDS = {"faults": faults.KINDS, "deeds": deeds.KINDS}
@@ -31,8 +31,8 @@ def boot(stand, image, chosen, seed):
     commands = [f"{churn} 100 8", "stats"]
     for i, (_, address, code) in enumerate(chosen):
         commands += [f"fault {stand.driver} {address:#x} {code.hex()}", f"{churn} 150 16 {seed + i}", "stats",
-                     f"kill {stand.driver}", "sleep 100", f"{churn} 0 1"]
-    out, _ = stand.boot([*commands, f"{churn} 100 8"], 600, image)
+                     f"kill {stand.driver}", "sleep 30", f"{churn} 0 16"]
+    out, _ = stand.boot([*commands, f"{churn} 100 8"], 60 + 15 * len(chosen), image)
     found = stand.churn_judge(out, 2 * len(chosen) + 2)
     if stand.problems:
         return [], 0

@@ -20,7 +20,7 @@ def run(stand, number, seed):
     """How many kills there were, what the loads counted, and how long recoveries took."""
     stand.disk_make()
     stand.file_system_make()
-    rounds = max(1, number * stand.options.period // 1200)
+    rounds = max(1, number * stand.options.period // 500)
     load = []
     for i in range(rounds):
         load += [f"churn {stand.device} 4096 6000 {random.Random(seed + i).choice((1, 4, 16, 64))} {seed + i}",
