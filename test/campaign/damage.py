@@ -49,15 +49,26 @@ def boot(stand, image, chosen, seed):
     return outcomes, sum(counts["rejected"] for counts in found)
 
 
-def run(stand, part, number, seed):
-    """So many, in one boot if the disk stays whole; (kind, address, bytes, outcome) of each, and completions that
-    clients refused."""
-    program, image = sources(stand, part)
+def draw_all(program, part, number, seed):
     draw = random.Random(seed)
     chosen = []
     for _ in range(number):
         kind = KINDS[part][draw.randrange(len(KINDS[part]))]
         chosen.append((kind, *program.draw(kind, draw)))
+    return chosen
+
+
+def wrong(results):
+    """The faults that gave wrong data, of an earlier run with the same build."""
+    return [(kind, address, bytes.fromhex(code)) for result in results for kind, address, code, outcome in result["outcomes"]
+            if outcome == "wrong data"]
+
+
+def run(stand, part, number, seed, chosen=None):
+    """So many (or those), in one boot if the disk stays whole; (kind, address, bytes, outcome) of each, and completions that
+    clients refused."""
+    program, image = sources(stand, part)
+    chosen = chosen or draw_all(program, part, number, seed)
     outcomes, rejected = [], 0
     while len(outcomes) < number and not stand.problems:
         more, refused = boot(stand, image, chosen[len(outcomes):], seed + len(outcomes))

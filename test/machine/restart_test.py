@@ -180,6 +180,17 @@ class Hung(MachineTest):
         self.assertLess(3, took)
         self.assertLess(took, 12)  # not after the usual 10 s each time
 
+    def test_one_that_answers_no_calls_is_replaced(self):
+        """It listens, but who opens a session gets no answer: mov $MIG_NO_REPLY,%eax; ret."""
+        names = subprocess.run(["nm", os.path.join(BUILD, "boot", "nvme")], check=True, capture_output=True, text=True).stdout
+        address = re.search(r"^([0-9a-f]+) T serve_block_class_open$", names, re.M)[1]
+        image = self.blank_image("a.img", 4 << 20)
+        ran = self.run_machine(f"fault nvme0 0x{address} b8cffeffffc3; write-pattern nvme0n1 0 100 1; verify-pattern nvme0n1 0 100 1; drivers",
+                               "--disk", f"nvme:{image}")
+        self.assert_status(ran)
+        self.assert_says(ran, "^nvme0n1: 100 of 100 blocks as written")
+        self.assert_says(ran, "^nvme0 +driver +running .* 1  it does not answer a call$")
+
 
     def test_a_card_that_sends_nothing_is_replaced(self):
         """What it was to send is dropped, and then its driver is another one."""
