@@ -76,8 +76,8 @@ class Launcher(MachineTest):
         lines = ran.output.splitlines()
         self.assertEqual(len(lines), 3004, str(ran))
         self.assertEqual([lines[0], lines[1], *lines[-4:]],
-                         ["run: nowhere: No such file or directory", "ls: /w0: No such file or directory",
-                          "ls: /w2999: No such file or directory", "nosuch: no such command; try help", "usage: uptime ", "usage: uptime "])
+                         ["run: nowhere: No such file or directory", "ls: /w0: nothing is mounted there",
+                          "ls: /w2999: nothing is mounted there", "nosuch: no such command; try help", "usage: uptime", "usage: uptime"])
         self.assertEqual(self.run_machine("run virtio-blk0", "--disk", f"virtio:{self.path('script')},ro").status, 1)
 
     def test_halt_as_the_last_command(self):
