@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <mach/machine/thread_status.h>
+#include <mach/thread_info.h>
 
 #include <kernel/mach_user.h>
 
@@ -57,10 +58,25 @@ static uint64_t where_is(const struct child *child)
     return state.rip;
 }
 
+/* Whether it waits inside the kernel where it cannot be stopped: for memory. Who ends it waits with
+ * it, and if that is us, memory may never come: its way out may lead through a driver that only we
+ * start again. It has its turn when it is back. */
+static bool is_held(const struct child *child)
+{
+    struct thread_basic_info info = {0};
+    mach_msg_type_number_t count = THREAD_BASIC_INFO_COUNT;
+
+    return thread_info(child->task.thread, THREAD_BASIC_INFO, (thread_info_t)&info, &count) ==
+               KERN_SUCCESS &&
+           info.run_state == TH_STATE_UNINTERRUPTIBLE;
+}
+
 static void driver_look(struct child *child)
 {
     unsigned long long memory = child_memory(child);
 
+    if (child->unanswered > 1 && is_held(child))
+        return;
     if (child->unanswered > 1) {
         journal_note(LOG_ERROR, "%s: does not answer: its task is ended (at %llx)", child->name,
                      (unsigned long long)where_is(child));

@@ -38,5 +38,11 @@ class Paging(MachineTest):
     def test_on_ahci(self):
         self.page("ahci", "ahci0p0")
 
+    def test_on_ahci_under_kills(self):
+        self.page("ahci", "ahci0p0", kills=1000)
+
+    def test_on_virtio_under_kills(self):
+        self.page("virtio", "virtio-blk0", kills=1000)
+
     def test_without_an_iommu(self):
         self.page("nvme", "nvme0n1", "--iommu", "none")
