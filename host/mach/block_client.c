@@ -49,7 +49,7 @@ struct block_client_link {
     struct block_client_counts told; /* of what the supervisor knows */
     bool in_loop;
     unsigned held;                  /* of the batch, when the loop last looked for more */
-    unsigned batch;                 /* how many the last one had */
+    unsigned singles;               /* batches of one, the last ones in a row */
     struct block_client_link *next; /* in the loop */
 };
 
@@ -634,20 +634,23 @@ void block_client_send_at_once(struct block_client *client)
  * anybody. True: there may be more. */
 static bool link_turn(struct block_client_link *link)
 {
-    enum { ROUNDS = 4 }; /* of requests that are made of completions, before the others' turn */
+    enum { ROUNDS = 4 };  /* of requests that are made of completions, before the others' turn */
+    enum { SINGLES = 8 }; /* batches of one in a row: somebody asks for one after the other */
     struct block_completion completions[BLOCK_SLOTS];
 
     queue_awake(&link->queue);
     /* What else has come may have more for the same batch: one wakeup for all. While one asks after
      * the other nothing has. */
-    bool alone = link->at_once || (link->client->in_flight == 1 && link->batch == 1);
+    bool alone = link->at_once || (link->client->in_flight == 1 && link->singles >= SINGLES);
     if (link->client->batched > link->held && !alone) {
         link->held = link->client->batched;
+        if (link->held % MACH_PORT_QLIMIT_MAX == 0)
+            swtch(); /* somebody may have waited for room in the port's queue */
         return true;
     }
     link->held = 0;
     if (link->client->batched > 0)
-        link->batch = link->client->batched;
+        link->singles = link->client->batched == 1 ? link->singles + 1 : 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned count = 0;
         block_client_send(link->client);
