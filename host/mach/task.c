@@ -98,7 +98,7 @@ static const void *segment_pages(const struct task_image *image, const Elf64_Phd
 {
     uint64_t lead = segment->p_vaddr - page_down(segment->p_vaddr);
 
-    if ((segment->p_flags & PF_W) || segment->p_filesz != segment->p_memsz ||
+    if (!image->shared || (segment->p_flags & PF_W) || segment->p_filesz != segment->p_memsz ||
         lead > segment->p_offset || size > image->size - (segment->p_offset - lead))
         return NULL;
     const char *pages = (const char *)image->data + segment->p_offset - lead;

@@ -297,6 +297,7 @@ int child_start(struct child *child, const char *argument)
     child->excepted = false;
     if (child->restarts == 0)
         child->cause[0] = '\0';
+    image->shared = child->kind == CHILD_DRIVER && !child->manifest->whole_task;
     error = task_prepare(child, image, argument);
     if (error == 0)
         error = task_bound(child);
