@@ -10,6 +10,7 @@
 #define INTERFACE_BLOCK_H
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum block_operation {
@@ -42,20 +43,41 @@ enum block_status {
 
 /* A request. The client chooses `slot` and `generation`; they come back in the completion. */
 struct block_submission {
-    uint8_t operation; /* enum block_operation */
-    uint8_t flags;     /* enum block_flags: POLLED, INTERRUPT or neither; and SCATTER or not */
-    uint16_t slot;     /* client's: below BLOCK_SLOTS */
-    uint32_t generation;
-    uint64_t block;  /* first block, in the device's blocks from the session's start; flush: 0 */
-    uint32_t count;  /* how many blocks; flush: 0 */
-    uint32_t buffer; /* id of an attached buffer; flush, discard, zeroes: 0 */
-    uint64_t offset; /* bytes into the buffer, a multiple of 4; as `buffer` */
+    union {
+        struct {
+            uint8_t operation; /* enum block_operation */
+            uint8_t flags; /* enum block_flags: POLLED, INTERRUPT or neither; and SCATTER or not */
+            uint16_t slot; /* client's: below BLOCK_SLOTS */
+            uint32_t generation;
+            uint64_t block;  /* first block, in the device's blocks from the session's start;
+                              * flush: 0 */
+            uint32_t count;  /* how many blocks; flush: 0 */
+            uint32_t buffer; /* id of an attached buffer; flush, discard, zeroes: 0 */
+            uint64_t offset; /* bytes into the buffer, a multiple of 4; as `buffer` */
+        };
+        uint64_t word[4]; /* all of that, for who reads or writes it in few accesses */
+    };
     /* With BLOCK_SCATTER: where the data goes on, as block_part_make has it; the first part, at
      * `buffer` and `offset`, has the blocks that these leave over of `count`, at least one. 0:
      * there are no more. Without the flag they mean nothing, and need not even be written. */
     uint64_t part[4];
 };
 static_assert(sizeof(struct block_submission) == 64, "a submission is one cache line");
+static_assert(offsetof(struct block_submission, part) == 32, "the words are all that is before");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "what the words' helpers take for granted");
+
+/* The first word's fields, and the third's. */
+static inline uint64_t block_word_make(unsigned operation, unsigned flags, unsigned slot,
+                                       uint32_t generation)
+{
+    return operation | flags << 8 | (uint64_t)slot << 16 | (uint64_t)generation << 32;
+}
+
+static inline uint64_t block_word_pair(uint32_t low, uint32_t high)
+{
+    return low | (uint64_t)high << 32;
+}
 
 /* Places that a request's data may be in, the first among them. */
 enum { BLOCK_PARTS = 5 };
@@ -91,11 +113,17 @@ static inline uint64_t block_part_offset(uint64_t part)
 }
 
 struct block_completion {
-    uint16_t slot;
-    uint16_t status; /* enum block_status */
-    uint32_t generation;
-    uint32_t length; /* bytes moved: all of the request on success; none: 0 */
-    uint32_t epoch;  /* the session's, which its client chose: tells it from an older driver's */
+    union {
+        struct {
+            uint16_t slot;
+            uint16_t status; /* enum block_status */
+            uint32_t generation;
+            uint32_t length; /* bytes moved: all of the request on success; none: 0 */
+            uint32_t epoch;  /* the session's, which its client chose: tells it from an older
+                              * driver's */
+        };
+        uint64_t word[2]; /* all of that */
+    };
 };
 static_assert(sizeof(struct block_completion) == 16, "four completions to a cache line");
 

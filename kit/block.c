@@ -12,6 +12,9 @@ static struct block_device *devices; /* the first is the next to be served */
  * that one device's completion makes room for another. */
 static uint64_t done_count = 1;
 
+static bool was_polled;
+static bool withdrawn_any; /* of the devices */
+
 /* How long a device is polled at a time, and how often in vain. */
 enum { SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
 
@@ -82,18 +85,20 @@ void block_device_resize(struct block_device *device, uint64_t blocks)
 
 void block_device_end(struct block_device *device)
 {
-    device->withdrawn = true;
+    device->withdrawn = withdrawn_any = true;
 }
 
 /* Those that were withdrawn, and whose sessions have all ended. */
 static void devices_tidy(void)
 {
+    withdrawn_any = false;
     for (struct block_device **link = &devices; *link;) {
         struct block_device *device = *link;
         if (device->withdrawn && !device->sessions) {
             *link = device->next;
             free(device);
         } else {
+            withdrawn_any |= device->withdrawn;
             link = &device->next;
         }
     }
@@ -155,6 +160,11 @@ int block_session_create(struct block_device *device, const struct block_range *
     session->transport = transport;
     session->link = link;
     session->write = write;
+    session->last = write ? BLOCK_WRITE - 1 : BLOCK_READ - 1;
+    session->block_size = device->limits.block_size;
+    session->max_transfer = device->limits.max_transfer;
+    session->ring = session->completion;
+    session->requests = session->request;
     session->waiting_end = &session->waiting;
     while (is_number_taken(session->number))
         session->number++;
@@ -197,138 +207,12 @@ int block_session_attach(struct block_session *session, uint64_t address, uint64
     return ENOSPC;
 }
 
-static void completion_add(struct block_session *session, const struct block_request *request,
-                           enum block_status status)
+void block_session_place(struct block_session *session, struct block_completion *ring,
+                         uint32_t epoch)
 {
-    session->completion[session->completion_count++] = (struct block_completion){
-        .slot = request->slot,
-        .status = (uint16_t)status,
-        .generation = request->generation,
-        .length = status == BLOCK_STATUS_OK ? (uint32_t)request->length : 0,
-    };
-}
-
-static enum block_status flush_check(const struct block_request *request, uint32_t buffer,
-                                     uint64_t offset)
-{
-    return (request->block | request->count | offset | buffer) == 0 ? BLOCK_STATUS_OK
-                                                                    : BLOCK_STATUS_INVALID;
-}
-
-static enum block_status zeroing_check(const struct block_session *session,
-                                       const struct block_request *request, uint32_t buffer,
-                                       uint64_t offset)
-{
-    const struct block_device_limits *limits = &session->device->limits;
-    unsigned needed =
-        request->operation == BLOCK_DISCARD ? BLOCK_INFO_DISCARD : BLOCK_INFO_WRITE_ZEROES;
-
-    if (!(limits->flags & needed) || request->count > limits->max_blocks || (buffer | offset) != 0)
-        return BLOCK_STATUS_INVALID;
-    return session->write ? BLOCK_STATUS_OK : BLOCK_STATUS_READ_ONLY;
-}
-
-static inline enum block_status data_check(const struct block_session *session,
-                                           struct block_request *request, uint32_t id,
-                                           uint64_t offset)
-{
-    const struct block_device_limits *limits = &session->device->limits;
-    uint64_t length = (uint64_t)request->count * limits->block_size;
-
-    if (request->operation == BLOCK_WRITE && !session->write)
-        return BLOCK_STATUS_READ_ONLY;
-    if (length > limits->max_transfer ||
-        !block_session_place(session, id, offset, length, &request->address))
-        return BLOCK_STATUS_INVALID;
-    request->length = length;
-    return BLOCK_STATUS_OK;
-}
-
-/* Blocks become those of the device. */
-static inline enum block_status range_check(const struct block_session *session,
-                                            struct block_request *request)
-{
-    if (request->count == 0)
-        return BLOCK_STATUS_INVALID;
-    if (request->block > session->range.count ||
-        request->count > session->range.count - request->block)
-        return BLOCK_STATUS_RANGE;
-    request->block += session->range.first;
-    return BLOCK_STATUS_OK;
-}
-
-/* What keeps a request from being carried out, or OK. */
-static inline enum block_status request_check(const struct block_session *session,
-                                              struct block_request *request, uint32_t buffer,
-                                              uint64_t offset)
-{
-    unsigned operation = request->operation;
-    enum block_status status;
-
-    if (request->flags > BLOCK_INTERRUPT) /* both, or one that is unknown */
-        return BLOCK_STATUS_INVALID;
-    if (operation == BLOCK_READ || operation == BLOCK_WRITE) {
-        status = data_check(session, request, buffer, offset);
-    } else {
-        request->address = request->length = 0;
-        if (operation == BLOCK_FLUSH)
-            return flush_check(request, buffer, offset);
-        if (operation != BLOCK_DISCARD && operation != BLOCK_WRITE_ZEROES)
-            return BLOCK_STATUS_INVALID;
-        status = zeroing_check(session, request, buffer, offset);
-    }
-    return status == BLOCK_STATUS_OK ? range_check(session, request) : status;
-}
-
-/* It waits for the driver, or is answered at once. */
-static inline void request_take(struct block_session *session, struct block_request *request,
-                                enum block_status status)
-{
-    if (status != BLOCK_STATUS_OK) {
-        completion_add(session, request, status);
-        return;
-    }
-    request->next = NULL;
-    *session->waiting_end = request;
-    session->waiting_end = &request->next;
-    session->queued++;
-    session->device->queued++;
-}
-
-/* The rest of block_session_submit, apart, so that others do not pay for it. */
-static __attribute__((noinline)) int
-scattered_submit(struct block_session *session, struct block_request *request,
-                 const volatile struct block_submission *submission)
-{
-    enum block_status status = block_scatter_check(session, request, submission);
-
-    if (status == BLOCK_STATUS_OK)
-        status = range_check(session, request);
-    request_take(session, request, status);
-    return 0;
-}
-
-int block_session_submit(struct block_session *session,
-                         const volatile struct block_submission *submission)
-{
-    unsigned slot = submission->slot;
-
-    if (slot >= BLOCK_SLOTS || session->busy[slot])
-        return EPROTO;
-    session->busy[slot] = true;
-
-    struct block_request *request = &session->request[slot];
-    request->operation = (enum block_operation)submission->operation;
-    request->flags = submission->flags;
-    request->generation = submission->generation;
-    request->block = submission->block;
-    request->count = submission->count;
-    request->segments = NULL;
-    if (request->flags & BLOCK_SCATTER)
-        return scattered_submit(session, request, submission);
-    request_take(session, request,
-                 request_check(session, request, submission->buffer, submission->offset));
-    return 0;
+    session->ring = ring;
+    session->completed = session->delivered = 0;
+    session->epoch = (uint64_t)epoch << 32;
 }
 
 /* Nothing refers to an ended session any more: let it go. */
@@ -354,6 +238,12 @@ void block_session_end(struct block_session *session)
         session_free(session);
 }
 
+static __attribute__((noinline)) void session_leave(struct block_session *session)
+{
+    if (session->owned == 0)
+        session_free(session);
+}
+
 void block_request_done(struct block_request *request, enum block_status status)
 {
     struct block_session *session = request->session;
@@ -361,10 +251,26 @@ void block_request_done(struct block_request *request, enum block_status status)
     session->owned--;
     session->device->silent -= request->silent;
     done_count++;
-    if (!session->ending)
+    if (session->ending)
+        session_leave(session);
+    else
         completion_add(session, request, status);
-    else if (session->owned == 0)
-        session_free(session);
+}
+
+/* Whether so many requests are enough for the device to be polled. */
+static bool is_to_poll(const struct block_device *device, unsigned requests)
+{
+    bool often = device->poll_from > 0 && requests >= device->poll_from;
+
+    return device->ops->poll && (often || device->apart);
+}
+
+/* Whether the device has to be polled for a request; `silent`: whether it has to for those whose
+ * clients leave it to us. */
+static inline bool request_is_silent(const struct block_device *device,
+                                     const struct block_request *request, bool silent)
+{
+    return request->flags == 0 ? silent : request->flags == BLOCK_POLLED && device->ops->poll;
 }
 
 /* Give the driver the session's oldest requests, `most` at most. How many it took: what is left is
@@ -374,19 +280,21 @@ static unsigned session_start(struct block_device *device, struct block_session 
 {
     const struct block_device_ops *ops = device->ops;
     struct block_request *request = session->waiting;
-    unsigned count = 0;
+    unsigned count = 0, silent_count = 0;
 
-    if (!request || is_refused(session))
+    if (!request || is_refused(session) || session->owned >= device->share)
         return 0;
-    while (request && count < most && session->owned < device->share) {
+    if (most > device->share - session->owned)
+        most = device->share - session->owned;
+    /* What is counted here is told at the end: block_request_done may be called meanwhile, and
+     * both wrap. */
+    while (request && count < most) {
         struct block_request *next = request->next; /* it is the driver's from here on */
-        request->silent =
-            request->flags == 0 ? silent : request->flags == BLOCK_POLLED && ops->poll;
-        device->silent += request->silent;
-        session->owned++;
+        bool is_silent = request->flags == 0 ? silent : request->flags == BLOCK_POLLED && ops->poll;
+        request->silent = is_silent;
+        silent_count += is_silent;
         if (!ops->start(device->context, request)) {
-            session->owned--;
-            device->silent -= request->silent;
+            silent_count -= is_silent;
             session->refused_at = done_count;
             break;
         }
@@ -396,8 +304,11 @@ static unsigned session_start(struct block_device *device, struct block_session 
     session->waiting = request;
     if (!request)
         session->waiting_end = &session->waiting;
+    session->owned += count;
     session->queued -= count;
     device->queued -= count;
+    device->silent += silent_count;
+    was_polled |= silent_count > 0;
     return count;
 }
 
@@ -456,11 +367,6 @@ static struct outlook share_set(struct block_device *device)
     unsigned active = 0;
     bool few = false;
 
-    device->turns++;
-    if (!device->sessions->next) {
-        device->share = BLOCK_SLOTS;
-        return (struct outlook){device->queued + device->sessions->owned, 1};
-    }
     for (struct block_session *session = device->sessions; session; session = session->next) {
         outlook.requests += session->queued + session->owned;
         outlook.sessions += session->queued > 0;
@@ -475,13 +381,10 @@ static struct outlook share_set(struct block_device *device)
 
 /* One request of each session in turn, until the driver is full or nothing waits.
  * Whether any was started. */
-static bool device_start(struct block_device *device)
+static __attribute__((noinline)) bool sessions_start(struct block_device *device)
 {
-    if (device->queued == 0)
-        return false;
     struct outlook outlook = share_set(device);
-    bool often = device->poll_from > 0 && outlook.requests >= device->poll_from;
-    bool silent = device->ops->poll && (often || device->apart);
+    bool silent = is_to_poll(device, outlook.requests);
     unsigned most = outlook.sessions > 1 ? 1 : BLOCK_SLOTS; /* alone, all that it has */
     bool started_any = false, started = outlook.sessions > 0;
 
@@ -493,9 +396,26 @@ static bool device_start(struct block_device *device)
         started &= most == 1;
     }
     sessions_rotate(device);
-    if (started_any && device->ops->kick)
-        device->ops->kick(device->context);
     return started_any;
+}
+
+/* There are requests that the driver has not. Whether any was started. */
+static bool device_start(struct block_device *device)
+{
+    struct block_session *session = device->sessions;
+    bool started;
+
+    device->turns++;
+    if (session->next) {
+        started = sessions_start(device);
+    } else {
+        device->share = BLOCK_SLOTS;
+        bool silent = is_to_poll(device, device->queued + session->owned);
+        started = session_start(device, session, BLOCK_SLOTS, silent) > 0;
+    }
+    if (started && device->ops->kick)
+        device->ops->kick(device->context);
+    return started;
 }
 
 /* Wait for the device, with nothing else. Not inlined: measurements tell waiting from work by it.
@@ -517,8 +437,6 @@ __attribute__((noinline)) bool block_spin(const struct block_device *device)
  * time is not waited for, only looked at. */
 static uint64_t device_poll(struct block_device *device)
 {
-    if (device->silent == 0)
-        return BLOCK_TURN_NEVER;
     if (device->apart) {
         if (device->ops->ready(device->context))
             device->ops->poll(device->context);
@@ -538,6 +456,14 @@ static uint64_t device_poll(struct block_device *device)
     return device->silent > 0 ? 0 : BLOCK_TURN_NEVER;
 }
 
+bool block_was_polled(void)
+{
+    bool was = was_polled;
+
+    was_polled = false;
+    return was;
+}
+
 bool block_is_ready(void)
 {
     for (const struct block_device *device = devices; device; device = device->next) {
@@ -547,20 +473,21 @@ bool block_is_ready(void)
     return false;
 }
 
-/* False: some could not be delivered. */
+/* In one piece, or two where the ring ends. False: some could not be delivered. */
 static bool session_deliver(struct block_session *session)
 {
-    while (session->completion_count > 0) {
-        unsigned sent = session->transport->deliver(session->link, session->completion,
-                                                    session->completion_count);
-        if (sent == 0 || sent > session->completion_count)
+    while (session->delivered != session->completed) {
+        uint32_t first = session->delivered % BLOCK_SLOTS, room = BLOCK_SLOTS - first;
+        uint32_t count = session->completed - session->delivered;
+        struct block_completion *completions = &session->ring[first];
+        if (count > room)
+            count = room;
+        unsigned sent = session->transport->deliver(session->link, completions, count);
+        if (sent == 0 || sent > count)
             return false;
         for (unsigned i = 0; i < sent; i++)
-            session->busy[session->completion[i].slot] = false;
-        session->completion_count -= sent;
-        if (session->completion_count > 0)
-            memmove(session->completion, session->completion + sent,
-                    session->completion_count * sizeof(session->completion[0]));
+            session->request[completions[i].slot].busy = false;
+        session->delivered += sent;
     }
     return true;
 }
@@ -576,16 +503,19 @@ uint64_t block_turn(void)
     uint64_t again = BLOCK_TURN_NEVER;
 
     for (struct block_device *device = devices; device; device = device->next) {
-        if (device_start(device) && !served)
+        if (device->queued > 0 && device_start(device) && !served)
             served = device;
-        again = sooner(again, device_poll(device));
+        if (device->silent > 0)
+            again = sooner(again, device_poll(device));
         for (struct block_session *session = device->sessions; session; session = session->next) {
-            if (session->completion_count > 0 && !session->ending && !session_deliver(session))
+            if (session->delivered != session->completed && !session->ending &&
+                !session_deliver(session))
                 again = sooner(again, LATER);
         }
     }
-    if (served)
+    if (served && devices->next)
         device_requeue(served);
-    devices_tidy();
+    if (withdrawn_any)
+        devices_tidy();
     return again;
 }

@@ -30,7 +30,15 @@ struct block_segment {
 
 /* A request that the kit has checked. The driver owns it from `start` until block_request_done. */
 struct block_request {
-    enum block_operation operation;
+    union {
+        struct {
+            uint8_t operation; /* enum block_operation */
+            uint8_t flags;     /* this and what follows is the kit's */
+            uint16_t slot;
+            uint32_t generation;
+        };
+        uint64_t word; /* all of that: the first of the submission's */
+    };
     uint64_t block;   /* first block on the device */
     uint32_t count;   /* blocks; 0 for a flush */
     uint64_t address; /* device address of the data, or its first segment; a multiple of 4 */
@@ -40,15 +48,14 @@ struct block_request {
     const struct block_segment *segments;
     unsigned segment_count;
     unsigned client; /* a small number that tells this session from the others; 0, 1, 2 ... */
+    bool busy;       /* the kit's: from submission until the completion is delivered */
     bool silent;     /* need raise no interrupt: the kit calls `poll` until it is done */
     void *driver;    /* the driver's to use while it owns the request */
 
     /* The kit's. */
     struct block_session *session;
-    uint16_t slot;
-    uint8_t flags;
-    uint32_t generation;
     struct block_request *next;
+    uint64_t reserved[5]; /* so that it is found by a shift */
 };
 
 struct block_device_ops {

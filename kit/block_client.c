@@ -20,8 +20,21 @@ void block_client_init(struct block_client *client, const struct block_info *inf
     client->info.serial[sizeof(info->serial) - 1] = '\0';
     client->info.model[sizeof(info->model) - 1] = '\0';
     client->link = link;
-    for (unsigned i = 0; i < BLOCK_SLOTS; i++)
+    client->most = UINT32_MAX / info->block_size;
+    block_client_flags(client, 0);
+    block_client_place(client, client->batch, 0);
+    for (unsigned i = 0; i < BLOCK_SLOTS; i++) {
         client->free_slot[client->free_count++] = (uint16_t)(BLOCK_SLOTS - 1 - i);
+        client->table[i].answer = block_client_unanswered((uint16_t)i);
+    }
+}
+
+void block_client_place(struct block_client *client, struct block_submission *ring, uint32_t epoch)
+{
+    client->ring = ring;
+    client->put = client->sent = 0;
+    client->full = BLOCK_CLIENT_BATCH;
+    client->epoch = (uint64_t)epoch << 32;
 }
 
 const struct block_info *block_client_info(const struct block_client *client)
@@ -32,6 +45,7 @@ const struct block_info *block_client_info(const struct block_client *client)
 void block_client_flags(struct block_client *client, uint8_t flags)
 {
     client->flags = flags;
+    client->read_word = block_word_make(BLOCK_READ, flags, 0, 0);
 }
 
 bool block_client_is_gone(const struct block_client *client)
@@ -98,10 +112,9 @@ int block_status_error(enum block_status status)
 static inline void request_end(struct block_client *client, struct block_client_request *request,
                                uint16_t slot, enum block_status status)
 {
-    request->in_flight = request->sent = false;
+    request->stage = BLOCK_CLIENT_FREE;
+    request->answer = block_client_unanswered(slot);
     client->free_slot[client->free_count++] = slot;
-    client->in_flight--;
-    client->finished++;
     if (request->done)
         request->done(request->context, status);
 }
@@ -114,113 +127,162 @@ void block_client_request_end(struct block_client *client, uint16_t slot, enum b
 void block_client_fail(struct block_client *client)
 {
     client->state = BLOCK_CLIENT_GONE;
-    client->batched = 0;
+    client->put = client->sent;
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
-        if (client->table[slot].in_flight)
+        if (client->table[slot].stage != BLOCK_CLIENT_FREE)
             block_client_request_end(client, (uint16_t)slot, BLOCK_STATUS_GONE);
     }
 }
 
+/* In one piece, or two where the ring ends. */
 int block_client_send(struct block_client *client)
 {
-    unsigned count = client->batched;
     bool scattered = client->scattered;
+    int error = 0;
 
-    if (count == 0)
-        return 0;
-    client->batched = 0;
     client->scattered = false;
-    for (unsigned i = 0; i < count; i++)
-        client->table[client->batch[i].slot].sent = true;
-    int error = block_client_link_send(client->link, client->batch, count, scattered);
+    while (error == 0 && client->sent != client->put) {
+        uint32_t first = client->sent % BLOCK_SLOTS;
+        uint32_t count = client->put - client->sent, room = BLOCK_SLOTS - first;
+        if (count > room)
+            count = room;
+        client->sent += count;
+        client->full = client->sent + BLOCK_CLIENT_BATCH;
+        error = block_client_link_send(client->link, &client->ring[first], count, scattered);
+    }
     if (error != 0)
         block_client_lost(client);
     return error;
 }
 
-/* Put a request into the batch, without what only few have. */
-static inline struct block_submission *batch_add(struct block_client *client,
-                                                 struct block_client_request *request)
+/* A failure reaches `done`, or is recovered from. 0, so that it is the last that its callers do. */
+static __attribute__((noinline)) int batch_send(struct block_client *client)
 {
-    struct block_submission *submission = &client->batch[client->batched++];
-
-    /* Without BLOCK_SCATTER the parts mean nothing. */
-    __builtin_memcpy(submission, &request->submission, offsetof(struct block_submission, part));
-    submission->generation = ++request->generation;
-    request->sent = false;
-    return submission;
+    block_client_send(client);
+    return 0;
 }
 
-static inline void batch_send_if_full(struct block_client *client)
+/* The driver is told once for so many, or when somebody waits. */
+static inline int batch_send_if_full(struct block_client *client)
 {
-    if (client->batched == BLOCK_CLIENT_BATCH)
-        block_client_send(client); /* a failure reaches `done`, or is recovered from */
+    return client->put == client->full ? batch_send(client) : 0;
+}
+
+/* Put a request into the ring, all but its parts, as these words; the first one's generation is the
+ * place that it gets. */
+static void request_put(struct block_client *client, struct block_client_request *request,
+                        uint32_t first, uint64_t block, uint64_t third, uint64_t offset)
+{
+    uint32_t place = client->put;
+    struct block_submission *submission = block_client_put(client);
+
+    request->submission.generation = place;
+    request->stage = BLOCK_CLIENT_PUT;
+    submission->word[0] = block_word_pair(first, place);
+    submission->word[1] = block;
+    submission->word[2] = third;
+    submission->word[3] = offset;
 }
 
 void block_client_request_send(struct block_client *client, uint16_t slot)
 {
     struct block_client_request *request = &client->table[slot];
-    struct block_submission *submission = batch_add(client, request);
+    const struct block_submission *asked = &request->submission;
+    struct block_submission *submission = &client->ring[client->put % BLOCK_SLOTS];
 
-    if (request->flushing || submission->operation == BLOCK_FLUSH)
+    if (request->flushing || asked->operation == BLOCK_FLUSH)
         request->flushed = client->keep.end;
     if (request->flushing) {
-        submission->operation = BLOCK_FLUSH;
-        submission->block = submission->offset = 0;
-        submission->count = submission->buffer = 0;
-        submission->flags = (uint8_t)(submission->flags & ~BLOCK_SCATTER);
-    }
-    if (submission->flags & BLOCK_SCATTER) {
-        memcpy(submission->part, request->submission.part, sizeof(submission->part));
-        client->scattered = true;
+        unsigned flags = asked->flags & ~(unsigned)BLOCK_SCATTER;
+        uint32_t first = (uint32_t)block_word_make(BLOCK_FLUSH, flags, slot, 0);
+        request_put(client, request, first, 0, 0, 0);
+    } else {
+        request_put(client, request, (uint32_t)asked->word[0], asked->word[1], asked->word[2],
+                    asked->word[3]);
+        if (asked->flags & BLOCK_SCATTER) {
+            memcpy(submission->part, asked->part, sizeof(submission->part));
+            client->scattered = true;
+        }
     }
     batch_send_if_full(client);
 }
 
-/* There is a free slot. */
-static inline struct block_client_request *request_begin(struct block_client *client,
-                                                         enum block_operation operation,
-                                                         uint64_t block, uint32_t count,
-                                                         uint32_t buffer, uint64_t offset,
-                                                         block_client_done done, void *context)
+/* A request for the next free slot, of which there is one. */
+static struct block_client_request *request_begin(struct block_client *client,
+                                                  enum block_operation operation, unsigned flags,
+                                                  block_client_done done, void *context)
 {
     uint16_t slot = client->free_slot[--client->free_count];
     struct block_client_request *request = &client->table[slot];
-    struct block_submission *submission = &request->submission;
-    submission->operation = (uint8_t)operation;
-    submission->flags = client->flags;
-    submission->slot = slot;
-    submission->block = block;
-    submission->count = count;
-    submission->buffer = buffer;
-    submission->offset = offset;
-    request->in_flight = true;
-    request->sent = request->flushing = false;
-    request->deaths = request->alone = 0;
-    request->order = client->orders++;
+
+    request->submission.word[0] = block_word_make(operation, flags, slot, 0);
     request->done = done;
     request->context = context;
-    client->in_flight++;
+    request->order = client->orders++;
+    request->stage = BLOCK_CLIENT_HELD;
+    request->flushing = false;
+    request->deaths = request->alone = 0;
     return request;
 }
 
-int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
-                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
-                        void *context)
+/* block_client_submit of what is no read, or while there is no driver. */
+struct asked {
+    enum block_operation operation;
+    uint64_t block;
+    uint32_t count, buffer;
+    uint64_t offset;
+    block_client_done done;
+    void *context;
+};
+
+static __attribute__((noinline)) int rare_submit(struct block_client *client,
+                                                 const struct asked *asked)
 {
     if (client->state == BLOCK_CLIENT_GONE)
         return ENODEV;
     if (client->free_count == 0)
         return EAGAIN;
     struct block_client_request *request =
-        request_begin(client, operation, block, count, buffer, offset, done, context);
-    if (client->state != BLOCK_CLIENT_RUNNING)
-        return 0;
-    batch_add(client, request);
-    if (operation == BLOCK_FLUSH)
-        request->flushed = client->keep.end;
-    batch_send_if_full(client);
+        request_begin(client, asked->operation, client->flags, asked->done, asked->context);
+    request->submission.block = asked->block;
+    request->submission.count = asked->count;
+    request->submission.buffer = asked->buffer;
+    request->submission.offset = asked->offset;
+    if (client->state == BLOCK_CLIENT_RUNNING)
+        block_client_request_send(client, request->submission.slot);
     return 0;
+}
+
+/* Each word is written to the table and to the ring at once, and what will be the answer noted. */
+int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
+                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
+                        void *context)
+{
+    if (client->state != BLOCK_CLIENT_RUNNING || client->free_count == 0 ||
+        operation != BLOCK_READ || count > client->most)
+        return rare_submit(client,
+                           &(struct asked){operation, block, count, buffer, offset, done, context});
+    uint64_t slot = client->free_slot[--client->free_count];
+    struct block_client_request *request = &client->table[slot];
+    request->done = done;
+    request->context = context;
+    request->order = client->orders++;
+    request->stage = BLOCK_CLIENT_PUT;
+    request->flushing = false;
+    request->deaths = request->alone = 0;
+    request->answer_rest = client->epoch | count * client->info.block_size;
+
+    uint32_t place = client->put;
+    uint64_t generation = (uint64_t)place << 32;
+    struct block_submission *submission = block_client_put(client);
+    request->submission.word[1] = submission->word[1] = block;
+    request->submission.word[3] = submission->word[3] = offset;
+    uint64_t word = block_word_pair(count, buffer);
+    request->submission.word[2] = submission->word[2] = word;
+    request->answer = slot | generation;
+    word = client->read_word | slot << 16 | generation;
+    request->submission.word[0] = submission->word[0] = word;
+    return place + 1 == client->full ? batch_send(client) : 0;
 }
 
 /* Whether a request can name them: block_part_fits, and their sum too. */
@@ -254,9 +316,12 @@ int block_client_submit_parts(struct block_client *client, enum block_operation 
     if (client->free_count == 0)
         return EAGAIN;
     struct block_client_request *request = request_begin(
-        client, operation, block, blocks, parts[0].buffer, parts[0].offset, done, context);
+        client, operation, client->flags | (count > 1 ? BLOCK_SCATTER : 0), done, context);
     struct block_submission *submission = &request->submission;
-    submission->flags = (uint8_t)(submission->flags | (count > 1 ? BLOCK_SCATTER : 0));
+    submission->block = block;
+    submission->count = blocks;
+    submission->buffer = parts[0].buffer;
+    submission->offset = parts[0].offset;
     memset(submission->part, 0, sizeof(submission->part));
     for (unsigned i = 1; i < count; i++)
         submission->part[i - 1] =
@@ -344,38 +409,59 @@ static bool moves_data(const struct block_client_request *request)
 }
 
 /* A completion counts only if its slot is in flight and it answers what was asked there last. What
- * is still in the batch cannot have been answered: its slot would be free while it is sent. False:
- * what it says cannot be. */
-static inline bool completion_take(struct block_client *client,
-                                   const struct block_completion *completion)
+ * the driver was not told of yet cannot have been answered: its place in the ring is still ours.
+ * False: what it says cannot be. */
+static __attribute__((noinline)) bool rare_take(struct block_client *client, uint64_t first,
+                                                uint64_t second)
 {
-    uint16_t slot = completion->slot;
+    const struct block_completion completion = {.word = {first, second}};
+    uint16_t slot = completion.slot;
     struct block_client_request *request = &client->table[slot % BLOCK_SLOTS];
 
-    if (slot >= BLOCK_SLOTS || !request->sent || request->generation != completion->generation) {
+    if (completion.epoch != client->epoch >> 32) /* of a driver before this one */
+        return true;
+    if (client->state == BLOCK_CLIENT_KEPT)
+        return block_client_replay_take(client, &completion);
+    if (slot >= BLOCK_SLOTS || !block_client_is_sent(client, request) ||
+        request->submission.generation != completion.generation) {
         client->rejected++;
         return true;
     }
-    enum block_status status = (enum block_status)completion->status;
+    enum block_status status = (enum block_status)completion.status;
     uint64_t length =
         !moves_data(request) ? 0 : (uint64_t)request->submission.count * client->info.block_size;
-    if (!block_completion_is_possible(completion, length))
+    if (!block_completion_is_possible(&completion, length))
         return false;
-    if ((request->submission.operation == BLOCK_READ && client->state == BLOCK_CLIENT_RUNNING) ||
-        rest_take(client, slot, &status))
+    if (rest_take(client, slot, &status))
         request_end(client, request, slot, status);
     return true;
 }
 
-void block_client_take(struct block_client *client, const struct block_completion *completions,
-                       unsigned count)
+/* Each word is read once, and is as a rule the one that is waited for. */
+static inline bool completion_take(struct block_client *client,
+                                   const volatile struct block_completion *completion)
 {
-    for (unsigned i = 0; i < count; i++) {
-        bool possible = client->state != BLOCK_CLIENT_KEPT
-                            ? completion_take(client, &completions[i])
-                            : block_client_replay_take(client, &completions[i]);
-        if (!possible) { /* nothing that this driver says counts any more */
-            block_client_lost(client);
+    uint64_t first = completion->word[0], second = completion->word[1];
+    uint16_t slot = (uint16_t)first;
+    struct block_client_request *request = &client->table[slot % BLOCK_SLOTS];
+
+    if (first != request->answer || second != request->answer_rest ||
+        !block_client_is_told(client, (uint32_t)(first >> 32)))
+        return rare_take(client, first, second);
+    request_end(client, request, slot, BLOCK_STATUS_OK);
+    return true;
+}
+
+/* `done` may wait, and so end the session: the completions are not there any more then. */
+void block_client_take(struct block_client *client,
+                       const volatile struct block_completion *completions, unsigned count)
+{
+    const volatile struct block_completion *end = completions + count;
+    uint32_t session = client->sessions;
+
+    for (; completions != end && client->sessions == session; completions++) {
+        if (!completion_take(client, completions)) {
+            block_client_lost(client); /* nothing that this driver says counts any more */
             return;
         }
     }
@@ -395,8 +481,8 @@ int block_client_recover(struct block_client *client)
 
 int block_client_wait(struct block_client *client, bool all)
 {
-    struct block_completion completions[BLOCK_SLOTS];
-    unsigned before = client->finished;
+    const volatile struct block_completion *completions;
+    unsigned before = block_client_finished(client);
 
     do {
         unsigned count = 0;
@@ -404,29 +490,29 @@ int block_client_wait(struct block_client *client, bool all)
             return ENODEV;
         if (block_client_send(client) != 0)
             continue;
-        if (client->in_flight == 0 && client->state == BLOCK_CLIENT_RUNNING)
+        if (block_client_in_flight(client) == 0 && client->state == BLOCK_CLIENT_RUNNING)
             return 0;
-        if (block_client_link_receive(client->link, completions, BLOCK_SLOTS, &count) != 0) {
+        if (block_client_link_receive(client->link, &completions, &count) != 0) {
             block_client_lost(client);
             continue;
         }
         block_client_take(client, completions, count);
-        if (!all && client->finished != before) /* `done` may have submitted others */
+        if (!all && block_client_finished(client) != before) /* `done` may have submitted others */
             return 0;
-    } while (client->in_flight > 0 || client->batched > 0 || client->state != BLOCK_CLIENT_RUNNING);
+    } while (block_client_in_flight(client) > 0 || client->state != BLOCK_CLIENT_RUNNING);
     return 0;
 }
 
 int block_client_poll(struct block_client *client)
 {
-    struct block_completion completions[BLOCK_SLOTS];
+    const volatile struct block_completion *completions;
     unsigned count = 0;
 
     if (client->state == BLOCK_CLIENT_GONE)
         return ENODEV;
     if (client->state == BLOCK_CLIENT_LOST || block_client_send(client) != 0)
         return 0; /* who waits next recovers */
-    if (block_client_link_poll(client->link, completions, BLOCK_SLOTS, &count) == 0)
+    if (block_client_link_poll(client->link, &completions, &count) == 0)
         block_client_take(client, completions, count);
     else
         block_client_lost(client);

@@ -18,6 +18,12 @@ struct block_client_link; /* the host's */
 
 enum { BLOCK_CLIENT_BATCH = 32 };
 
+enum block_client_stage {
+    BLOCK_CLIENT_FREE = 0, /* the slot has no request */
+    BLOCK_CLIENT_HELD,     /* there is no driver to put it to */
+    BLOCK_CLIENT_PUT,      /* it is in the ring, under its generation */
+};
+
 enum block_client_state {
     BLOCK_CLIENT_RUNNING = 0,
     BLOCK_CLIENT_LOST,  /* the driver is gone: block_client_resume */
@@ -30,28 +36,35 @@ struct block_client {
     struct block_info info;
     struct block_client_link *link;
     enum block_client_state state;
-    uint8_t flags;
-    unsigned in_flight;
-    unsigned finished; /* so far; wraps */
-    unsigned rejected; /* completions for nothing that was asked */
-    unsigned batched;
-    bool scattered; /* one of the batch has parts */
-    struct block_submission batch[BLOCK_CLIENT_BATCH];
+    uint8_t flags;      /* of requests to come */
+    uint64_t read_word; /* the first word of a read with them, without slot and generation */
+    bool scattered;     /* one of the batch has parts */
+    unsigned rejected;  /* completions for nothing that was asked */
+    /* Where requests are put for the driver, and how many were and how many of them it was told of;
+     * both wrap. What is between the two is the batch. */
+    struct block_submission *ring;
+    uint32_t put, sent, full; /* full: how many are put when the driver is told of them */
+    uint64_t epoch;           /* that completions must have, where it is in their second word */
+    uint32_t most;            /* blocks: requests for more are longer than a completion can say */
+    uint32_t sessions;        /* tried so far; wraps */
+    struct block_submission batch[BLOCK_SLOTS]; /* the ring, if the host has none */
     unsigned free_count;
     uint16_t free_slot[BLOCK_SLOTS];
     uint64_t orders; /* requests so far */
     struct block_client_request {
-        bool in_flight;
-        bool sent;      /* no longer in the batch: before that there is nothing to complete */
-        bool flushing;  /* a write that could not be kept: what is under way is its flush */
-        uint8_t deaths; /* how many drivers died with it */
-        uint8_t alone;  /* and at once when it was the only one */
-        uint32_t generation;
-        uint32_t flushed; /* a flush covers what was kept before this */
-        uint64_t order;
-        struct block_submission submission; /* a copy of what was asked */
+        struct block_submission submission; /* a copy of what was asked, and its generation */
+        /* What a completion has that can be believed without a further look: a success of a read,
+         * while all is well. Or block_client_unanswered, and nothing. */
+        uint64_t answer, answer_rest;
         block_client_done done;
         void *context;
+        uint64_t order;
+        uint32_t flushed; /* a flush covers what was kept before this */
+        uint8_t stage;    /* enum block_client_stage */
+        bool flushing;    /* a write that could not be kept: what is under way is its flush */
+        uint8_t deaths;   /* how many drivers died with it */
+        uint8_t alone;    /* and at once when it was the only one */
+        uint64_t reserved[2];
     } table[BLOCK_SLOTS];
     void *memory[BLOCK_BUFFERS]; /* where the buffers are for us */
 
@@ -73,8 +86,46 @@ struct block_client {
     struct block_client_counts counts;
 };
 
+static_assert(sizeof(struct block_client_request) == 128, "found by a shift");
+
+/* A completion that has it is not compared with it, as it names another slot. */
+static inline uint64_t block_client_unanswered(uint16_t slot)
+{
+    return slot ^ 1u;
+}
+
 void block_client_init(struct block_client *client, const struct block_info *info,
                        struct block_client_link *link);
+
+/* There is a new session, whose submissions are put right into this ring of BLOCK_SLOTS entries,
+ * from its beginning, and whose completions have this epoch. Without it submissions are put into a
+ * ring of the client's own, and the epoch is 0. */
+void block_client_place(struct block_client *client, struct block_submission *ring, uint32_t epoch);
+
+static inline unsigned block_client_in_flight(const struct block_client *client)
+{
+    return BLOCK_SLOTS - client->free_count;
+}
+
+/* Requests so far; wraps. */
+static inline unsigned block_client_finished(const struct block_client *client)
+{
+    return (unsigned)client->orders - block_client_in_flight(client);
+}
+
+/* Whether the driver was told of what was put under that generation, which is its place in the
+ * ring: before that there is nothing to complete. */
+static inline bool block_client_is_told(const struct block_client *client, uint32_t generation)
+{
+    return (int32_t)(client->sent - generation) > 0;
+}
+
+static inline bool block_client_is_sent(const struct block_client *client,
+                                        const struct block_client_request *request)
+{
+    return request->stage == BLOCK_CLIENT_PUT &&
+           block_client_is_told(client, request->submission.generation);
+}
 
 /* The host attached a buffer. */
 void block_client_note_buffer(struct block_client *client, uint32_t buffer, void *memory);
@@ -94,10 +145,10 @@ bool block_client_must_keep(const struct block_client *client);
 bool block_info_is_possible(const struct block_info *info);
 
 /* For a host that delivers completions from its event loop: send what was submitted (ENODEV: it has
- * failed), take completions (copies, of our epoch), and fail all that is in flight, for good. */
+ * failed), take completions (each word is read once), and fail all that is in flight, for good. */
 int block_client_send(struct block_client *client);
-void block_client_take(struct block_client *client, const struct block_completion *completions,
-                       unsigned count);
+void block_client_take(struct block_client *client,
+                       const volatile struct block_completion *completions, unsigned count);
 void block_client_fail(struct block_client *client);
 
 /* The driver is gone, or nothing that it says counts any more. */
@@ -110,8 +161,13 @@ int block_client_resume(struct block_client *client);
 /* For a caller that waits: until it is running. ENODEV: it has failed for good. */
 int block_client_recover(struct block_client *client);
 
-/* Between the core's files. Hand a request to the driver; end one; a completion in replay (false:
- * it cannot be); whether one of a request for so many bytes can be. */
+/* Between the core's files. Put a submission into the ring; hand a request to the driver; end one;
+ * a completion in replay (false: it cannot be); whether one of a request for so many bytes can be.
+ */
+static inline struct block_submission *block_client_put(struct block_client *client)
+{
+    return &client->ring[client->put++ % BLOCK_SLOTS];
+}
 void block_client_request_send(struct block_client *client, uint16_t slot);
 void block_client_request_end(struct block_client *client, uint16_t slot, enum block_status status);
 bool block_client_replay_take(struct block_client *client,
@@ -124,17 +180,19 @@ static inline bool block_completion_is_possible(const struct block_completion *c
            (completion->status != BLOCK_STATUS_OK || completion->length == length);
 }
 
-/* By the host. Only if they are `scattered` their parts mean anything and have to be sent. ENODEV:
- * the driver is gone. */
+/* By the host. They lie in the ring. Only if they are `scattered` their parts mean anything and
+ * have to be sent. ENODEV: the driver is gone. */
 int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count,
                            bool scattered);
-/* Wait for completions: at least one, copied. ENODEV. */
-int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
-                              unsigned limit, unsigned *count);
+/* Wait for completions: at least one, where they lie until the session ends: they may change at any
+ * moment. ENODEV. */
+int block_client_link_receive(struct block_client_link *link,
+                              const volatile struct block_completion **completions,
+                              unsigned *count);
 /* Those that are there, if any, and wake the driver if it has to be. ENODEV. */
-int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
-                           unsigned limit, unsigned *count);
+int block_client_link_poll(struct block_client_link *link,
+                           const volatile struct block_completion **completions, unsigned *count);
 /* A new session with what the name stands for now, and every buffer attached under its old id. 0;
  * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info);

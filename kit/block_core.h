@@ -16,8 +16,11 @@
 
 #include <kit/block.h>
 
+struct queue;
+
 struct block_transport {
-    /* Send completions without ever waiting; how many were taken. */
+    /* Send completions without ever waiting; how many were taken. They lie in the session's ring.
+     */
     unsigned (*deliver)(void *link, struct block_completion *completions, unsigned count);
 
     /* The device no longer uses anything of the session's: let go of its buffers. The session is
@@ -44,6 +47,9 @@ struct block_session {
     void *server; /* whoever's it is that serves it without a device of its own */
     bool write;
     bool ending;
+    /* What a read or write is compared with, of the device's and the session's. */
+    uint8_t last; /* operation, less one: a read, or a write too */
+    uint32_t block_size, max_transfer;
     unsigned number;     /* of its requests, for the driver */
     uint64_t refused_at; /* how many requests were done when the driver refused one; 0: never */
     unsigned owned;      /* requests that the driver has */
@@ -52,10 +58,13 @@ struct block_session {
     uint64_t active;     /* the device's turn when it last had any */
     struct block_buffer buffer[BLOCK_BUFFERS];
     struct block_request *waiting, **waiting_end;
-    unsigned completion_count;
-    struct block_completion completion[BLOCK_SLOTS];
-    bool busy[BLOCK_SLOTS]; /* from submission until the completion is delivered */
+    /* Completions, put into the ring, and those of them that were delivered; both wrap. */
+    struct block_completion *ring;
+    uint32_t completed, delivered;
+    uint64_t epoch; /* of completions, where it is in their second word */
+    struct block_completion completion[BLOCK_SLOTS]; /* the ring, if the transport has none */
     struct block_request request[BLOCK_SLOTS];
+    struct block_request *requests; /* the same, for who would have the address computed once */
     struct block_segment segments[BLOCK_SLOTS][BLOCK_PARTS]; /* of those that are scattered */
     struct block_session *next;
 };
@@ -112,6 +121,11 @@ int block_session_create(struct block_device *device, const struct block_range *
                          struct block_session **session);
 void block_session_info(const struct block_session *session, struct block_info *info);
 
+/* Completions are put right into this ring of BLOCK_SLOTS entries, from its beginning, and have
+ * this epoch. Without it they are put into a ring of the session's own, and the epoch is 0. */
+void block_session_place(struct block_session *session, struct block_completion *ring,
+                         uint32_t epoch);
+
 /* ENOSPC: all ids are taken. */
 int block_session_attach(struct block_session *session, uint64_t address, uint64_t size,
                          uint32_t *buffer);
@@ -122,10 +136,30 @@ int block_session_attach(struct block_session *session, uint64_t address, uint64
 int block_session_submit(struct block_session *session,
                          const volatile struct block_submission *submission);
 
-/* Between the core's files: where a piece of a client's buffer is for the device; false: it is not
+/* All that its client has published, likewise. EPROTO; `problem` says how. */
+int block_session_take(struct block_session *session, struct queue *queue, const char **problem);
+
+/* Between the core's files. There is room: a slot is not taken again before its completion is
+ * delivered. */
+static inline void completion_add(struct block_session *session,
+                                  const struct block_request *request, enum block_status status)
+{
+    struct block_completion *completion = &session->ring[session->completed++ % BLOCK_SLOTS];
+
+    if (status == BLOCK_STATUS_OK) {
+        completion->word[0] = block_word_pair(request->slot, request->generation);
+        completion->word[1] = session->epoch | (uint32_t)request->length;
+    } else {
+        completion->word[0] =
+            block_word_pair(request->slot | (uint32_t)status << 16, request->generation);
+        completion->word[1] = session->epoch;
+    }
+}
+
+/* Where a piece of a client's buffer is for the device; false: it is not
  * in the buffer. */
-static inline bool block_session_place(const struct block_session *session, uint32_t id,
-                                       uint64_t offset, uint64_t length, uint64_t *address)
+static inline bool block_session_place_at(const struct block_session *session, uint32_t id,
+                                          uint64_t offset, uint64_t length, uint64_t *address)
 {
     if (id >= BLOCK_BUFFERS)
         return false;
@@ -147,6 +181,10 @@ void block_session_end(struct block_session *session);
  * BLOCK_TURN_NEVER if nothing is to be polled and everything was delivered. */
 #define BLOCK_TURN_NEVER UINT64_MAX
 uint64_t block_turn(void);
+
+/* Whether requests have been started since the last call that are polled: their clients have more,
+ * most likely, as soon as they are done. */
+bool block_was_polled(void);
 
 /* Whether a device that is polled has completed something. */
 bool block_is_ready(void);

@@ -53,15 +53,18 @@ void block_client_lost(struct block_client *client)
     bool at_once = alone && clock_now() - client->replay.alone_since < AT_ONCE;
     client->replay.deaths = in_replay ? client->replay.deaths + 1 : 0;
     client->state = BLOCK_CLIENT_LOST;
-    client->batched = 0;
+    client->put = client->sent;
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
         struct block_client_request *request = &client->table[slot];
-        if (!request->in_flight)
+        if (request->stage == BLOCK_CLIENT_FREE)
             continue;
-        request->deaths = (uint8_t)(request->deaths + request->sent);
-        if (request->sent && alone) /* one that outlived the suspicion once begins anew */
+        bool sent = block_client_is_sent(client, request);
+        request->deaths = (uint8_t)(request->deaths + sent);
+        if (sent && alone) /* one that outlived the suspicion once begins anew */
             request->alone = at_once ? (uint8_t)(request->alone + 1) : 0;
-        request->sent = request->flushing = false;
+        request->stage = BLOCK_CLIENT_HELD;
+        request->answer = block_client_unanswered((uint16_t)slot);
+        request->flushing = false;
         if (request->alone >= POISON_ALONE || request->deaths >= POISON_DEATHS)
             poison_end(client, (uint16_t)slot);
     }
@@ -85,6 +88,7 @@ int block_client_resume(struct block_client *client)
 
     if (client->state != BLOCK_CLIENT_LOST)
         return 0;
+    client->sessions++;
     int error = block_client_link_reopen(client->link, &info);
     if (error == EAGAIN)
         return error;
@@ -118,7 +122,6 @@ int block_client_resume(struct block_client *client)
 /* What is left of the batch: written, or read back. */
 static void kept_send(struct block_client *client)
 {
-    struct block_submission batch[BLOCK_CLIENT_BATCH];
     bool reading = client->replay.reading;
     unsigned count = 0;
 
@@ -130,7 +133,7 @@ static void kept_send(struct block_client *client)
             continue;
         if (reading) /* what is not read shall not look as if it were there */
             memset(client->doubt + kept->offset, ~client->keep.memory[kept->offset], kept->length);
-        batch[count] = (struct block_submission){
+        *block_client_put(client) = (struct block_submission){
             .operation = reading ? BLOCK_READ : BLOCK_WRITE,
             .slot = (uint16_t)slot,
             .generation = client->replay.generation,
@@ -144,8 +147,7 @@ static void kept_send(struct block_client *client)
     client->counts.rewritten += reading ? 0 : count;
     client->replay.under_way = count;
     client->replay.pending = client->replay.left;
-    if (block_client_link_send(client->link, batch, count, false) != 0)
-        block_client_lost(client);
+    block_client_send(client);
 }
 
 /* The next batch: none of its writes overlaps another, so they go together. False: that was all. */
@@ -234,7 +236,8 @@ static uint16_t oldest_find(const struct block_client *client, unsigned deaths)
 
     for (uint16_t slot = 0; slot < BLOCK_SLOTS; slot++) {
         const struct block_client_request *request = &client->table[slot];
-        if (request->in_flight && !request->sent && request->deaths >= deaths &&
+        if (request->stage != BLOCK_CLIENT_FREE && !block_client_is_sent(client, request) &&
+            request->deaths >= deaths &&
             (oldest == BLOCK_SLOTS || request->order < client->table[oldest].order))
             oldest = slot;
     }
@@ -247,7 +250,7 @@ static void rest_send(struct block_client *client)
     unsigned count = 0;
 
     for (uint16_t slot = 0; slot < BLOCK_SLOTS; slot++) {
-        if (!client->table[slot].in_flight)
+        if (client->table[slot].stage == BLOCK_CLIENT_FREE)
             continue;
         unsigned at = count++;
         for (; at > 0 && client->table[order[at - 1]].order > client->table[slot].order; at--)

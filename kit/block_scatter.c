@@ -63,14 +63,14 @@ enum block_status block_scatter_check(struct block_session *session, struct bloc
     unsigned count = parts_count(part, request->count, &first);
     segments[0].length = (uint64_t)first * limits->block_size;
     if (count == 0 || request->length > limits->max_transfer ||
-        !block_session_place(session, submission->buffer, submission->offset, segments[0].length,
-                             &segments[0].address))
+        !block_session_place_at(session, submission->buffer, submission->offset, segments[0].length,
+                                &segments[0].address))
         return BLOCK_STATUS_INVALID;
     for (unsigned i = 1; i < count; i++) {
         segments[i].length = (uint64_t)block_part_blocks(part[i - 1]) * limits->block_size;
-        if (!block_session_place(session, block_part_buffer(part[i - 1]),
-                                 block_part_offset(part[i - 1]), segments[i].length,
-                                 &segments[i].address))
+        if (!block_session_place_at(session, block_part_buffer(part[i - 1]),
+                                    block_part_offset(part[i - 1]), segments[i].length,
+                                    &segments[i].address))
             return BLOCK_STATUS_INVALID;
     }
     if (limits->flags & BLOCK_INFO_SCATTER_PAGES && !is_paged(segments, count))

@@ -61,18 +61,23 @@ static inline void queue_put(struct queue *queue, const void *entry, size_t size
     __builtin_memcpy(queue->out + (queue->put++ & queue->mask) * size, entry, size);
 }
 
-/* Put `count` entries that lie one behind the other. Of each only the first `used` bytes are
- * copied: the other side does not look behind them. */
+/* Put `count` entries that lie one behind the other. */
 static inline void queue_put_all(struct queue *queue, const void *entries, unsigned count,
-                                 size_t size, size_t used)
+                                 size_t size)
 {
-    const unsigned char *from = entries;
-    unsigned char *out = queue->out;
-    uint32_t put = queue->put, mask = queue->mask;
+    for (const unsigned char *from = entries; count > 0; count--, from += size)
+        queue_put(queue, from, size);
+}
 
+/* Where the next entry goes, for who writes it there; and that so many were, in turn. */
+static inline void *queue_place(const struct queue *queue, size_t size)
+{
+    return queue->out + (queue->put & queue->mask) * size;
+}
+
+static inline void queue_put_in_place(struct queue *queue, unsigned count)
+{
     queue->put += count;
-    for (; count > 0; count--, from += size)
-        __builtin_memcpy(out + (put++ & mask) * size, from, used);
 }
 
 /* Make everything put so far visible. True: the other side sleeps and has to be woken. */
@@ -135,24 +140,21 @@ static inline bool queue_other_is_apart(const struct queue *queue)
     return __atomic_load_n(&queue->others->apart, __ATOMIC_RELAXED) != 0;
 }
 
-/* Copy the next entries, at most `limit`; `count` says how many. 0 or -EPROTO. */
-static inline int queue_take_all(struct queue *queue, void *entries, size_t size, unsigned limit,
+/* The next entries where they lie, as many as lie one behind the other: as queue_next. They are not
+ * overwritten before they are answered, as far as the other side keeps to the protocol. `count`
+ * says how many there are; 0 or -EPROTO. */
+static inline int queue_take_run(struct queue *queue, const volatile void **entries, size_t size,
                                  unsigned *count)
 {
     int ready = queue_look(queue);
+    uint32_t first = queue->taken & queue->mask, room = queue->mask + 1 - first;
 
     *count = 0;
     if (ready < 0)
         return ready;
-    unsigned char *to = entries;
-    const unsigned char *in = queue->in;
-    uint32_t taken = queue->taken, mask = queue->mask;
-    uint32_t end = taken + ((unsigned)ready < limit ? (unsigned)ready : limit);
-
-    *count = end - taken;
-    queue->taken = end;
-    for (; taken != end; to += size)
-        __builtin_memcpy(to, in + (taken++ & mask) * size, size);
+    *count = (uint32_t)ready < room ? (uint32_t)ready : room;
+    *entries = queue->in + first * size;
+    queue->taken += *count;
     return 0;
 }
 

@@ -98,11 +98,6 @@ void nvme_io_poll(struct nvme_io *io)
         completions_take(io);
 }
 
-bool nvme_io_is_ready(const struct nvme_io *io)
-{
-    return io->state == NVME_IO_OPEN && nvme_queue_is_ready(&io->queue);
-}
-
 void nvme_io_abandon(struct nvme_io *io, enum block_status status)
 {
     for (unsigned id = 0; id < io->commands; id++) {

@@ -63,7 +63,10 @@ void nvme_io_kick(struct nvme_io *io);
 
 /* Take what is completed, as the interrupt would; whether there is something to take. */
 void nvme_io_poll(struct nvme_io *io);
-bool nvme_io_is_ready(const struct nvme_io *io);
+static inline bool nvme_io_is_ready(const struct nvme_io *io)
+{
+    return io->state == NVME_IO_OPEN && nvme_queue_is_ready(&io->queue);
+}
 
 /* Wait until nothing is in flight. 0 or ETIMEDOUT. */
 int nvme_io_drain(struct nvme_io *io, uint64_t limit);

@@ -66,13 +66,6 @@ void nvme_lanes_extend(struct nvme_lanes *lanes, unsigned client)
     }
 }
 
-bool nvme_lanes_submit(struct nvme_lanes *lanes, uint32_t namespace, struct block_request *request)
-{
-    struct nvme_lane *lane = &lanes->lane[request->client % lanes->count];
-
-    return nvme_io_submit(request->silent ? &lane->silent : &lane->io, namespace, request);
-}
-
 void nvme_lanes_kick(struct nvme_lanes *lanes)
 {
     for (unsigned i = 0; i < lanes->count; i++) {
@@ -86,7 +79,8 @@ void nvme_lanes_poll(struct nvme_lanes *lanes)
     /* The other queues as well: their interrupts may be long in coming while we are busy. */
     for (unsigned i = 0; i < lanes->count; i++) {
         nvme_io_poll(&lanes->lane[i].silent);
-        nvme_io_poll(&lanes->lane[i].io);
+        if (nvme_io_is_ready(&lanes->lane[i].io))
+            nvme_io_poll(&lanes->lane[i].io);
     }
 }
 

@@ -33,7 +33,14 @@ int nvme_lanes_open(struct nvme_controller *controller, struct nvme_lanes *lanes
 void nvme_lanes_extend(struct nvme_lanes *lanes, unsigned client);
 
 /* As in struct block_device_ops; several namespaces share the lanes. */
-bool nvme_lanes_submit(struct nvme_lanes *lanes, uint32_t namespace, struct block_request *request);
+static inline bool nvme_lanes_submit(struct nvme_lanes *lanes, uint32_t namespace,
+                                     struct block_request *request)
+{
+    struct nvme_lane *lane = &lanes->lane[request->client % lanes->count];
+
+    return nvme_io_submit(request->silent ? &lane->silent : &lane->io, namespace, request);
+}
+
 void nvme_lanes_kick(struct nvme_lanes *lanes);
 void nvme_lanes_poll(struct nvme_lanes *lanes);
 bool nvme_lanes_are_ready(const struct nvme_lanes *lanes);

@@ -80,7 +80,7 @@ static int death_request(struct block_client_link *link)
 
 static void driver_complain(struct block_client_link *link, const char *reason)
 {
-    unsigned done = link->client ? link->client->finished : 0;
+    unsigned done = link->client ? block_client_finished(link->client) : 0;
 
     link->violations = done == link->done_then ? link->violations + 1 : 1;
     link->done_then = done;
@@ -99,6 +99,11 @@ static int answer_of(struct block_client_link *link, kern_return_t code)
 #define SUBMISSIONS_SIZE                                                                           \
     ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
 #define COMPLETIONS_SIZE queue_memory_size(BLOCK_SLOTS, sizeof(struct block_completion))
+
+static void client_place(struct block_client_link *link)
+{
+    block_client_place(link->client, (struct block_submission *)link->queue.out, link->epoch);
+}
 
 /* The same memory serves every session, one after the other: who could read it before is dead. */
 static int queue_open(struct block_client_link *link)
@@ -122,9 +127,12 @@ static int queue_open(struct block_client_link *link)
         return error;
     error = shared_memory_open(others, COMPLETIONS_SIZE, &link->completions);
     port_release(others);
-    if (error == 0)
-        queue_init(&link->queue, link->submissions.address, link->completions, BLOCK_SLOTS);
-    return error;
+    if (error != 0)
+        return error;
+    queue_init(&link->queue, link->submissions.address, link->completions, BLOCK_SLOTS);
+    if (link->client)
+        client_place(link);
+    return 0;
 }
 
 static int session_open(struct block_client_link *link, struct block_info *info)
@@ -177,8 +185,8 @@ static void session_close(struct block_client_link *link)
 static void alarm_set(struct block_client_link *link)
 {
     for (struct block_client_link *other = looped; other; other = other->next)
-        other->finished = other->client->finished;
-    link->finished = link->client->finished;
+        other->finished = block_client_finished(other->client);
+    link->finished = block_client_finished(link->client);
     alarmed = link;
     startup_alarm(startup_bootstrap_port(), link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
                   STARTUP_ALARM_PROGRESS);
@@ -186,7 +194,8 @@ static void alarm_set(struct block_client_link *link)
 
 static void progress_check(const struct block_client_link *link)
 {
-    if (link->client->in_flight > 0 && link->client->finished == link->finished)
+    if (block_client_in_flight(link->client) > 0 &&
+        block_client_finished(link->client) == link->finished)
         startup_complain(startup_bootstrap_port(), link->name, link->class,
                          "it has completed nothing for too long");
 }
@@ -273,6 +282,7 @@ int block_client_open(const char *name, bool write, struct block_client **result
     if (error == 0) {
         block_client_init(&opened->client, &info, &opened->link);
         opened->link.client = &opened->client;
+        client_place(&opened->link);
         error = keep_open(&opened->client);
     }
     if (error != 0) {
@@ -436,11 +446,8 @@ int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count,
                            bool scattered)
 {
-    if (scattered)
-        queue_put_all(&link->queue, submissions, count, sizeof(*submissions), sizeof(*submissions));
-    else
-        queue_put_all(&link->queue, submissions, count, sizeof(*submissions),
-                      offsetof(struct block_submission, part));
+    (void)submissions, (void)scattered; /* the client's ring is the queue's: they are there */
+    queue_put_in_place(&link->queue, count);
     link->wake_driver |= queue_publish(&link->queue);
     return 0;
 }
@@ -518,32 +525,17 @@ static int wakeup_wait(struct block_client_link *link)
     return wakeup_is_death(link, &message.header) ? ENODEV : 0;
 }
 
-/* How many are left without those of another epoch: as a rule all. */
-static unsigned epoch_filter(struct block_completion *completions, unsigned count, uint32_t epoch)
-{
-    uint32_t other = 0;
-    unsigned left = 0;
-
-    for (unsigned i = 0; i < count; i++)
-        other |= completions[i].epoch ^ epoch;
-    if (other == 0)
-        return count;
-    for (unsigned i = 0; i < count; i++) {
-        if (completions[i].epoch == epoch)
-            completions[left++] = completions[i];
-    }
-    return left;
-}
-
 /* What is there now. ENODEV: the driver broke the protocol, nothing that it says counts any more.
  */
-static int completions_get(struct block_client_link *link, struct block_completion *completions,
-                           unsigned limit, unsigned *count)
+static int completions_get(struct block_client_link *link,
+                           const volatile struct block_completion **completions, unsigned *count)
 {
-    if (queue_take_all(&link->queue, completions, sizeof(*completions), limit, count) == 0) {
-        *count = epoch_filter(completions, *count, link->epoch);
+    const volatile void *entries = NULL;
+    int error = queue_take_run(&link->queue, &entries, sizeof(**completions), count);
+
+    *completions = entries;
+    if (error == 0)
         return 0;
-    }
     driver_complain(link, "more completions than there is room for");
     return ENODEV;
 }
@@ -559,12 +551,12 @@ void block_client_link_tell(struct block_client_link *link,
     link->told = *counts;
 }
 
-int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
-                           unsigned limit, unsigned *count)
+int block_client_link_poll(struct block_client_link *link,
+                           const volatile struct block_completion **completions, unsigned *count)
 {
     if (driver_waits(link))
         driver_wake(link);
-    return completions_get(link, completions, limit, count);
+    return completions_get(link, completions, count);
 }
 
 /* Wait for a driver on another processor, with nothing else. Not inlined: measurements tell waiting
@@ -583,6 +575,20 @@ __attribute__((noinline)) bool block_client_spin(const struct queue *queue)
     return false;
 }
 
+/* A driver that does not sleep is let have the processor, and may have answered when we have it
+ * back: that costs both less than to be woken. */
+static bool driver_is_let(const struct block_client_link *link)
+{
+    enum { TIMES = 32 };
+
+    for (unsigned i = 0; i < TIMES && !queue_other_sleeps(&link->queue); i++) {
+        swtch();
+        if (!queue_is_dry(&link->queue))
+            return true;
+    }
+    return false;
+}
+
 /* Whether to go to sleep, which has been said then. */
 static bool may_sleep(struct block_client_link *link)
 {
@@ -591,11 +597,13 @@ static bool may_sleep(struct block_client_link *link)
     if ((link->client->flags & BLOCK_POLLED) && queue_other_is_apart(&link->queue) &&
         block_client_spin(&link->queue))
         return false;
+    if (driver_is_let(link))
+        return false;
     return queue_sleep(&link->queue);
 }
 
-int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
-                              unsigned limit, unsigned *count)
+int block_client_link_receive(struct block_client_link *link,
+                              const volatile struct block_completion **completions, unsigned *count)
 {
     for (;;) {
         if (may_sleep(link)) {
@@ -604,7 +612,7 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
             if (error != 0)
                 return error;
         }
-        if (completions_get(link, completions, limit, count) != 0)
+        if (completions_get(link, completions, count) != 0)
             return ENODEV;
         if (*count > 0) {
             if (driver_waits(link))
@@ -636,32 +644,33 @@ static bool link_turn(struct block_client_link *link)
 {
     enum { ROUNDS = 4 };  /* of requests that are made of completions, before the others' turn */
     enum { SINGLES = 8 }; /* batches of one in a row: somebody asks for one after the other */
-    struct block_completion completions[BLOCK_SLOTS];
+    const volatile struct block_completion *completions;
 
     queue_awake(&link->queue);
     /* What else has come may have more for the same batch: one wakeup for all. While one asks after
      * the other nothing has. */
-    bool alone = link->at_once || (link->client->in_flight == 1 && link->singles >= SINGLES);
-    if (link->client->batched > link->held && !alone) {
-        link->held = link->client->batched;
+    unsigned batched = link->client->put - link->client->sent;
+    bool single = block_client_in_flight(link->client) == 1 && link->singles >= SINGLES;
+    if (batched > link->held && !link->at_once && !single) {
+        link->held = batched;
         if (link->held % MACH_PORT_QLIMIT_MAX == 0)
             swtch(); /* somebody may have waited for room in the port's queue */
         return true;
     }
     link->held = 0;
-    if (link->client->batched > 0)
-        link->singles = link->client->batched == 1 ? link->singles + 1 : 0;
+    if (batched > 0)
+        link->singles = batched == 1 ? link->singles + 1 : 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned count = 0;
         block_client_send(link->client);
         if (driver_waits(link))
             driver_wake(link);
-        if (completions_get(link, completions, BLOCK_SLOTS, &count) != 0) {
+        if (completions_get(link, &completions, &count) != 0) {
             driver_lost(link);
             return true;
         }
         if (count == 0) {
-            if (!alarmed && link->client->in_flight > 0)
+            if (!alarmed && block_client_in_flight(link->client) > 0)
                 alarm_set(link);
             return !queue_sleep(&link->queue);
         }

@@ -56,6 +56,7 @@ struct link {
 };
 
 static struct offer *offers;
+static bool woken; /* a client, by a message that may go with the loop's next wait */
 static bool apart; /* this task has a processor of its own, and never sleeps while it has clients */
 
 static void link_end(void *context, void *session);
@@ -81,16 +82,20 @@ static struct session_ends sessions = {
     .ended = link_end,
 };
 
-/* There is always room: no more can be undelivered than there are slots. */
+/* They are put where they belong by the class core, or by who wraps us are not. There is always
+ * room: no more can be undelivered than there are slots. */
 static unsigned link_deliver(void *context, struct block_completion *completions, unsigned count)
 {
     struct session_end *end = &((struct link *)context)->end;
 
-    for (unsigned i = 0; i < count; i++)
-        completions[i].epoch = end->epoch;
-    queue_put_all(&end->queue, completions, count, sizeof(*completions), sizeof(*completions));
-    if (queue_publish(&end->queue))
+    if (completions == queue_place(&end->queue, sizeof(*completions)))
+        queue_put_in_place(&end->queue, count);
+    else
+        queue_put_all(&end->queue, completions, count, sizeof(*completions));
+    if (queue_publish(&end->queue)) {
+        woken = true;
         session_end_wake(end);
+    }
     return count;
 }
 
@@ -136,11 +141,6 @@ static void link_end(void *context, void *session)
     block_session_end(session); /* frees the link, now or later */
 }
 
-static bool link_submit(void *session, const volatile void *submission)
-{
-    return block_session_submit(session, submission) == 0;
-}
-
 static void looked_again(void *context)
 {
     (void)context; /* the turn's end does */
@@ -167,7 +167,14 @@ __attribute__((noinline)) unsigned block_server_spin(unsigned looks)
 /* Carry what there is in both directions. As block_turn. */
 static uint64_t carry(void)
 {
-    session_ends_take(&sessions, sizeof(struct block_submission), link_submit);
+    for (struct session_end *end = sessions.first, *next; end; end = next) {
+        const char *problem;
+        next = end->next;
+        queue_awake(&end->queue);
+        if (!queue_is_dry(&end->queue) &&
+            block_session_take(end->session, &end->queue, &problem) != 0)
+            session_end_break(end, problem);
+    }
     return block_turn();
 }
 
@@ -184,19 +191,50 @@ static bool turn_apart(void)
     return true;
 }
 
+static bool all_are_dry(void)
+{
+    for (const struct session_end *end = sessions.first; end; end = end->next) {
+        if (!queue_is_dry(&end->queue))
+            return false;
+    }
+    return true;
+}
+
+/* Carry, and let clients that were woken, or wait without sleeping, have the processor in between,
+ * until there is nothing to do, or messages are to be sent or looked at. As carry. */
+static uint64_t carry_on(void)
+{
+    enum { ROUNDS = 32, LINGER = 2 };
+    static uint64_t again = BLOCK_TURN_NEVER;
+    static unsigned idle = LINGER; /* looks in vain, after something was polled */
+
+    woken = false;
+    for (unsigned round = 0; round < ROUNDS && !woken; round++) {
+        if (again == 0 || idle < LINGER)
+            swtch();
+        if (again == 0 || round == 0 || !all_are_dry()) {
+            again = carry();
+            if (block_was_polled())
+                idle = 0;
+        } else {
+            idle++;
+        }
+        if (again != 0 && idle >= LINGER)
+            return again;
+    }
+    return 0;
+}
+
 /* After each turn of the loop: carry what there is in both directions, and sleep when all clients'
  * queues are dry. */
 static bool turn(void *context)
 {
     static struct clock_timer later;
-    static uint64_t again = BLOCK_TURN_NEVER;
 
     (void)context;
     if (apart && sessions.first)
         return turn_apart();
-    if (again == 0)
-        swtch(); /* polling must not keep the clients from what they were woken for */
-    again = carry();
+    uint64_t again = carry_on();
     if (again == 0)
         return true;
     if (again != BLOCK_TURN_NEVER && !later.running)
@@ -428,8 +466,12 @@ kern_return_t serve_block_link_queue(mach_port_t port, mach_port_t lease, unsign
 {
     kern_return_t kr = session_end_serve_queue(&sessions, port, lease, epoch, completions);
 
-    if (kr == 0)
-        link_lookup(port)->end.queue.own->apart = apart;
+    if (kr == 0) {
+        struct session_end *end = &link_lookup(port)->end;
+        end->queue.own->apart = apart;
+        block_session_place(end->session, queue_place(&end->queue, sizeof(struct block_completion)),
+                            epoch);
+    }
     return kr;
 }
 

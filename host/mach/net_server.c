@@ -77,7 +77,7 @@ static bool link_deliver(void *context, struct net_completion *completions, unsi
     bool sleeps = state_publish(end, state);
     for (unsigned i = 0; i < count; i++)
         completions[i].epoch = end->epoch;
-    queue_put_all(&end->queue, completions, count, sizeof(*completions), sizeof(*completions));
+    queue_put_all(&end->queue, completions, count, sizeof(*completions));
     sleeps |= queue_publish(&end->queue);
     if (sleeps)
         session_end_wake(end);

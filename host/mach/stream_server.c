@@ -43,7 +43,7 @@ static bool end_deliver(void *context, struct stream_completion *completions, un
         return false;
     for (unsigned i = 0; i < count; i++)
         completions[i].epoch = end->epoch;
-    queue_put_all(&end->queue, completions, count, sizeof(*completions), sizeof(*completions));
+    queue_put_all(&end->queue, completions, count, sizeof(*completions));
     if (queue_publish(&end->queue))
         session_end_wake(end);
     return true;

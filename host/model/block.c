@@ -43,8 +43,8 @@ struct block_client_link {
     bool closed;                   /* by the client: frees itself when they have ended */
     struct dma_buffer buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
-    struct block_completion completion[BLOCK_SLOTS];
-    unsigned completion_count;
+    struct block_completion completion[BLOCK_SLOTS]; /* a ring */
+    unsigned delivered, taken;
 };
 
 void model_block_begin(void)
@@ -97,12 +97,12 @@ static void link_free(struct block_client_link *link)
 static unsigned link_deliver(void *context, struct block_completion *completions, unsigned count)
 {
     struct block_client_link *link = context;
-    unsigned room = BLOCK_SLOTS - link->completion_count;
+    unsigned room = BLOCK_SLOTS - (link->delivered - link->taken);
 
     if (count > room)
         count = room;
-    memcpy(link->completion + link->completion_count, completions, count * sizeof(*completions));
-    link->completion_count += count;
+    for (unsigned i = 0; i < count; i++)
+        link->completion[link->delivered++ % BLOCK_SLOTS] = completions[i];
     return count;
 }
 
@@ -134,7 +134,7 @@ void block_device_withdraw(struct block_device *device)
         struct block_session *session = link->session;
         link->session = NULL;
         link->away_until = model_time() + AWAY_LIMIT;
-        link->completion_count = 0;
+        link->taken = link->delivered;
         block_session_end(session);
     }
     block_device_end(device);
@@ -242,21 +242,21 @@ void block_client_link_tell(struct block_client_link *link,
     (void)link, (void)counts;
 }
 
-int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
-                           unsigned limit, unsigned *count)
+int block_client_link_poll(struct block_client_link *link,
+                           const volatile struct block_completion **completions, unsigned *count)
 {
     *count = 0;
-    if (link->completion_count == 0)
+    if (link->taken == link->delivered)
         return link->session ? 0 : ENODEV;
-    return block_client_link_receive(link, completions, limit, count);
+    return block_client_link_receive(link, completions, count);
 }
 
-int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
-                              unsigned limit, unsigned *count)
+int block_client_link_receive(struct block_client_link *link,
+                              const volatile struct block_completion **completions, unsigned *count)
 {
     uint64_t start = model_time();
 
-    while (link->completion_count == 0) {
+    while (link->taken == link->delivered) {
         if (!link->session)
             return ENODEV;
         if (model_time() - start > PATIENCE) {
@@ -265,11 +265,10 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
         }
         model_turn();
     }
-    *count = link->completion_count < limit ? link->completion_count : limit;
-    memcpy(completions, link->completion, *count * sizeof(*completions));
-    link->completion_count -= *count;
-    memmove(link->completion, link->completion + *count,
-            link->completion_count * sizeof(*completions));
+    unsigned first = link->taken % BLOCK_SLOTS, ready = link->delivered - link->taken;
+    *count = ready < BLOCK_SLOTS - first ? ready : BLOCK_SLOTS - first;
+    *completions = link->completion + first;
+    link->taken += *count;
     return 0;
 }
 

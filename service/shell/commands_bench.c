@@ -59,20 +59,18 @@ static void slot_start(struct slot *slot)
 {
     struct load *load = slot->load;
 
-    if (load->left == 0 || load->failed != BLOCK_STATUS_OK)
+    if (load->left == 0)
         return;
-    load->left--;
-    slot->busy = true;
-    uint64_t position = load->position;
-    if (load->random) {
-        load->position =
-            load->position * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        position = load->position >> 33;
-    } else {
-        load->position++;
-    }
     if (latencies)
         slot->started = clock_now();
+    load->left--;
+    slot->busy = true;
+    uint64_t position = load->position, next = position + 1;
+    if (load->random) {
+        next = position * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        position = next >> 33;
+    }
+    load->position = next;
     block_client_submit(load->client, load->operation, position % load->positions * load->blocks,
                         load->blocks, load->buffer, slot->offset, slot_done, slot);
 }
@@ -82,8 +80,10 @@ static void slot_done(void *context, enum block_status status)
     struct slot *slot = context;
 
     slot->busy = false;
-    if (status != BLOCK_STATUS_OK)
+    if (status != BLOCK_STATUS_OK) {
         slot->load->failed = status;
+        slot->load->left = 0;
+    }
     if (latencies && slot->load->timed)
         latencies[latency_count++] = (uint32_t)((clock_now() - slot->started) / 1000);
     slot_start(slot);

@@ -7,7 +7,7 @@ import subprocess
 
 # The code that carries requests: what runs once at attach would seldom be met.
 HOT = re.compile(r"^(nvme_io_(submit|poll|kick|is_ready)|nvme_queue_(submit|kick|complete|acknowledge)"
-                 r"|namespace_(submit|kick|poll|is_ready)|block_(session_submit|turn|request_done|spin)|command_start"
+                 r"|namespace_(submit|kick|poll|is_ready)|block_(session_submit|session_take|turn|request_done|spin)|command_start"
                  r"|completions_take|queue_(look|sleep|awake)|link_deliver|turn|loop_once|loop_send"
                  r"|port_internal_dispatch|interrupt|interrupt_message"
                  r"|io_(start|kick|poll|is_ready|look)|ahci_io_(issue|finish|interrupt)|ahci_port_fill|commands_take"

@@ -107,10 +107,11 @@ static void carry_out(struct block_client_link *link, const struct block_submiss
 }
 
 /* In any order: what is in flight together has none. */
-int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
-                              unsigned limit, unsigned *count)
+int block_client_link_receive(struct block_client_link *link,
+                              const volatile struct block_completion **completions, unsigned *count)
 {
-    (void)limit;
+    static struct block_completion answer;
+
     if (dead)
         return ENODEV;
     assert_int_not_equal(queued, 0); /* else it would wait for ever */
@@ -127,11 +128,12 @@ int block_client_link_receive(struct block_client_link *link, struct block_compl
         driver_die(); /* it was done, and nobody is told */
         return ENODEV;
     }
-    completions[0] = (struct block_completion){
+    answer = (struct block_completion){
         .slot = submission.slot,
         .generation = submission.generation,
         .length = submission.operation == BLOCK_FLUSH ? 0 : submission.count * BLOCK,
     };
+    *completions = &answer;
     *count = 1;
     return 0;
 }
@@ -142,13 +144,13 @@ void block_client_link_tell(struct block_client_link *link,
     (void)link, (void)counts;
 }
 
-int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
-                           unsigned limit, unsigned *count)
+int block_client_link_poll(struct block_client_link *link,
+                           const volatile struct block_completion **completions, unsigned *count)
 {
     *count = 0;
     if (queued == 0)
         return dead ? ENODEV : 0;
-    return block_client_link_receive(link, completions, limit, count);
+    return block_client_link_receive(link, completions, count);
 }
 
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info)

@@ -8,6 +8,7 @@
 
 #include <kit/block_core.h>
 #include <kit/clock.h>
+#include <kit/queue.h>
 #include <test/unit/cmocka.h>
 
 enum { BLOCK = 512, BLOCKS = 1000, BUFFER = 64 * 1024, ADDRESS = 0x10000000, ROOM = 4 };
@@ -156,6 +157,42 @@ static enum block_status status_of(struct block_submission submission)
     assert_int_equal(client[0].count, 1);
     assert_int_equal(client[0].completion[0].length, 0);
     return (enum block_status)client[0].completion[0].status;
+}
+
+/* From the client's ring to the session's, as it is between tasks. */
+static void rings_are_used_in_place(void **state)
+{
+    static struct {
+        struct queue_side side;
+        unsigned char gap[QUEUE_ENTRIES_OFFSET - sizeof(struct queue_side)];
+        struct block_submission entry[BLOCK_SLOTS];
+    } theirs, ours;
+    static struct block_completion ring[BLOCK_SLOTS];
+    const char *problem;
+    struct queue queue;
+
+    (void)state;
+    queue_init(&queue, &ours, &theirs, BLOCK_SLOTS);
+    block_session_place(session[0], ring, 9);
+    for (uint16_t slot = 0; slot < 2; slot++)
+        theirs.entry[slot] = request(slot, slot == 0 ? 10 : BLOCKS, 8);
+    theirs.side.published = 2;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), 0);
+    block_turn();
+    assert_int_equal(driver.count, 1);
+    driver_finish_all(BLOCK_STATUS_OK);
+    block_turn();
+    assert_int_equal(ring[0].slot, 1);
+    assert_int_equal(ring[0].status, BLOCK_STATUS_RANGE);
+    assert_int_equal(ring[1].slot, 0);
+    assert_int_equal(ring[1].generation, 7);
+    assert_int_equal(ring[1].length, 8 * BLOCK);
+    assert_int_equal(ring[1].epoch, 9);
+    theirs.entry[2].slot = BLOCK_SLOTS;
+    theirs.side.published = 3;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), EPROTO);
+    theirs.side.published = 3 + BLOCK_SLOTS + 1;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), EPROTO);
 }
 
 static void bad_requests_are_answered(void **state)
@@ -506,6 +543,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_request_goes_through, setup, teardown),
+        cmocka_unit_test_setup_teardown(rings_are_used_in_place, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_requests_are_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(a_request_in_several_places, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_parts_are_refused, setup, teardown),

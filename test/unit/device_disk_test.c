@@ -39,10 +39,10 @@ int block_client_link_send(struct block_client_link *link,
     return 0;
 }
 
-int block_client_link_receive(struct block_client_link *link, struct block_completion *completions,
-                              unsigned limit, unsigned *count)
+int block_client_link_receive(struct block_client_link *link,
+                              const volatile struct block_completion **completions, unsigned *count)
 {
-    (void)link, (void)completions, (void)limit, (void)count;
+    (void)link, (void)completions, (void)count;
     fail(); /* nobody waits here */
     return ENODEV;
 }
@@ -53,10 +53,10 @@ void block_client_link_tell(struct block_client_link *link,
     (void)link, (void)counts;
 }
 
-int block_client_link_poll(struct block_client_link *link, struct block_completion *completions,
-                           unsigned limit, unsigned *count)
+int block_client_link_poll(struct block_client_link *link,
+                           const volatile struct block_completion **completions, unsigned *count)
 {
-    return block_client_link_receive(link, completions, limit, count);
+    return block_client_link_receive(link, completions, count);
 }
 
 /* No other driver takes the place of this one. */

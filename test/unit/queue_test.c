@@ -127,6 +127,34 @@ static void more_than_the_ring_holds_is_a_lie(void **state)
     assert_int_equal(queue_take(&driver, &got, sizeof(got)), 0);
 }
 
+/* Written where they belong, and read where they lie, in two pieces over the ring's end. */
+static void runs_end_where_the_ring_does(void **state)
+{
+    const volatile void *entries = NULL;
+    unsigned count;
+
+    (void)state;
+    client.put = driver.taken = driver.seen = 3 * ENTRIES - 2;
+    client.own->published = client.put;
+    assert_int_equal(queue_take_run(&driver, &entries, sizeof(struct there), &count), 0);
+    assert_int_equal(count, 0);
+    for (uint64_t i = 0; i < 5; i++) {
+        *(struct there *)queue_place(&client, sizeof(struct there)) = (struct there){i, ~i};
+        queue_put_in_place(&client, 1);
+    }
+    queue_publish(&client);
+    assert_int_equal(queue_take_run(&driver, &entries, sizeof(struct there), &count), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(((const volatile struct there *)entries)[1].number, 1);
+    assert_int_equal(queue_take_run(&driver, &entries, sizeof(struct there), &count), 0);
+    assert_int_equal(count, 3);
+    assert_int_equal(((const volatile struct there *)entries)[2].number, 4);
+    assert_true(queue_is_dry(&driver));
+    client.own->published += ENTRIES + 1;
+    assert_int_equal(queue_take_run(&driver, &entries, sizeof(struct there), &count), -EPROTO);
+    assert_int_equal(count, 0);
+}
+
 /* A wakeup with room for one, as the queue's users have it. False: it never came. */
 static bool wakeup_wait(int event)
 {
@@ -248,6 +276,7 @@ int main(void)
         QUEUE_TEST(only_a_sleeper_is_woken),
         QUEUE_TEST(counters_wrap),
         QUEUE_TEST(more_than_the_ring_holds_is_a_lie),
+        QUEUE_TEST(runs_end_where_the_ring_does),
         QUEUE_TEST(two_processes),
         QUEUE_TEST(a_driver_that_scribbles),
     };
