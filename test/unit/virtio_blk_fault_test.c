@@ -314,6 +314,7 @@ static void a_used_ring_that_cannot_be_seen_at_a_kick(void **state)
 {
     static struct virtio_blk_disk disk;
     static struct block_session session;
+    static struct block_completion ring[BLOCK_SLOTS];
     struct block_request requests[2] = {
         {.operation = BLOCK_FLUSH, .session = &session, .silent = true},
         {.operation = BLOCK_FLUSH, .session = &session, .slot = 1},
@@ -321,7 +322,7 @@ static void a_used_ring_that_cannot_be_seen_at_a_kick(void **state)
 
     (void)state;
     assert_int_equal(virtio_blk_disk_start(device, &disk), 0);
-    session = (struct block_session){.device = disk.block, .owned = 2};
+    session = (struct block_session){.device = disk.block, .ring = ring, .owned = 2};
     model.virtio.fault = VIRTIO_MODEL_FAULT_DUPLICATE;
     assert_true(virtio_blk_io_ops.start(&disk.io, &requests[0]));
     virtio_blk_io_ops.kick(&disk.io);
