@@ -379,13 +379,13 @@ static struct outlook share_set(struct block_device *device)
     return outlook;
 }
 
-/* One request of each session in turn, until the driver is full or nothing waits.
- * Whether any was started. */
+/* SHARE requests of each session in turn, until the driver is full or nothing waits. Whether any
+ * was started. */
 static __attribute__((noinline)) bool sessions_start(struct block_device *device)
 {
     struct outlook outlook = share_set(device);
     bool silent = is_to_poll(device, outlook.requests);
-    unsigned most = outlook.sessions > 1 ? 1 : BLOCK_SLOTS; /* alone, all that it has */
+    unsigned most = outlook.sessions > 1 ? SHARE : BLOCK_SLOTS; /* alone, all that it has */
     bool started_any = false, started = outlook.sessions > 0;
 
     while (started) {
@@ -393,7 +393,7 @@ static __attribute__((noinline)) bool sessions_start(struct block_device *device
         for (struct block_session *session = device->sessions; session; session = session->next)
             started |= session_start(device, session, most, silent) > 0;
         started_any |= started;
-        started &= most == 1;
+        started &= most == SHARE;
     }
     sessions_rotate(device);
     return started_any;
