@@ -78,6 +78,7 @@ struct block_client {
         uint32_t left;        /* kept writes of the batch that are not there yet, likewise */
         bool reading;         /* whether they are */
         unsigned rounds;      /* how often they were written */
+        bool flushing;        /* what is under way is a flush of what was written again */
         uint64_t alone_since; /* clock_now's */
         uint32_t generation;  /* of kept writes */
         unsigned deaths;      /* drivers that died over kept writes */

@@ -29,6 +29,8 @@ enum {
     POISON_ALONE = 4,
     POISON_DEATHS = 40,
     KEPT_DEATHS = 40,
+    FLUSH_DEATHS =
+        2, /* over kept writes; from then on each batch is flushed, and is kept no more */
     KEPT_ROUNDS = 8
 };
 
@@ -112,7 +114,7 @@ int block_client_resume(struct block_client *client)
     client->counts.recoveries++;
     client->state = BLOCK_CLIENT_KEPT;
     client->replay.end = client->keep.first;
-    client->replay.reading = false;
+    client->replay.reading = client->replay.flushing = false;
     client->replay.left = 0;
     client->replay.under_way = 0;
     block_client_replay_step(client);
@@ -126,6 +128,7 @@ static void kept_send(struct block_client *client)
     unsigned count = 0;
 
     client->replay.generation++;
+    client->replay.flushing = false;
     for (uint32_t number = client->replay.first; number != client->replay.end; number++) {
         const struct block_kept *kept = block_keep_get(&client->keep, number);
         unsigned slot = number - client->replay.first;
@@ -173,6 +176,34 @@ static void kept_failed(struct block_client *client, const char *why)
     client->lost_writes = true;
 }
 
+/* Drivers that die soon, one after the other, do not get through all that is kept: then each may
+ * have less to do than the one before. */
+static bool is_to_be_flushed(const struct block_client *client)
+{
+    bool is_there = !client->doubt || client->replay.left == 0;
+
+    return client->replay.deaths >= FLUSH_DEATHS && is_there && !client->replay.flushing &&
+           client->replay.end != client->keep.first;
+}
+
+static void kept_flush(struct block_client *client)
+{
+    *block_client_put(client) = (struct block_submission){
+        .operation = BLOCK_FLUSH, .generation = ++client->replay.generation};
+    client->replay.flushing = true;
+    client->replay.pending = 1;
+    client->replay.under_way = 1;
+    block_client_send(client);
+}
+
+static void kept_flushed(struct block_client *client, enum block_status status)
+{
+    if (status != BLOCK_STATUS_OK)
+        return; /* it is kept as before */
+    block_keep_release(&client->keep, client->replay.end);
+    client->replay.deaths = FLUSH_DEATHS;
+}
+
 /* Whether a step of the batch follows the one that is over. */
 static bool kept_go_on(struct block_client *client)
 {
@@ -213,11 +244,13 @@ bool block_client_replay_take(struct block_client *client,
         return true;
     }
     const struct block_kept *kept = block_keep_get(&client->keep, client->replay.first + slot);
-    if (!block_completion_is_possible(completion, kept->length))
+    if (!block_completion_is_possible(completion, client->replay.flushing ? 0 : kept->length))
         return false;
     client->replay.pending &= ~(1u << slot);
     client->replay.under_way--;
-    if (client->replay.reading) {
+    if (client->replay.flushing) {
+        kept_flushed(client, completion->status);
+    } else if (client->replay.reading) {
         if (kept_is_there(client, slot))
             client->replay.left &= ~(1u << slot);
     } else if (completion->status != BLOCK_STATUS_OK) {
@@ -269,6 +302,10 @@ static void rest_send(struct block_client *client)
 void block_client_replay_step(struct block_client *client)
 {
     if (client->state == BLOCK_CLIENT_KEPT && client->replay.under_way == 0) {
+        if (is_to_be_flushed(client)) {
+            kept_flush(client);
+            return;
+        }
         if (kept_go_on(client)) {
             kept_send(client);
             return;
