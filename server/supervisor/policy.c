@@ -100,13 +100,12 @@ int policy_parse(const char *text, size_t size, struct policy *policy, char *pro
         return 0;
     *policy = policy_default;
     if (line > 0)
-        snprintf(
-            problem, problem_size,
-            "line %d: neither [faults] policy = log or stop, [restart] quick, deaths, watch, "
-            "memory "
-            "or progress = NUMBER, nor [settings] PROGRAM = NAME=NUMBER, nor [integrity] NAME = "
-            "DISKS, nor [network] NAME = CARD",
-            line);
+        snprintf(problem, problem_size,
+                 "line %d: neither [faults] policy = log or stop, [restart] quick, deaths, watch, "
+                 "memory or progress = NUMBER, nor [settings] PROGRAM = NAME=NUMBER, nor "
+                 "[integrity] NAME = "
+                 "DISKS, nor [network] NAME = CARD",
+                 line);
     else
         snprintf(problem, problem_size, "this is not a text of at most %d bytes", TEXT_SIZE_MAX);
     return EBADMSG;

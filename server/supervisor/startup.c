@@ -18,9 +18,8 @@
 #define LEAVE_LIMIT CLOCK_SECOND
 
 enum { ERRNO_MAX = 4095, LOG_LINES_PER_SECOND = 100 };
-enum {
-    WITHDRAWALS_MOST = 64
-}; /* in CHILD_AWAY_LIMIT: each costs a task that looks for partitions */
+/* In CHILD_AWAY_LIMIT: each costs a task that looks for partitions. */
+enum { WITHDRAWALS_MOST = 64 };
 
 const struct port_type child_bootstrap_type = {.name = "bootstrap", .serve = startup_server};
 

@@ -11,7 +11,6 @@
 #include <driver/e1000e/ring.h>
 #include <kit/clock.h>
 #include <kit/driver.h>
-#include <kit/log.h>
 
 #include "hostile.h"
 
@@ -196,11 +195,9 @@ static const struct crime crimes[] = {
 
 static void commit(void *context)
 {
-    static const char *const words[] = {"refused", "contained", "SUCCEEDED"};
-
     (void)context;
     for (unsigned i = 0; i < sizeof(crimes) / sizeof(crimes[0]); i++)
-        log_info("crime: %s: %s", crimes[i].name, words[crimes[i].attempt()]);
+        crime_commit(&crimes[i]);
 }
 
 static int attach(struct device *device)

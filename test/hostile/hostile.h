@@ -32,6 +32,9 @@ extern const struct crime crimes_dma[], crimes_rights[], crimes_kernel[], crimes
 extern struct device *hostile_device;
 extern struct regs hostile_regs;
 
+/* Attempt it and say in the log what came of it. */
+void crime_commit(const struct crime *crime);
+
 /* Move bytes between the device's own memory and an address on the bus, and wait. */
 void edu_read_bus(uint64_t address, uint32_t size);  /* bus to device */
 void edu_write_bus(uint64_t address, uint32_t size); /* device to bus */

@@ -20,7 +20,6 @@ static struct clock_timer timer;
 /* One crime at a time, so that the log and the others' work interleave. */
 static void commit(void *context)
 {
-    static const char *const outcomes[] = {"refused", "contained", "SUCCEEDED"};
     const struct crime *crime = &tables[table][next++];
 
     (void)context;
@@ -28,8 +27,7 @@ static void commit(void *context)
         table++;
         next = 0;
     } else {
-        log_info("crime: %s: attempted", crime->name);
-        log_info("crime: %s: %s", crime->name, outcomes[crime->attempt()]);
+        crime_commit(crime);
     }
     if (tables[table])
         clock_timer_start(&timer, 10 * CLOCK_MILLISECOND, commit, NULL);
