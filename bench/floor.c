@@ -78,20 +78,22 @@ static void reads_run(unsigned operations, unsigned depth)
     }
 }
 
+/* One at a time, as the supervisor expects an answer in between; the cheapest of each counts. */
 static void measure(void *context)
 {
-    static const unsigned depths[] = {1, 32};
+    static const unsigned depths[] = {1, 32, 1, 32, 1, 32};
+    static unsigned done;
+    unsigned depth = depths[done++];
 
-    (void)context;
-    for (unsigned i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
-        reads_run(depths[i] * 4, depths[i]);
-        uint64_t start = clock_now();
-        bench_mark_begin();
-        reads_run(OPERATIONS, depths[i]);
-        bench_mark_end();
-        log_info("floor: depth %u: %u operations in %llu us, %u failed", depths[i], OPERATIONS,
-                 (unsigned long long)(clock_now() - start) / 1000, failed);
-    }
+    reads_run(depth * 4, depth);
+    uint64_t start = clock_now();
+    bench_mark_begin();
+    reads_run(OPERATIONS, depth);
+    bench_mark_end();
+    log_info("floor: depth %u: %u operations in %llu us, %u failed", depth, OPERATIONS,
+             (unsigned long long)(clock_now() - start) / 1000, failed);
+    if (done < sizeof(depths) / sizeof(depths[0]))
+        clock_timer_start(context, CLOCK_MILLISECOND, measure, context);
 }
 
 static int attach(struct device *device)
@@ -112,7 +114,7 @@ static int attach(struct device *device)
                                             .count = BLOCKS,
                                             .address = buffer.address + (uint64_t)i * SIZE,
                                             .length = SIZE};
-    clock_timer_start(&timer, 500 * CLOCK_MILLISECOND, measure, NULL);
+    clock_timer_start(&timer, 500 * CLOCK_MILLISECOND, measure, &timer);
     return error;
 }
 

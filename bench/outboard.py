@@ -10,6 +10,8 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+from rounds import ROUNDS, cheapest
+
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 KERNEL = 1 << 63
@@ -119,7 +121,7 @@ def boot(folder, arguments, iommu, disk, command, image=None, cpus=1):
     """`disk` is obvm's, KIND:FILE. What the shell said, and the log."""
     log = os.path.join(folder, "log")
     run = subprocess.run([os.path.join(ROOT, "obvm"), "--disk", disk, "--iommu", iommu,
-                          "--timeout", "300", "--log", log, "--cpus", str(cpus),
+                          "--timeout", "300", "--log", log, "--cpus", str(cpus), *(["--in-turns"] if cpus > 1 else []),
                           *(["--image", image] if image else []), "--qemu-arg=-plugin",
                           f"--qemu-arg={arguments}", "-c", command],
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -176,7 +178,7 @@ def floor(folder, library, disk):
         image = images.make(os.path.join(folder, "floor.iso"), {"nvme": file.read()}, (), None)
     counts = os.path.join(folder, "counts")
     _, log = boot(folder, plugin_arguments(library, counts, "floor", "floor", {}), "vtd",
-                  f"nvme:{disk}", "sleep 12000", image)
+                  f"nvme:{disk}", "sleep 20000", image)
     found = []
     lines = re.findall(r"floor: depth (\d+): (\d+) operations in (\d+) us, 0 failed", log)
     for (depth, operations, time), interval in zip(lines, counts_read(counts), strict=True):
@@ -185,18 +187,18 @@ def floor(folder, library, disk):
         found.append({
             "system": "floor", "driver": "nvme", "pattern": "randread", "size": 4096,
             "depth": int(depth), "clients": 1, "iommu": "vtd", "completion": "polled",
-            "instructions_per_op": round(per["driver"], 1), "spin_per_op": round(spin, 1),
+            "instructions_per_op": round(per["driver"] + per["kernel"], 1), "spin_per_op": round(spin, 1),
             "ops_per_second": round(int(operations) / (int(time) / 1e6)),
-            "split": {"client": 0, "driver": round(per["driver"], 1), "io": 0, "kernel": 0}})
+            "split": {"client": 0, "driver": round(per["driver"], 1), "io": 0, "kernel": round(per["kernel"], 1)}})
         print(f"floor: depth {depth}: {per['driver']:.0f} instructions, and {per['kernel']:.0f} of the "
               f"kernel's clock; spin {spin:.0f}", flush=True)
-    return found
+    return cheapest(found)
 
 
 def measure(folder, library, disk, driver, iommu, sets, image=None):
-    """One boot: a bench for each configuration. In `image`, if there is one, the driver has a processor of its own."""
+    """One boot: a bench for each configuration, ROUNDS times. In `image`, if there is one, the driver has a processor of its own."""
     counts, about = os.path.join(folder, "counts"), DRIVERS[driver]
-    chosen = configurations(sets)
+    chosen = configurations(sets) * ROUNDS
     command = "; ".join(f"bench {about.device} {pattern} {operations} {depth} {size} {mode} {clients}"
                         for pattern, size, operations, depth, mode, clients in chosen)
     out, _ = boot(folder, plugin_arguments(library, counts, "shell", driver, events(driver)), iommu,
@@ -209,7 +211,7 @@ def measure(folder, library, disk, driver, iommu, sets, image=None):
     for configuration, interval, time in zip(chosen, counts_read(counts), times, strict=True):
         found.append(result_make(driver, configuration, iommu, interval, time))
         report(found[-1])
-    return found
+    return cheapest(found)
 
 
 def image_with(folder, name, change):
@@ -227,11 +229,12 @@ def device_read(folder, library, disk, driver, mode, iommu="vtd"):
         if mode == "polled" else None
     pattern, size, operations, depth = RPC
     out, _ = boot(folder, plugin_arguments(library, counts, "shell", driver, events(driver)), iommu,
-                  f"{about.kind}:{disk}", f"device-bench {about.device} {operations} {size} {depth}", image)
-    took = int(re.search(r"operations in (\d+) us$", out, re.M).group(1))
-    found = result_make(driver, (pattern, size, operations, depth, mode, 1), iommu, counts_read(counts)[0], (took, 0, 0))
-    report(found)
-    return found
+                  f"{about.kind}:{disk}", "; ".join([f"device-bench {about.device} {operations} {size} {depth}"] * ROUNDS), image)
+    found = []
+    for took, interval in zip(re.findall(r"operations in (\d+) us$", out, re.M), counts_read(counts), strict=True):
+        found.append(result_make(driver, (pattern, size, operations, depth, mode, 1), iommu, interval, (int(took), 0, 0)))
+        report(found[-1])
+    return cheapest(found)[0]
 
 
 def device_reads(folder, library, disk):
