@@ -6,18 +6,17 @@
  */
 #include <stdint.h>
 
-#include <driver/nvme/admin.h>
 #include <driver/nvme/io.h>
 #include <kit/dma.h>
 #include <kit/driver.h>
 #include <kit/log.h>
 
-enum { SIZE = 4096, BLOCKS = SIZE / 512, DEPTH_MAX = 32, OPERATIONS = 2000, NAMESPACE = 1 };
+enum { SIZE = 4096, BLOCKS = SIZE / 512, DEPTH_MAX = 32, OPERATIONS = 2000 };
 enum { POSITIONS = (1 << 30) / SIZE }; /* of the disk that bench/run makes */
 
 void bench_mark_begin(void);
 void bench_mark_end(void);
-bool block_spin(const struct nvme_io *io);
+bool block_spin(void);
 
 __attribute__((noinline)) void bench_mark_begin(void)
 {
@@ -29,8 +28,9 @@ __attribute__((noinline)) void bench_mark_end(void)
     __asm__ volatile("" ::: "memory");
 }
 
-static struct nvme_controller controller;
+static struct nvme nvme;
 static struct nvme_io io;
+static struct nvme_namespace namespace = {.io = &io, .id = 1};
 static struct block_request request[DEPTH_MAX];
 static unsigned left, in_flight, failed;
 static uint64_t position = 1;
@@ -41,7 +41,7 @@ static void request_start(struct block_request *next)
     in_flight++;
     position = position * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     next->block = (position >> 33) % POSITIONS * BLOCKS;
-    nvme_io_submit(&io, NAMESPACE, next);
+    nvme_io_submit(&namespace, next);
 }
 
 /* What the block class is to the driver elsewhere. */
@@ -59,9 +59,9 @@ void block_request_failed(struct block_request *done, enum block_status status, 
     block_request_done(done, status);
 }
 
-__attribute__((noinline)) bool block_spin(const struct nvme_io *queue)
+__attribute__((noinline)) bool block_spin(void)
 {
-    while (!nvme_io_is_ready(queue))
+    while (!nvme_io_is_ready(&namespace))
         __builtin_ia32_pause();
     return true;
 }
@@ -72,9 +72,9 @@ static void reads_run(unsigned operations, unsigned depth)
     for (unsigned i = 0; i < depth; i++)
         request_start(&request[i]);
     while (in_flight > 0) {
-        nvme_io_kick(&io);
-        block_spin(&io);
-        nvme_io_poll(&io);
+        nvme_io_kick(&namespace);
+        block_spin();
+        nvme_io_poll(&namespace);
     }
 }
 
@@ -100,20 +100,18 @@ static int attach(struct device *device)
 {
     static struct clock_timer timer;
     struct dma_buffer buffer;
-    unsigned queues;
-    int error = nvme_controller_start(device, &controller);
+    int error = nvme_start(device, &nvme);
 
     if (error == 0)
-        error = nvme_admin_queues_request(&controller, 1, &queues);
-    if (error == 0)
-        error = nvme_io_open(&controller, 1, NVME_SILENT, &io);
+        error = nvme_io_open(&nvme, &io);
     if (error == 0)
         error = dma_buffer_create(device, (size_t)SIZE * DEPTH_MAX, &buffer);
     for (unsigned i = 0; error == 0 && i < DEPTH_MAX; i++)
         request[i] = (struct block_request){.operation = BLOCK_READ,
                                             .count = BLOCKS,
                                             .address = buffer.address + (uint64_t)i * SIZE,
-                                            .length = SIZE};
+                                            .length = SIZE,
+                                            .silent = true};
     clock_timer_start(&timer, 500 * CLOCK_MILLISECOND, measure, &timer);
     return error;
 }

@@ -1,78 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "admin.h"
-
 #include <errno.h>
 #include <string.h>
 
-#include <kit/clock.h>
 #include <kit/log.h>
 
-#include "registers.h"
+#include "controller.h"
 
 #define ADMIN_LIMIT (10 * CLOCK_SECOND)
 #define SPIN_TIME   (2 * CLOCK_MILLISECOND)
 
+/* A controller that tells of events without end is listened to now and then. */
+#define EVENT_PAUSE (100 * CLOCK_MILLISECOND)
+
 /* The one command that is not waited for. */
 enum { EVENT_ID = 0x8000 };
 
-/* A completion that nobody waits for: it tells of an event, or is not believed. */
-static void other_take(struct nvme_controller *controller, const struct nvme_completion *completion)
+static void event_handle(void *context);
+
+/* Take the next completion, if there is one. What nobody waits for tells of an event, or is not
+ * believed. */
+static bool completion_take(struct nvme *nvme, struct nvme_completion *completion)
 {
-    if (completion->id != EVENT_ID || completion->sq_id != controller->admin.id ||
-        !controller->event_asked) {
-        controller->admin_stray++;
-        return;
+    if (!nvme_queue_complete(&nvme->admin, completion))
+        return false;
+    nvme_queue_acknowledge(&nvme->admin);
+    if (completion->id == EVENT_ID && nvme->event_asked) {
+        nvme->event_asked = false;
+        nvme->event = completion->result;
+        if (NVME_STATUS(completion->status) == NVME_STATUS_SUCCESS)
+            clock_timer_start(&nvme->event_timer, EVENT_PAUSE, event_handle, nvme);
     }
-    controller->event_asked = false;
-    controller->event = completion->result;
-    controller->has_event = NVME_STATUS(completion->status) == NVME_STATUS_SUCCESS;
-    if (controller->has_event && controller->event_heard)
-        controller->event_heard(controller->event_context);
+    return true;
 }
 
-bool nvme_admin_look(struct nvme_controller *controller)
+bool nvme_admin_look(struct nvme *nvme)
 {
     struct nvme_completion completion;
     unsigned count = 0;
 
-    while (count < controller->admin.entries &&
-           nvme_queue_complete(&controller->admin, &completion)) {
-        other_take(controller, &completion);
+    while (count < nvme->admin.entries && completion_take(nvme, &completion))
         count++;
-    }
-    nvme_queue_acknowledge(&controller->admin);
     return count > 0;
 }
 
-void nvme_admin_event_request(struct nvme_controller *controller)
-{
-    const struct nvme_command command = {.opcode = NVME_ADMIN_EVENT_REQUEST, .id = EVENT_ID};
-
-    if (controller->event_asked || !nvme_queue_submit(&controller->admin, &command))
-        return;
-    controller->event_asked = true;
-    nvme_queue_kick(&controller->admin);
-}
-
-/* Wait for the completion of `id`. Nothing else but the next event can be in flight, so others are
- * not believed; and as a broken controller may never run out of them, the time limit holds for
- * every turn. */
-static int completion_wait(struct nvme_controller *controller, uint16_t id,
-                           struct nvme_completion *completion)
+/* Wait for the completion of `id`. As a broken controller may never run out of others, the time
+ * limit holds for every turn. */
+static int completion_wait(struct nvme *nvme, uint16_t id, struct nvme_completion *completion)
 {
     uint64_t start = clock_now();
 
     for (;;) {
-        if (nvme_queue_complete(&controller->admin, completion)) {
-            nvme_queue_acknowledge(&controller->admin);
-            if (completion->id == id && completion->sq_id == controller->admin.id)
-                return 0;
-            other_take(controller, completion);
-        } else if (nvme_controller_is_dead(controller)) {
-            return ENODEV;
-        }
+        bool any = completion_take(nvme, completion);
+        if (any && completion->id == id && completion->sq_id == nvme->admin.id)
+            return 0;
         uint64_t waited = clock_now() - start;
-        if (waited > ADMIN_LIMIT)
+        if (waited > ADMIN_LIMIT || (!any && nvme_is_dead(nvme)))
             return ETIMEDOUT;
         /* Most answers come at once; after that, let others run. */
         if (waited > SPIN_TIME)
@@ -80,21 +62,18 @@ static int completion_wait(struct nvme_controller *controller, uint16_t id,
     }
 }
 
-static int run(struct nvme_controller *controller, struct nvme_command *command, uint32_t *result)
+static int run(struct nvme *nvme, struct nvme_command *command, uint32_t *result)
 {
     struct nvme_completion completion;
 
-    controller->admin_id = (controller->admin_id + 1) % EVENT_ID;
-    command->id = controller->admin_id;
-    if (!nvme_queue_submit(&controller->admin, command)) {
-        log_error("admin command %02x: the controller takes no commands", command->opcode);
-        return ETIMEDOUT;
+    command->id = nvme->admin_id++ % EVENT_ID;
+    int error = ETIMEDOUT;
+    if (nvme_queue_submit(&nvme->admin, command)) {
+        nvme_queue_kick(&nvme->admin);
+        error = completion_wait(nvme, command->id, &completion);
     }
-    nvme_queue_kick(&controller->admin);
-    int error = completion_wait(controller, command->id, &completion);
     if (error != 0) {
-        log_error("admin command %02x: no answer (%u to nothing that was asked): %s",
-                  command->opcode, controller->admin_stray, strerror(error));
+        log_error("admin command %02x: no answer", command->opcode);
         return error;
     }
     unsigned status = NVME_STATUS(completion.status);
@@ -108,106 +87,68 @@ static int run(struct nvme_controller *controller, struct nvme_command *command,
 }
 
 /* What comes back in the controller's page is copied. */
-static int page_read(struct nvme_controller *controller, unsigned opcode, uint32_t namespace,
-                     uint32_t what, void *data, size_t size)
+static int page_read(struct nvme *nvme, struct nvme_command *command, void *data, size_t size)
 {
-    struct nvme_command command = {
-        .opcode = (uint8_t)opcode,
-        .namespace = namespace,
-        .prp1 = controller->page.address,
-        .cdw10 = what,
-    };
-    int error = run(controller, &command, NULL);
-
+    command->prp1 = nvme->page.address;
+    int error = run(nvme, command, NULL);
     if (error == 0)
-        memcpy(data, controller->page.memory, size);
+        memcpy(data, nvme->page.memory, size);
     return error;
 }
 
-int nvme_admin_identify(struct nvme_controller *controller, unsigned cns, uint32_t namespace,
-                        void *data)
+int nvme_admin_identify(struct nvme *nvme, unsigned cns, uint32_t namespace, void *data)
 {
-    return page_read(controller, NVME_ADMIN_IDENTIFY, namespace, cns, data, NVME_IDENTIFY_SIZE);
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_IDENTIFY, .namespace = namespace, .cdw10 = cns};
+
+    return page_read(nvme, &command, data, NVME_IDENTIFY_SIZE);
 }
 
-int nvme_admin_log(struct nvme_controller *controller, unsigned log, uint32_t namespace, void *data,
-                   size_t size)
+int nvme_admin_log(struct nvme *nvme, unsigned log, struct nvme_health_log *page)
 {
-    return page_read(controller, NVME_ADMIN_GET_LOG, namespace,
-                     log | (uint32_t)(size / 4 - 1) << 16, data, size);
+    struct nvme_command command = {
+        .opcode = NVME_ADMIN_GET_LOG,
+        .namespace = NVME_NAMESPACE_ALL,
+        .cdw10 = log | (uint32_t)(sizeof(*page) / sizeof(uint32_t) - 1) << 16,
+    };
+
+    return page_read(nvme, &command, page, sizeof(*page));
 }
 
-static int feature_set(struct nvme_controller *controller, unsigned feature, uint32_t value,
-                       uint32_t *result)
+int nvme_admin_feature_set(struct nvme *nvme, unsigned feature, uint32_t value, uint32_t *result)
 {
     struct nvme_command command = {
         .opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = feature, .cdw11 = value};
 
-    return run(controller, &command, result);
+    return run(nvme, &command, result);
 }
 
-int nvme_admin_queues_request(struct nvme_controller *controller, unsigned wanted,
-                              unsigned *granted)
-{
-    uint32_t result;
-    int error =
-        feature_set(controller, NVME_FEATURE_QUEUES, (wanted - 1) << 16 | (wanted - 1), &result);
-
-    if (error != 0)
-        return error;
-    /* Both halves are zero-based, so there is always one; it may grant more than was asked. */
-    unsigned submission = (result & 0xffff) + 1, completion = (result >> 16) + 1;
-    *granted = submission < completion ? submission : completion;
-    if (*granted > wanted)
-        *granted = wanted;
-    return 0;
-}
-
-int nvme_admin_coalesce(struct nvme_controller *controller, unsigned count, unsigned microseconds)
-{
-    unsigned time = (microseconds + NVME_COALESCING_UNIT_US - 1) / NVME_COALESCING_UNIT_US;
-
-    if (count == 0 || count > NVME_COALESCING_MAX || time > NVME_COALESCING_TIME_MAX)
-        return EINVAL;
-    /* The threshold is zero-based. */
-    return feature_set(controller, NVME_FEATURE_COALESCING, time << 8 | (count - 1), NULL);
-}
-
-int nvme_admin_events_choose(struct nvme_controller *controller, uint32_t events)
-{
-    return feature_set(controller, NVME_FEATURE_EVENTS, events, NULL);
-}
-
-int nvme_admin_shadow_begin(struct nvme_controller *controller)
+int nvme_admin_shadow_begin(struct nvme *nvme)
 {
     struct nvme_command command = {
         .opcode = NVME_ADMIN_DOORBELL_BUFFER,
-        .prp1 = controller->shadow.address,
-        .prp2 = controller->shadow.address + NVME_SHADOW_SIZE,
+        .prp1 = nvme->shadow.address,
+        .prp2 = nvme->shadow.address + NVME_SHADOW_SIZE,
     };
-    const struct nvme_queue registers_only = controller->admin;
 
     /* The controller may look into the memory before it answers: it is true by then. */
-    nvme_queue_shadow(&controller->admin, controller->shadow.memory);
-    int error = run(controller, &command, NULL);
-    controller->is_shadowed = error == 0;
-    if (error != 0) {
-        controller->admin.tail_doorbell = registers_only.tail_doorbell;
-        controller->admin.head_doorbell = registers_only.head_doorbell;
-    }
+    nvme_queue_shadow(&nvme->admin, nvme->shadow.memory);
+    int error = run(nvme, &command, NULL);
+    if (error != 0)
+        nvme->admin.tail_doorbell.shadow = nvme->admin.head_doorbell.shadow = nvme->shadow.memory =
+            NULL;
     return error;
 }
 
-int nvme_admin_queue_register(struct nvme_controller *controller, unsigned vector,
-                              const struct nvme_queue *queue)
+int nvme_admin_queue_register(struct nvme *nvme, unsigned vector, const struct nvme_queue *queue)
 {
     uint32_t size = (queue->entries - 1) << 16 | queue->id;
+    uint32_t interrupts = vector == NVME_SILENT ? 0 : vector << 16 | NVME_QUEUE_INTERRUPTS;
     struct nvme_command completions = {
         .opcode = NVME_ADMIN_CREATE_CQ,
         .prp1 = queue->completions.address,
         .cdw10 = size,
-        .cdw11 = NVME_QUEUE_CONTIGUOUS |
-                 (vector == NVME_SILENT ? 0 : vector << 16 | NVME_QUEUE_INTERRUPTS),
+        .cdw11 = interrupts | NVME_QUEUE_CONTIGUOUS,
     };
     struct nvme_command submissions = {
         .opcode = NVME_ADMIN_CREATE_SQ,
@@ -215,31 +156,53 @@ int nvme_admin_queue_register(struct nvme_controller *controller, unsigned vecto
         .cdw10 = size,
         .cdw11 = queue->id << 16 | NVME_QUEUE_CONTIGUOUS,
     };
-    int error = run(controller, &completions, NULL);
+    int error = run(nvme, &completions, NULL);
 
-    return error == 0 ? run(controller, &submissions, NULL) : error;
+    return error == 0 ? run(nvme, &submissions, NULL) : error;
 }
 
-int nvme_admin_queue_create(struct nvme_controller *controller, unsigned id, unsigned entries,
-                            unsigned vector, struct nvme_queue *queue)
-{
-    int error = nvme_queue_create(controller->device, &controller->regs, id, entries,
-                                  NVME_CAP_STRIDE(controller->cap), queue);
-    if (error != 0) {
-        log_error("no memory for a queue of %u entries: %s", entries, strerror(error));
-        return error;
-    }
-    if (controller->is_shadowed)
-        nvme_queue_shadow(queue, controller->shadow.memory);
-    return nvme_admin_queue_register(controller, vector, queue);
-}
-
-int nvme_admin_queue_delete(struct nvme_controller *controller, const struct nvme_queue *queue)
+int nvme_admin_queue_delete(struct nvme *nvme, const struct nvme_queue *queue)
 {
     /* 5.5: the completion queue outlives the submission queue that uses it. */
     struct nvme_command submissions = {.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = queue->id};
     struct nvme_command completions = {.opcode = NVME_ADMIN_DELETE_CQ, .cdw10 = queue->id};
-    int error = run(controller, &submissions, NULL);
+    int error = run(nvme, &submissions, NULL);
 
-    return error == 0 ? run(controller, &completions, NULL) : error;
+    return error == 0 ? run(nvme, &completions, NULL) : error;
+}
+
+static void event_request(struct nvme *nvme)
+{
+    const struct nvme_command command = {.opcode = NVME_ADMIN_EVENT_REQUEST, .id = EVENT_ID};
+
+    nvme->event_asked = nvme_queue_submit(&nvme->admin, &command);
+    nvme_queue_kick(&nvme->admin);
+}
+
+/* 5.2.1: reading the log page that the event names is what says that it was heard. */
+static void event_handle(void *context)
+{
+    struct nvme *nvme = context;
+    uint32_t event = nvme->event;
+    struct nvme_health_log page;
+    bool heard = nvme_admin_log(nvme, NVME_EVENT_LOG(event), &page) == 0;
+
+    if (heard && NVME_EVENT_KIND(event) == NVME_EVENT_NAMESPACES)
+        nvme->namespaces_changed(nvme->event_context);
+    else if (heard && log_is_worth(++nvme->events_told))
+        log_warning(
+            "the controller tells of event %06x; if of its health (1): %02x (01: little spare "
+            "space, 02: temperature, 04: degraded, 08: read-only, 10: cache without backup)",
+            event & 0xffffff, page.warning);
+    event_request(nvme);
+}
+
+void nvme_admin_events_begin(struct nvme *nvme, void (*changed)(void *context), void *context)
+{
+    uint32_t wanted = NVME_EVENTS_HEALTH | (nvme->identity.oaes & NVME_EVENTS_NAMESPACES);
+
+    nvme->namespaces_changed = changed;
+    nvme->event_context = context;
+    if (nvme_admin_feature_set(nvme, NVME_FEATURE_EVENTS, wanted, NULL) == 0)
+        event_request(nvme);
 }

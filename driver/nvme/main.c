@@ -2,58 +2,55 @@
  *
  * NVMe: one controller, each of its active namespaces a block device.
  *
- *   registers.h, command.h   the specification's layouts
- *   queue.c                  submission and completion rings
- *   controller.c             bring-up and shutdown
- *   admin.c                  admin commands
- *   io.c                     block requests as commands
- *   lane.c                   queue pairs for each client
- *   namespace.c              what is offered to clients
- *   events.c                 what the controller tells by itself
+ *   layout.h       the specification's layouts
+ *   queue.c        submission and completion rings
+ *   controller.c   bring-up and shutdown
+ *   admin.c        admin commands, and what the controller tells by itself
+ *   io.c           block requests as commands, in queue pairs for each client
+ *   namespace.c    what is offered to clients
  */
 #include <kit/driver.h>
 #include <kit/log.h>
 
-#include "events.h"
 #include "namespace.h"
 
 #define STOP_LIMIT (5 * CLOCK_SECOND)
 
-static struct nvme_controller controller;
-static struct nvme_lanes lanes;
-static struct nvme_namespaces namespaces;
-static struct nvme_events events;
+static struct nvme nvme;
+static struct nvme_io io;
+static struct nvme_namespaces namespaces = {.io = &io};
+
+static void namespaces_changed(void *context)
+{
+    (void)context;
+    nvme_namespaces_look(&namespaces);
+}
 
 static int attach(struct device *device)
 {
-    int error = nvme_controller_start(device, &controller);
+    int error = nvme_start(device, &nvme);
 
+    namespaces.count = 0;
     if (error == 0)
-        error = nvme_lanes_open(&controller, &lanes);
+        error = nvme_io_open(&nvme, &io);
     if (error == 0)
-        error = nvme_namespaces_offer(&controller, &lanes, &namespaces);
-    if (error == 0)
-        nvme_events_begin(&controller, &namespaces, &events);
-    return error;
+        error = nvme_namespaces_look(&namespaces);
+    if (error != 0)
+        return error;
+    if (namespaces.count == 0)
+        log_warning("%s has no namespace that can be used", device_name(device));
+    nvme_admin_events_begin(&nvme, namespaces_changed, NULL);
+    return 0;
 }
 
-/* 7.6.2: let what is in flight end, delete the I/O queues, then notify. */
+/* 7.6.2 */
 static void detach(void)
 {
-    nvme_events_end(&events);
-    bool open = nvme_lanes_are_open(&lanes); /* it was not given up before */
-    int error = open ? nvme_lanes_drain(&lanes, STOP_LIMIT) : 0;
+    bool is_idle = nvme_io_close(&io, STOP_LIMIT);
 
-    if (error != 0)
-        log_warning("requests are still in flight: stopping all the same");
-    else if (open)
-        error = nvme_namespaces_flush(&namespaces, STOP_LIMIT);
-    nvme_lanes_close(&lanes, open && error == 0);
-    /* A controller that did not stop still owns the memory of what is in flight. */
-    if (nvme_controller_shutdown(&controller) == 0)
-        nvme_lanes_abandon(&lanes, BLOCK_STATUS_GONE);
-    else
-        log_error("the controller does not stop: the system has to reset it");
+    nvme_shutdown(&nvme);
+    if (!is_idle)
+        nvme_give_up("requests are still in flight");
 }
 
 const struct driver driver = {

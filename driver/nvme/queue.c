@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "queue.h"
 
-#include "registers.h"
+#include "layout.h"
 
 int nvme_queue_create(struct device *device, const struct regs *regs, unsigned id, unsigned entries,
                       unsigned stride, struct nvme_queue *queue)

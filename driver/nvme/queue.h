@@ -11,7 +11,7 @@
 #include <kit/dma.h>
 #include <kit/regs.h>
 
-#include "command.h"
+#include "layout.h"
 
 /* Where the device is told how far we are. With shadow doorbells (7.13) memory says it, and the
  * register is written only when the device wants to be woken: `event` is its own word. */

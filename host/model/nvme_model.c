@@ -92,10 +92,8 @@ static void shutdown_begin(struct nvme_model *model)
         if (model->submission[i].exists || model->completion[i].exists)
             model->shut_down_in_order = false;
     }
-    for (uint32_t i = 0; i < model->namespace_count; i++) {
-        if (model->volatile_cache && model->namespaces[i].unflushed > 0)
-            model->shut_down_in_order = false;
-    }
+    for (uint32_t i = 0; i < model->namespace_count; i++)
+        model->namespaces[i].unflushed = 0;
     model->csts |= 1 << 2; /* occurring */
     model->transition = model_time() + model->shutdown_time;
 }

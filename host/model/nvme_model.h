@@ -22,7 +22,7 @@ struct nvme_model_namespace {
     uint8_t *disk;  /* blocks << shift bytes, or null: reads as zeroes, writes vanish */
     bool write_protected;
     unsigned reads, writes, flushes;
-    unsigned unflushed; /* writes since the last flush */
+    unsigned unflushed; /* writes since the last flush, or shutdown */
 };
 
 /* What happens to an I/O completion instead of its being posted. */
@@ -100,7 +100,7 @@ struct nvme_model {
     uint32_t events;         /* that it shall tell of */
     unsigned logs;           /* log pages that were read, but for the first */
     unsigned gathering;      /* the interrupt coalescing feature, if it was set */
-    bool shut_down_in_order; /* notified with no I/O queue left and nothing unflushed */
+    bool shut_down_in_order; /* notified with no I/O queue left */
 
     /* The registers' state. */
     uint32_t cc, csts, aqa;

@@ -137,7 +137,7 @@ static void scatter(const struct block_device_limits *limits, unsigned index, ui
     segments[index][1] =
         (struct block_segment){request->address + 0x1000000 - 512, request->length - first};
     if (limits->flags & BLOCK_INFO_SCATTER_PAGES) {
-        segments[index][0].address = request->address + page - first % page;
+        segments[index][0].address += page - first % page - request->address % page;
         segments[index][1].address = request->address + 0x1000000 - request->address % page;
     }
     request->address = segments[index][0].address;

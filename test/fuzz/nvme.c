@@ -5,7 +5,6 @@
  * only when the controller has said so, or no longer runs.
  */
 #include <driver/nvme/controller.h>
-#include <driver/nvme/registers.h>
 #include <test/fuzz/block_driver.h>
 
 enum { FLIGHT_MAX = 512, ANSWERS = 3, BLOCK_SHIFT = 9, BLOCKS = 1 << 20 };
@@ -268,7 +267,7 @@ void fuzz_device_make(struct fuzz_input *input)
     memset(answer, 0, sizeof(answer));
     is_forged = false;
     obeys = true;
-    namespace->size = namespace->capacity = BLOCKS;
+    namespace->size = BLOCKS;
     namespace->lba_format[0].data_shift = BLOCK_SHIFT;
     controller->namespaces = 2;
     controller->mdts = kind >> 2 & 7;

@@ -11,35 +11,36 @@
 
 enum { ELSEWHERE = 8 };
 
-bool __real_nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request);
-bool __wrap_nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request);
+bool __real_nvme_io_submit(void *context, struct block_request *request);
+bool __wrap_nvme_io_submit(void *context, struct block_request *request);
 
-static bool is_due(const struct nvme_io *io, const char *name, unsigned *count)
+static bool is_due(const struct nvme_namespace *namespace, const char *name, unsigned *count)
 {
-    unsigned every = device_setting(io->controller->device, name, 0);
+    unsigned every = device_setting(namespace->io->nvme->device, name, 0);
 
     return every > 0 && ++*count % every == 0;
 }
 
-static bool is_about(const struct nvme_io *io, const struct block_request *request)
+static bool is_about(const struct nvme_namespace *namespace, const struct block_request *request)
 {
-    unsigned block = device_setting(io->controller->device, "block", 0);
+    unsigned block = device_setting(namespace->io->nvme->device, "block", 0);
 
     return block > 0 && block >= request->block && block - request->block < request->count;
 }
 
-bool __wrap_nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request)
+bool __wrap_nvme_io_submit(void *context, struct block_request *request)
 {
     static unsigned reads, writes;
 
-    if (request->operation == BLOCK_WRITE && is_due(io, "write", &writes)) {
+    if (request->operation == BLOCK_WRITE && is_due(context, "write", &writes)) {
         block_request_done(request, BLOCK_STATUS_OK);
         return true;
     }
-    if (request->operation != BLOCK_READ || !(is_about(io, request) || is_due(io, "read", &reads)))
-        return __real_nvme_io_submit(io, namespace, request);
+    if (request->operation != BLOCK_READ ||
+        !(is_about(context, request) || is_due(context, "read", &reads)))
+        return __real_nvme_io_submit(context, request);
     request->block += ELSEWHERE;
-    bool taken = __real_nvme_io_submit(io, namespace, request);
+    bool taken = __real_nvme_io_submit(context, request);
     request->block -= ELSEWHERE;
     return taken;
 }

@@ -9,9 +9,7 @@
 
 #include <interface/io_device_user.h>
 
-#include <driver/nvme/admin.h>
 #include <driver/nvme/io.h>
-#include <driver/nvme/registers.h>
 #include <host/mach/device.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
@@ -23,8 +21,8 @@
 enum { KERNEL_TEXT = 0x1000000, VGA_TEXT = 0xba000, PAGE = DMA_PAGE_SIZE, BLOCKS = PAGE / 512 };
 enum { MSIX_TABLE = 0x2000 }; /* where QEMU's controller has it in BAR 0 */
 
-static struct nvme_controller controller;
-static struct nvme_io io;
+static struct nvme nvme;
+static struct nvme_pair pair;
 static struct dma_buffer own, list; /* four pages; one */
 static const char mark[] = "a hostile controller was here";
 
@@ -36,11 +34,11 @@ static void transfer(unsigned opcode, uint64_t prp1, uint64_t prp2, unsigned pag
     struct nvme_completion completion;
 
     command.cdw12 = pages * BLOCKS - 1;
-    nvme_queue_submit(&io.queue, &command);
-    nvme_queue_kick(&io.queue);
+    nvme_queue_submit(&pair.queue, &command);
+    nvme_queue_kick(&pair.queue);
     for (unsigned tries = 0; tries < 500; tries++) {
-        if (nvme_queue_complete(&io.queue, &completion)) {
-            nvme_queue_acknowledge(&io.queue);
+        if (nvme_queue_complete(&pair.queue, &completion)) {
+            nvme_queue_acknowledge(&pair.queue);
             return;
         }
         clock_sleep(CLOCK_MILLISECOND);
@@ -175,14 +173,14 @@ static enum outcome msix_by_window(void)
 /* A queue in memory that is not ours: its completions are written there. */
 static enum outcome queue_elsewhere(void)
 {
-    struct nvme_io foreign;
+    struct nvme_pair foreign;
 
     disk_fill('x', 3);
-    if (nvme_io_open(&controller, 2, NVME_SILENT, &foreign) != 0)
+    if (nvme_pair_open(&nvme, 2, NVME_SILENT, &foreign) != 0)
         return REFUSED;
-    nvme_admin_queue_delete(&controller, &foreign.queue);
+    nvme_admin_queue_delete(&nvme, &foreign.queue);
     foreign.queue.completions.address = VGA_TEXT;
-    if (nvme_admin_queue_register(&controller, NVME_SILENT, &foreign.queue) != 0)
+    if (nvme_admin_queue_register(&nvme, NVME_SILENT, &foreign.queue) != 0)
         return REFUSED;
     struct nvme_command command = {.opcode = NVME_READ,
                                    .namespace = 1,
@@ -221,14 +219,13 @@ static void commit(void *context)
 static int attach(struct device *device)
 {
     static struct clock_timer timer;
-    unsigned queues;
-    int error = nvme_controller_start(device, &controller);
+    int error = nvme_start(device, &nvme);
 
     hostile_device = device;
+    if (error == 0) /* two */
+        error = nvme_admin_feature_set(&nvme, NVME_FEATURE_QUEUES, 1 << 16 | 1, NULL);
     if (error == 0)
-        error = nvme_admin_queues_request(&controller, 2, &queues);
-    if (error == 0)
-        error = nvme_io_open(&controller, 1, NVME_SILENT, &io);
+        error = nvme_pair_open(&nvme, 1, NVME_SILENT, &pair);
     if (error == 0)
         error = dma_buffer_create(device, PAGE, &list);
     if (error == 0)

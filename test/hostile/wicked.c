@@ -155,14 +155,14 @@ static void leak(void)
         mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &port);
 }
 
-bool __real_nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request);
-bool __wrap_nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request);
+bool __real_nvme_io_submit(void *context, struct block_request *request);
+bool __wrap_nvme_io_submit(void *context, struct block_request *request);
 
-bool __wrap_nvme_io_submit(struct nvme_io *io, uint32_t namespace, struct block_request *request)
+bool __wrap_nvme_io_submit(void *context, struct block_request *request)
 {
     leak();
     if (!is_due(FORGED))
-        return __real_nvme_io_submit(io, namespace, request);
+        return __real_nvme_io_submit(context, request);
     block_request_done(request, BLOCK_STATUS_OK);
     return true;
 }

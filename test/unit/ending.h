@@ -5,7 +5,13 @@
 #ifndef TEST_UNIT_ENDING_H
 #define TEST_UNIT_ENDING_H
 
+#include <stdint.h>
+
 /* In a process of its own: `act` does not come to its end. */
 void assert_driver_ends(void (*act)(void *context), void *context);
+
+/* The same; then the log has that line, and at least so much simulated time has gone by. */
+void assert_driver_ends_saying(const char *line, uint64_t after, void (*act)(void *context),
+                               void *context);
 
 #endif

@@ -28,7 +28,7 @@ static void a_controller_that_fails_while_enabled(void **state)
     (void)state;
     model.fatal_on_enable = true;
     uint64_t start = model_time();
-    attach_fails(EIO, "failed while it was enabled (CSTS 00000002)");
+    attach_fails(EIO, "does not become ready within 2500 ms (CSTS 00000002)");
     assert_true(model_time() - start < CLOCK_SECOND);
 }
 
@@ -59,7 +59,7 @@ static void a_controller_we_are_not_made_for(void **state)
     attach_fails(ENOTSUP, "its queues are too short");
     nvme_again();
     model.device.window_size[0] = 0x1000;
-    attach_fails(EINVAL, "register window 0 cannot be opened for 8192 bytes, it has 4096");
+    attach_fails(EINVAL, "register window 0 cannot be opened for 4112 bytes, it has 4096");
     nvme_again();
     model.cap |= UINT64_C(15) << 32; /* DSTRD: 128 KiB */
     attach_fails(EINVAL, "register window 0 cannot be opened for 528384 bytes, it has 16384");
@@ -68,7 +68,7 @@ static void a_controller_we_are_not_made_for(void **state)
     attach_fails(ENXIO, "register window 0 cannot be opened");
     nvme_again();
     model.device.identity.vectors = 0;
-    attach_fails(EINVAL, "interrupt vector 0 cannot be attached");
+    attach_fails(EINVAL, "interrupt vector 0 cannot be made");
 }
 
 static void memory_runs_out_at_every_step(void **state)
@@ -197,7 +197,7 @@ static void active_list_is(const uint32_t *list, size_t size, const char *line)
     memcpy(weird, list, size);
     model.identify = weird_identify;
     nvme_attach();
-    assert_true(model_log_has(line));
+    assert_int_equal(model_log_count(line), 1);
     assert_int_equal(block_client_open("nvme0n2", false, &client), 0);
     block_client_close(client);
 }
@@ -205,10 +205,10 @@ static void active_list_is(const uint32_t *list, size_t size, const char *line)
 static void lists_of_namespaces_that_lie(void **state)
 {
     (void)state;
-    active_list_is((const uint32_t[]){2, 2, 0}, 12, "goes wrong at 2 after 2");
-    active_list_is((const uint32_t[]){2, 1, 0}, 12, "goes wrong at 1 after 2");
-    active_list_is((const uint32_t[]){2, 4, 0}, 12, "goes wrong at 4 after 2");
-    active_list_is((const uint32_t[]){2, UINT32_MAX, 0}, 12, "goes wrong at 4294967295 after 2");
+    active_list_is((const uint32_t[]){2, 2, 0}, 12, "nvme0n2: ");
+    active_list_is((const uint32_t[]){2, 1, 0}, 12, "nvme0n1: ");
+    active_list_is((const uint32_t[]){2, 4, 0}, 12, "namespace 4 is not offered");
+    active_list_is((const uint32_t[]){2, UINT32_MAX, 0}, 12, "namespace 4294967295 is not");
 }
 
 static void a_controller_with_nothing_to_offer(void **state)
@@ -228,10 +228,10 @@ static void too_many_namespaces_cost_no_more(void **state)
     (void)state;
     nvme_model_namespaces(&model, 5000, 64, 9);
     nvme_attach();
-    assert_true(model_log_has("only the first 2048 namespaces are looked at"));
-    assert_int_equal(block_client_open("nvme0n2048", false, &client), 0);
+    assert_true(model_log_has("only the first 1024 namespaces are looked at"));
+    assert_int_equal(block_client_open("nvme0n1024", false, &client), 0);
     block_client_close(client);
-    assert_int_equal(block_client_open("nvme0n2049", false, &client), ENOENT);
+    assert_int_equal(block_client_open("nvme0n1025", false, &client), ENOENT);
 
     /* Without a list, and with a number of namespaces made up. */
     nvme_again();
@@ -242,7 +242,7 @@ static void too_many_namespaces_cost_no_more(void **state)
     memset(weird, 0xff, 4);
     model.identify = weird_identify;
     nvme_attach();
-    assert_true(model_log_has("only the first 2048"));
+    assert_true(model_log_has("only the first 1024"));
 }
 
 static void strings_with_no_text(void **state)

@@ -1,13 +1,63 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Commands, completions and identify data (NVM Express base specification 1.4). Little-endian.
+ * What a controller and its driver share (NVM Express base specification 1.4): registers, commands,
+ * completions, identify data. As far as it is used. Little-endian.
  */
-#ifndef DRIVER_NVME_COMMAND_H
-#define DRIVER_NVME_COMMAND_H
+#ifndef DRIVER_NVME_LAYOUT_H
+#define DRIVER_NVME_LAYOUT_H
 
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* 3.1 */
+struct nvme_registers {
+    uint64_t cap; /* 3.1.1 controller capabilities */
+    uint32_t vs;  /* 3.1.2 version */
+    uint32_t reserved0[2];
+    uint32_t cc; /* 3.1.5 controller configuration */
+    uint32_t reserved1;
+    uint32_t csts; /* 3.1.6 controller status */
+    uint32_t reserved2;
+    uint32_t aqa; /* 3.1.8 admin queue attributes */
+    uint64_t asq; /* 3.1.9 admin submission queue base */
+    uint64_t acq; /* 3.1.10 admin completion queue base */
+};
+static_assert(offsetof(struct nvme_registers, cc) == 0x14, "3.1.5");
+static_assert(offsetof(struct nvme_registers, csts) == 0x1c, "3.1.6");
+static_assert(offsetof(struct nvme_registers, aqa) == 0x24, "3.1.8");
+static_assert(offsetof(struct nvme_registers, acq) == 0x30, "3.1.10");
+
+#define NVME_REGISTER(name) offsetof(struct nvme_registers, name)
+
+/* 3.1.1: fields of CAP */
+#define NVME_CAP_ENTRIES(cap)  ((unsigned)((cap)&0xffff) + 1)          /* of the largest queue */
+#define NVME_CAP_TIMEOUT(cap)  ((unsigned)((cap) >> 24 & 0xff))        /* in 500 ms */
+#define NVME_CAP_STRIDE(cap)   (4u << ((cap) >> 32 & 0xf))             /* bytes between doorbells */
+#define NVME_CAP_NVM(cap)      ((cap) >> 37 & 1)                       /* the NVM command set */
+#define NVME_CAP_PAGE_MIN(cap) (UINT64_C(4096) << ((cap) >> 48 & 0xf)) /* smallest memory page */
+
+/* 3.1.2 */
+#define NVME_VS_1_1 0x00010100u
+
+/* 3.1.5 */
+#define NVME_CC_ENABLE          (1u << 0)
+#define NVME_CC_SHUTDOWN_NORMAL (1u << 14)
+#define NVME_CC_SHUTDOWN_MASK   (3u << 14)
+#define NVME_CC_QUEUE_ENTRIES   (6u << 16 | 4u << 20) /* 64-byte submissions, 16-byte completions */
+
+/* 3.1.6 */
+#define NVME_CSTS_READY         (1u << 0)
+#define NVME_CSTS_FATAL         (1u << 1)
+#define NVME_CSTS_SHUTDOWN      (3u << 2)
+#define NVME_CSTS_SHUTDOWN_DONE (2u << 2)
+#define NVME_CSTS_GONE          UINT32_MAX /* a register of a device that is not there */
+
+/* 3.1.24 and 3.1.25: a pair of doorbells per queue, NVME_CAP_STRIDE bytes apart. */
+#define NVME_DOORBELLS                    0x1000u
+#define NVME_DOORBELL_TAIL(queue, stride) (NVME_DOORBELLS + 2 * (queue) * (stride))
+#define NVME_DOORBELL_HEAD(queue, stride) (NVME_DOORBELLS + (2 * (queue) + 1) * (stride))
+#define NVME_DOORBELLS_SIZE(queues, cap)  (2 * (queues)*NVME_CAP_STRIDE(cap))
 
 /* 4.4 a descriptor of a scatter gather list: data, or where more descriptors are */
 struct nvme_sgl {
@@ -121,8 +171,10 @@ static_assert(sizeof(struct nvme_health_log) == 512, "5.14.1.2");
 enum { NVME_FEATURE_QUEUES = 0x07, NVME_FEATURE_COALESCING = 0x08, NVME_FEATURE_EVENTS = 0x0b };
 enum { NVME_COALESCING_UNIT_US = 100, NVME_COALESCING_MAX = 256, NVME_COALESCING_TIME_MAX = 255 };
 
-/* 5.2.1: what an event is about; 5.21.1.11: which ones are wanted */
-enum { NVME_EVENT_HEALTH = 1, NVME_EVENT_NOTICE = 2, NVME_NOTICE_NAMESPACES = 0 };
+/* 5.2.1: what an event is about, and which log page; 5.21.1.11: which ones are wanted */
+#define NVME_EVENT_KIND(event) ((event)&0xff07) /* information and type */
+#define NVME_EVENT_LOG(event)  ((event) >> 16 & 0xff)
+#define NVME_EVENT_NAMESPACES  0x0002u /* a notice: the attributes of namespaces */
 #define NVME_EVENTS_HEALTH     0x1fu
 #define NVME_EVENTS_NAMESPACES (1u << 8)
 
@@ -132,36 +184,26 @@ enum { NVME_EVENT_HEALTH = 1, NVME_EVENT_NOTICE = 2, NVME_NOTICE_NAMESPACES = 0 
 
 /* 5.15.2.2, figure 247, as far as it is used */
 struct nvme_identify_controller {
-    uint16_t vendor, subsystem_vendor;
-    char serial[20];
-    char model[40];
-    char firmware[8];
-    uint8_t rab;
-    uint8_t ieee[3];
-    uint8_t cmic;
+    uint8_t reserved0[4];
+    char serial[20], model[40]; /* not ended */
+    uint8_t reserved1[77 - 64];
     uint8_t mdts; /* longest transfer: 2 to the power of this, in smallest pages; 0: no limit */
-    uint16_t controller_id;
-    uint32_t version;
-    uint32_t rtd3r;
-    uint32_t rtd3e; /* longest shutdown, in microseconds; 0: not told */
-    uint32_t oaes;  /* events that it can tell of: NVME_EVENTS_NAMESPACES ... */
-    uint8_t reserved0[256 - 96];
+    uint8_t reserved2[92 - 78];
+    uint32_t oaes; /* events that it can tell of: NVME_EVENTS_NAMESPACES ... */
+    uint8_t reserved3[256 - 96];
     uint16_t oacs; /* admin commands that it knows: NVME_OACS_DOORBELL_BUFFER ... */
-    uint8_t reserved1[512 - 258];
-    uint8_t sqes, cqes;
-    uint16_t maxcmd;
+    uint8_t reserved4[516 - 258];
     uint32_t namespaces; /* NN: the largest namespace id */
-    uint16_t oncs, fuses;
-    uint8_t fna;
+    uint16_t oncs;       /* commands that it knows: NVME_ONCS_DATASET ... */
+    uint8_t reserved5[3];
     uint8_t vwc; /* bit 0: a volatile write cache is there */
-    uint8_t reserved2[536 - 526];
+    uint8_t reserved6[536 - 526];
     uint32_t sgls; /* bits 1:0: whether SGLs may be used */
-    uint8_t reserved3[4096 - 540];
+    uint8_t reserved7[4096 - 540];
 };
 static_assert(offsetof(struct nvme_identify_controller, mdts) == 77, "5.15.2.2");
-static_assert(offsetof(struct nvme_identify_controller, rtd3e) == 88, "5.15.2.2");
+static_assert(offsetof(struct nvme_identify_controller, oaes) == 92, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, oacs) == 256, "5.15.2.2");
-static_assert(offsetof(struct nvme_identify_controller, sqes) == 512, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, namespaces) == 516, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, vwc) == 525, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, sgls) == 536, "5.15.2.2");
@@ -177,11 +219,12 @@ struct nvme_lba_format {
     uint8_t data_shift;
     uint8_t performance;
 };
-enum { NVME_LBA_FORMATS = 64, NVME_LBA_FORMATS_1_4 = 16 };
+enum { NVME_LBA_FORMATS = 64 };
+#define NVME_LBA_FORMAT(flbas) (((flbas)&15) | ((flbas) >> 5 & 3) << 4)
 
 struct nvme_identify_namespace {
-    uint64_t size, capacity, used; /* blocks */
-    uint8_t features;
+    uint64_t size; /* blocks */
+    uint8_t reserved[25 - 8];
     uint8_t formats; /* NLBAF: less one */
     uint8_t format;  /* FLBAS: bits 3:0 and 6:5 the one in use */
     uint8_t reserved0[2];
