@@ -220,7 +220,7 @@ static struct block_client_request *request_begin(struct block_client *client,
     request->context = context;
     request->order = client->orders++;
     request->stage = BLOCK_CLIENT_HELD;
-    request->flushing = false;
+    request->flushing = request->lost = false;
     request->deaths = request->alone = 0;
     return request;
 }

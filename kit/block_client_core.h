@@ -62,9 +62,10 @@ struct block_client {
         uint32_t flushed; /* a flush covers what was kept before this */
         uint8_t stage;    /* enum block_client_stage */
         bool flushing;    /* a write that could not be kept: what is under way is its flush */
+        bool lost;        /* the driver that is gone had it */
         uint8_t deaths;   /* how many drivers died with it */
-        uint8_t alone;    /* and at once when it was the only one */
-        uint64_t reserved[2];
+        uint8_t alone;    /* and in a row when it was the only one */
+        uint64_t reserved;
     } table[BLOCK_SLOTS];
     void *memory[BLOCK_BUFFERS]; /* where the buffers are for us */
 
@@ -72,16 +73,16 @@ struct block_client {
     unsigned char *doubt; /* as large as keep.memory: kept writes, read back; or null */
     uint32_t doubt_buffer;
     struct {
-        uint32_t first, end;  /* the batch of kept writes */
-        unsigned under_way;   /* requests */
-        uint32_t pending;     /* kept writes under way, a bit each */
-        uint32_t left;        /* kept writes of the batch that are not there yet, likewise */
-        bool reading;         /* whether they are */
-        unsigned rounds;      /* how often they were written */
-        bool flushing;        /* what is under way is a flush of what was written again */
-        uint64_t alone_since; /* clock_now's */
-        uint32_t generation;  /* of kept writes */
-        unsigned deaths;      /* drivers that died over kept writes */
+        uint32_t first, end; /* the batch of kept writes */
+        unsigned under_way;  /* requests */
+        uint32_t pending;    /* kept writes under way, a bit each */
+        uint32_t left;       /* kept writes of the batch that are not there yet, likewise */
+        bool reading;        /* whether they are */
+        unsigned rounds;     /* how often they were written */
+        bool flushing;       /* what is under way is a flush of what was written again */
+        bool alone;          /* the driver that is gone had one request that was tried alone */
+        uint32_t generation; /* of kept writes */
+        unsigned deaths;     /* drivers that died over kept writes */
     } replay;
     bool lost_writes; /* an acknowledged write could not be repeated: the next flush says so */
     struct block_client_counts counts;
@@ -195,8 +196,10 @@ int block_client_link_receive(struct block_client_link *link,
 int block_client_link_poll(struct block_client_link *link,
                            const volatile struct block_completion **completions, unsigned *count);
 /* A new session with what the name stands for now, and every buffer attached under its old id. 0;
- * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. */
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info);
+ * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. `excused`: the driver
+ * before was ended for nothing that it did, by an operator or with its device. */
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
+                             bool *excused);
 /* What became of drivers so far, for who counts it over all sessions. */
 void block_client_link_tell(struct block_client_link *link,
                             const struct block_client_counts *counts);

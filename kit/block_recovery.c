@@ -17,22 +17,15 @@
 #include <string.h>
 
 #include <kit/block_client_core.h>
-#include <kit/clock.h>
 #include <kit/log.h>
 
 /* A request over which a driver died may have killed it, or not: many were in flight. From the
- * second time on it is tried alone. What kills a driver does so soon: a request that was alone so
- * often in a row with one that died at once is poison, and so is one that was there too often. */
-#define AT_ONCE (10 * CLOCK_MILLISECOND)
-enum {
-    SUSPECT_DEATHS = 2,
-    POISON_ALONE = 4,
-    POISON_DEATHS = 40,
-    KEPT_DEATHS = 40,
-    FLUSH_DEATHS =
-        2, /* over kept writes; from then on each batch is flushed, and is kept no more */
-    KEPT_ROUNDS = 8
-};
+ * second time on it is tried alone. One that was alone so often in a row with one that died is
+ * poison, and so is one that was there too often. */
+enum { SUSPECT_DEATHS = 2, POISON_ALONE = 4, POISON_DEATHS = 40 };
+
+/* Over kept writes; from the lesser on each batch is flushed, and is kept no more. */
+enum { FLUSH_DEATHS = 2, KEPT_DEATHS = 40, KEPT_ROUNDS = 8 };
 
 static void poison_end(struct block_client *client, uint16_t slot)
 {
@@ -51,22 +44,30 @@ void block_client_lost(struct block_client *client)
     if (client->state == BLOCK_CLIENT_GONE || client->state == BLOCK_CLIENT_LOST)
         return;
     bool in_replay = client->state == BLOCK_CLIENT_KEPT;
-    bool alone = client->state == BLOCK_CLIENT_ALONE;
-    bool at_once = alone && clock_now() - client->replay.alone_since < AT_ONCE;
     client->replay.deaths = in_replay ? client->replay.deaths + 1 : 0;
+    client->replay.alone = client->state == BLOCK_CLIENT_ALONE;
     client->state = BLOCK_CLIENT_LOST;
     client->put = client->sent;
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
         struct block_client_request *request = &client->table[slot];
         if (request->stage == BLOCK_CLIENT_FREE)
             continue;
-        bool sent = block_client_is_sent(client, request);
-        request->deaths = (uint8_t)(request->deaths + sent);
-        if (sent && alone) /* one that outlived the suspicion once begins anew */
-            request->alone = at_once ? (uint8_t)(request->alone + 1) : 0;
+        request->lost = block_client_is_sent(client, request);
         request->stage = BLOCK_CLIENT_HELD;
         request->answer = block_client_unanswered((uint16_t)slot);
         request->flushing = false;
+    }
+}
+
+/* The driver that is gone died by itself: of those that it had, each may be why. */
+static void deaths_count(struct block_client *client)
+{
+    for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
+        struct block_client_request *request = &client->table[slot];
+        if (request->stage == BLOCK_CLIENT_FREE || !request->lost)
+            continue;
+        request->deaths++;
+        request->alone = client->replay.alone ? (uint8_t)(request->alone + 1) : 0;
         if (request->alone >= POISON_ALONE || request->deaths >= POISON_DEATHS)
             poison_end(client, (uint16_t)slot);
     }
@@ -87,11 +88,12 @@ int block_client_resume(struct block_client *client)
 {
     const char *name = block_client_link_name(client->link);
     struct block_info info;
+    bool excused = false;
 
     if (client->state != BLOCK_CLIENT_LOST)
         return 0;
     client->sessions++;
-    int error = block_client_link_reopen(client->link, &info);
+    int error = block_client_link_reopen(client->link, &info, &excused);
     if (error == EAGAIN)
         return error;
     if (error != 0)
@@ -112,6 +114,8 @@ int block_client_resume(struct block_client *client)
         return 0;
     }
     client->counts.recoveries++;
+    if (!excused)
+        deaths_count(client);
     client->state = BLOCK_CLIENT_KEPT;
     client->replay.end = client->keep.first;
     client->replay.reading = client->replay.flushing = false;
@@ -321,7 +325,6 @@ void block_client_replay_step(struct block_client *client)
         return;
     }
     client->replay.under_way = 1;
-    client->replay.alone_since = clock_now();
     client->counts.replayed++;
     block_client_request_send(client, suspect);
     block_client_send(client);

@@ -47,6 +47,8 @@ struct block_client_link {
     unsigned finished; /* requests, when the alarm was set */
     struct block_client *client;
     struct block_client_counts told; /* of what the supervisor knows */
+    unsigned excused; /* how often who serves us was ended for nothing that it did ... */
+    bool was_excused; /* ... and whether it was the last time */
     bool in_loop;
     unsigned held;                  /* of the batch, when the loop last looked for more */
     unsigned singles;               /* batches of one, the last ones in a row */
@@ -157,10 +159,13 @@ static int session_open(struct block_client_link *link, struct block_info *info)
 static int class_find(struct block_client_link *link)
 {
     mach_port_t class;
-    int error = startup_capability(link->name, &class);
+    unsigned excused;
+    int error = startup_capability_excused(link->name, &class, &excused);
 
     if (error != 0)
         return error;
+    link->was_excused = excused != link->excused;
+    link->excused = excused;
     bool same = class == link->class;
     if (same)
         driver_complain(link, "it broke off a session, or the protocol");
@@ -257,6 +262,8 @@ static int keep_open(struct block_client *client)
 static int link_open(struct block_client_link *link, const char *name, bool write,
                      struct block_info *info)
 {
+    bool excused; /* nothing was asked of whoever was there before */
+
     if (strlen(name) >= sizeof(link->name))
         return ENOENT;
     strcpy(link->name, name);
@@ -266,7 +273,7 @@ static int link_open(struct block_client_link *link, const char *name, bool writ
     if (error != 0)
         return error;
     mach_port_set_qlimit(mach_task_self(), link->wakeups, 1); /* one is as good as two */
-    while ((error = block_client_link_reopen(link, info)) == EAGAIN)
+    while ((error = block_client_link_reopen(link, info, &excused)) == EAGAIN)
         block_client_link_await(link); /* its driver is being started again */
     return error;
 }
@@ -407,7 +414,7 @@ static void await_request(const struct block_client_link *link)
                   link->name);
 }
 
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
 {
     enum { VIOLATIONS_MAX = 3 };
 
@@ -417,6 +424,7 @@ int block_client_link_reopen(struct block_client_link *link, struct block_info *
         return EPROTO;
     if (error == 0)
         error = session_reopen(link, info);
+    *excused = link->was_excused;
     if (error != 0)
         session_close(link);
     if (error != EAGAIN && error != ENODEV) /* the latter: it died while we spoke to it */

@@ -5,9 +5,16 @@
 
 #include <host/mach/error.h>
 
+int startup_capability_excused(const char *name, mach_port_t *capability, unsigned *excused)
+{
+    return error_from_kernel(startup_lookup(startup_bootstrap_port(), name, capability, excused));
+}
+
 int startup_capability(const char *name, mach_port_t *capability)
 {
-    return error_from_kernel(startup_lookup(startup_bootstrap_port(), name, capability));
+    unsigned excused;
+
+    return startup_capability_excused(name, capability, &excused);
 }
 
 int startup_offer(const char *suffix, const char *class, mach_port_t port)

@@ -38,6 +38,7 @@ static void drivers_part(const struct pci_function_info *functions, size_t count
         if (function && !function->leaving)
             continue;
         child->unplugged = true;
+        child->excused++;
         journal_note(LOG_WARNING, "%s: its device %s", child->name,
                      function ? "is taken out" : "is gone");
         if (function && child->task.task != MACH_PORT_NULL)

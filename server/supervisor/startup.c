@@ -79,19 +79,6 @@ static int right_find(const struct child *child, const char *name, mach_port_t *
     return *right == MACH_PORT_NULL ? EAGAIN : 0;
 }
 
-kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
-                                   mach_port_t *capability)
-{
-    struct child *child = port_context(bootstrap, &child_bootstrap_type);
-
-    if (!child)
-        return outboard_error_make(EPERM);
-    int error = right_find(child, name, capability);
-    if (error == ENOENT && !child->sees_devices)
-        journal_note(LOG_INFO, "%s: asked for \"%s\", which it was not granted", child->name, name);
-    return outboard_error_make(error);
-}
-
 /* Whoever waits for a name. */
 enum { WAITERS_MAX = 256 };
 
@@ -162,7 +149,6 @@ kern_return_t serve_startup_await(mach_port_t bootstrap, mach_port_t right, cons
     return MIG_NO_REPLY;
 }
 
-/* Anybody may complain, and only those are believed who are part of the system: a service. */
 /* Whose device `name` is for that child, and the offer; null: nobody's. */
 static struct child *driver_of(const struct child *child, const char *name,
                                const struct child_offer **offer)
@@ -178,6 +164,23 @@ static struct child *driver_of(const struct child *child, const char *name,
     }
     /* A partition: who serves it is the disk's driver. */
     return driver && driver->source ? driver->source : driver;
+}
+
+kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
+                                   mach_port_t *capability, unsigned *excused)
+{
+    const struct child_offer *offer;
+    const struct child *driver;
+    struct child *child = port_context(bootstrap, &child_bootstrap_type);
+
+    if (!child)
+        return outboard_error_make(EPERM);
+    int error = right_find(child, name, capability);
+    driver = driver_of(child, name, &offer);
+    *excused = driver ? driver->excused : 0;
+    if (error == ENOENT && !child->sees_devices)
+        journal_note(LOG_INFO, "%s: asked for \"%s\", which it was not granted", child->name, name);
+    return outboard_error_make(error);
 }
 
 kern_return_t serve_startup_recovered(mach_port_t bootstrap, const_name_t name, unsigned recoveries,
@@ -198,6 +201,7 @@ kern_return_t serve_startup_recovered(mach_port_t bootstrap, const_name_t name, 
     return MIG_NO_REPLY;
 }
 
+/* Anybody may complain, and only those are believed who are part of the system: a service. */
 kern_return_t serve_startup_complain(mach_port_t bootstrap, const_name_t name,
                                      mach_port_t capability, const_line_t reason)
 {

@@ -135,9 +135,9 @@ int block_client_link_poll(struct block_client_link *link,
 }
 
 /* No other driver takes the place of this one. */
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
 {
-    (void)link, (void)info;
+    (void)link, (void)info, (void)excused;
     return ENODEV;
 }
 

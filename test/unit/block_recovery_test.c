@@ -22,9 +22,10 @@ static unsigned char stable[BLOCKS][BLOCK], cache[BLOCKS][BLOCK];
 static struct block_submission queue[QUEUE]; /* sent and not completed */
 static unsigned queued;
 static unsigned requests, die_at;   /* the driver dies when it has been sent so many; 0: it lives */
+static unsigned die_every;          /* and each one then, again and again */
 static unsigned lies_every, writes; /* every so many writes it says to have done and has not */
 static int poison_block;            /* it dies when it carries out a write there; -1: nowhere */
-static bool dead, forgetful;
+static bool dead, forgetful, killed; /* killed: by an operator */
 static unsigned revivals, revivals_left, absent, together;
 static struct block_info identity;
 static unsigned char data[BUFFER_BLOCKS * BLOCK];
@@ -47,6 +48,13 @@ static void driver_die(void)
         memcpy(cache, stable, sizeof(cache));
 }
 
+static void request_count(void)
+{
+    requests++;
+    if (requests == die_at || (die_every > 0 && requests % die_every == 0))
+        driver_die();
+}
+
 int block_client_link_send(struct block_client_link *link,
                            const struct block_submission *submissions, unsigned count,
                            bool scattered)
@@ -55,8 +63,7 @@ int block_client_link_send(struct block_client_link *link,
     for (unsigned i = 0; i < count && !dead; i++) {
         assert_in_range(queued, 0, QUEUE - 1);
         queue[queued++] = submissions[i];
-        if (++requests == die_at)
-            driver_die();
+        request_count();
     }
     return 0; /* memory takes everything; the death is heard of later */
 }
@@ -124,10 +131,9 @@ int block_client_link_receive(struct block_client_link *link,
         return ENODEV;
     }
     carry_out(link, &submission);
-    if (++requests == die_at) {
-        driver_die(); /* it was done, and nobody is told */
-        return ENODEV;
-    }
+    request_count();
+    if (dead)
+        return ENODEV; /* it was done, and nobody is told */
     answer = (struct block_completion){
         .slot = submission.slot,
         .generation = submission.generation,
@@ -153,9 +159,10 @@ int block_client_link_poll(struct block_client_link *link,
     return block_client_link_receive(link, completions, count);
 }
 
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info)
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
 {
     (void)link;
+    *excused = killed;
     if (absent > 0)
         return EAGAIN;
     if (revivals_left == 0)
@@ -190,10 +197,10 @@ static int setup(void **state)
                                    .serial = "1"};
     memset(stable, 0, sizeof(stable));
     memset(cache, 0, sizeof(cache));
-    queued = requests = die_at = revivals = absent = together = 0;
+    queued = requests = die_at = die_every = revivals = absent = together = 0;
     lies_every = writes = 0;
     poison_block = -1;
-    dead = false;
+    dead = killed = false;
     forgetful = true;
     revivals_left = UINT32_MAX;
     block_client_init(&client, &identity, &link_state);
@@ -265,6 +272,21 @@ static void what_is_doubted_is_read_back(void **state)
     assert_int_equal(stable[5][0], 56);
 }
 
+/* Each driver lives long enough for a batch of what is kept, and not for all of it. */
+static void what_is_kept_gets_through_by_the_batch(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 200; i++)
+        assert_int_equal(write_at(i, 1, (uint8_t)(i + 1)), 0);
+    requests = 0;
+    die_every = 2 * BLOCK_CLIENT_BATCH + 10;
+    driver_die();
+    assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0), 0);
+    assert_in_range(revivals, 200 / BLOCK_CLIENT_BATCH, 20);
+    for (unsigned i = 0; i < 200; i++)
+        assert_int_equal(stable[i][0], i + 1);
+}
+
 static void a_driver_is_waited_for(void **state)
 {
     (void)state;
@@ -315,6 +337,24 @@ static void poison_fails_alone(void **state)
     assert_int_equal(together, 1); /* the last time it was tried it was tried alone */
     assert_int_equal(block_client_counts(&client).poisoned, 1);
     assert_int_equal(cache[7][0], 3);
+}
+
+/* What an operator does to a driver is no request's fault, however often he does it. */
+static void operators_kills_are_no_poison(void **state)
+{
+    enum block_status status;
+
+    (void)state;
+    killed = true;
+    poison_block = 50;
+    revivals_left = 100;
+    memset(data, 3, sizeof(data));
+    assert_int_equal(block_client_submit(&client, BLOCK_WRITE, 50, 1, 0, 0, count_status, &status),
+                     0);
+    assert_int_equal(block_client_wait(&client, true), ENODEV);
+    assert_int_equal(status, BLOCK_STATUS_GONE);
+    assert_int_equal(revivals, 100);
+    assert_int_equal(block_client_counts(&client).poisoned, 0);
 }
 
 /* More than can be kept: writes are flushed instead, and nothing is lost all the same. */
@@ -416,10 +456,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_was_done_and_not_flushed_is_written_again, setup),
         cmocka_unit_test_setup(what_is_doubted_is_read_back, setup),
+        cmocka_unit_test_setup(what_is_kept_gets_through_by_the_batch, setup),
         cmocka_unit_test_setup(a_driver_is_waited_for, setup),
         cmocka_unit_test_setup(one_that_does_not_return_fails_everything, setup),
         cmocka_unit_test_setup(another_disk_gets_nothing, setup),
         cmocka_unit_test_setup(poison_fails_alone, setup),
+        cmocka_unit_test_setup(operators_kills_are_no_poison, setup),
         cmocka_unit_test_setup(what_cannot_be_kept_is_flushed, setup),
         cmocka_unit_test_setup(any_moment, setup),
     };
