@@ -53,7 +53,7 @@ struct child {
     struct task_image upgrade;        /* in pages of ours; runs instead of its program, if there */
     bool on_probation;                /* the upgrade is: the program comes back if it dies soon */
     unsigned restarts;
-    unsigned excused; /* how often it was ended for nothing that it did; wraps */
+    unsigned excused;     /* how often it was ended for nothing that it did; wraps */
     struct child_counts { /* of a driver, over all its lives */
         unsigned faults;  /* accesses of its device that were refused */
         unsigned complaints;
