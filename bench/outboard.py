@@ -29,7 +29,7 @@ class Driver(NamedTuple):
 DRIVERS = {
     "nvme": Driver("nvme", "nvme0n1", "nvme_io_submit",
                    ("block_spin", "nvme_io_is_ready")),
-    "ahci": Driver("ahci", "ahci0p0", "ahci_port_fill", ("block_spin", "io_is_ready", "active_get.isra.0")),
+    "ahci": Driver("ahci", "ahci0p0", "ahci_command_fill", ("block_spin", "io_is_ready", "active_get.isra.0")),
     "virtio-blk": Driver("virtio", "virtio-blk0", "virtio_queue_add",
                          ("block_spin", "io_is_ready", "virtio_queue_is_ready")),
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * ATA commands and what comes back (ATA/ATAPI Command Set 3, ACS-3). Little-endian.
+ * ATA commands and what comes back (ATA/ATAPI Command Set 3, ACS-3), and the SCSI commands of
+ * optical drives (SPC-4, MMC-6). ATA is little-endian, SCSI big-endian.
  */
 #ifndef DRIVER_AHCI_ATA_H
 #define DRIVER_AHCI_ATA_H
-
-#include <assert.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* Section 7 */
 enum ata_command {
@@ -24,81 +21,41 @@ enum ata_command {
     ATA_IDENTIFY_DEVICE = 0xec,
 };
 
-enum { ATA_DEVICE_LBA = 0x40 };
-enum { ATA_TRIM = 1 };                               /* feature of DATA SET MANAGEMENT */
-enum { ATA_RANGE_MAX = 65535 };                      /* sectors in one range of it */
+enum { ATA_TRIM = 1, ATA_RANGE_MAX = 65535 };        /* DATA SET MANAGEMENT: sectors of a range */
 enum { ATA_PACKET_DMA = 1, ATA_PACKET_TO_HOST = 4 }; /* features of PACKET */
-enum { ATA_LOG_QUEUE_ERROR = 0x10 };
 
 /* 6.2: the error register */
-enum ata_error {
-    ATA_ERROR_ABORT = 1 << 2,
-    ATA_ERROR_NOT_FOUND = 1 << 4,
-    ATA_ERROR_UNCORRECTABLE = 1 << 6,
-    ATA_ERROR_CRC = 1 << 7,
-};
+enum { ATA_ERROR_NOT_FOUND = 1 << 4, ATA_ERROR_UNCORRECTABLE = 1 << 6 };
 
-/* The NCQ Command Error log. All bytes together make 0. */
-struct ata_queue_error {
-    uint8_t tag; /* and flags */
-    uint8_t reserved0;
-    uint8_t status, error;
-    uint8_t reserved1[508];
-};
-static_assert(sizeof(struct ata_queue_error) == 512, "a log page");
-enum { ATA_QUEUE_ERROR_TAG = 31, ATA_QUEUE_ERROR_NOT_QUEUED = 1 << 7 };
+/* The NCQ Command Error log: a page of 512 bytes, whose sum is 0. Tag and flags; the error. */
+enum { ATA_LOG_QUEUE_ERROR = 0x10, ATA_QUEUE_ERROR_TAG = 0, ATA_QUEUE_ERROR_ERROR = 3 };
+enum { ATA_QUEUE_ERROR_TAG_MASK = 31, ATA_QUEUE_ERROR_NOT_QUEUED = 1 << 7 };
 
-/* 7.12.7, 7.13.6: IDENTIFY (PACKET) DEVICE data, as far as it is used; by words. Strings have the
- * first of two characters in the upper byte. */
-struct ata_identity {
-    uint16_t general; /* 0 */
-    uint16_t reserved0[9];
-    uint16_t serial[10]; /* 10 */
-    uint16_t reserved1[7];
-    uint16_t model[20]; /* 27 */
-    uint16_t reserved2[2];
-    uint16_t capabilities; /* 49 */
-    uint16_t reserved3[12];
-    uint16_t packet_dma; /* 62 */
-    uint16_t reserved4[12];
-    uint16_t queue_depth; /* 75: less one */
-    uint16_t sata;        /* 76 */
-    uint16_t reserved5[6];
-    uint16_t commands2; /* 83 */
-    uint16_t reserved6;
-    uint16_t enabled1; /* 85 */
-    uint16_t reserved7[14];
-    uint16_t sectors[4]; /* 100 */
-    uint16_t reserved8[2];
-    uint16_t sector_shape; /* 106 */
-    uint16_t reserved9[10];
-    uint16_t sector_words[2]; /* 117 */
-    uint16_t reserved10[9];
-    uint16_t security; /* 128 */
-    uint16_t reserved11[40];
-    uint16_t data_set; /* 169 */
-    uint16_t reserved12[85];
-    uint16_t integrity; /* 255: a signature, and a byte that makes the sum of all 0 */
+/* 7.12.7, 7.13.6: IDENTIFY (PACKET) DEVICE data, by words. Strings have the first of two characters
+ * in the upper byte; numbers the lower word first. */
+enum ata_identity {
+    ATA_GENERAL = 0,
+    ATA_SERIAL = 10,
+    ATA_MODEL = 27,
+    ATA_CAPABILITIES = 49,
+    ATA_PACKET_DMA_SHAPE = 62,
+    ATA_QUEUE_DEPTH = 75, /* less one */
+    ATA_SATA = 76,
+    ATA_COMMANDS2 = 83,
+    ATA_ENABLED1 = 85,
+    ATA_SECTORS = 100,
+    ATA_SECTOR_SHAPE = 106,
+    ATA_SECTOR_WORDS = 117,
+    ATA_SECURITY = 128,
+    ATA_DATA_SET = 169,
+    ATA_INTEGRITY = 255, /* a signature, and a byte that makes the sum of all 0 */
+    ATA_IDENTITY_WORDS = 256,
 };
-static_assert(offsetof(struct ata_identity, serial) == 2 * 10, "7.12.7");
-static_assert(offsetof(struct ata_identity, model) == 2 * 27, "7.12.7");
-static_assert(offsetof(struct ata_identity, capabilities) == 2 * 49, "7.12.7");
-static_assert(offsetof(struct ata_identity, packet_dma) == 2 * 62, "7.13.6");
-static_assert(offsetof(struct ata_identity, sata) == 2 * 76, "7.12.7");
-static_assert(offsetof(struct ata_identity, commands2) == 2 * 83, "7.12.7");
-static_assert(offsetof(struct ata_identity, enabled1) == 2 * 85, "7.12.7");
-static_assert(offsetof(struct ata_identity, sectors) == 2 * 100, "7.12.7");
-static_assert(offsetof(struct ata_identity, sector_shape) == 2 * 106, "7.12.7");
-static_assert(offsetof(struct ata_identity, sector_words) == 2 * 117, "7.12.7");
-static_assert(offsetof(struct ata_identity, security) == 2 * 128, "7.12.7");
-static_assert(offsetof(struct ata_identity, data_set) == 2 * 169, "7.12.7");
-static_assert(sizeof(struct ata_identity) == 512, "7.12.7");
-
+enum { ATA_SERIAL_SIZE = 20, ATA_MODEL_SIZE = 40, ATA_SECTORS_SIZE = 8 }; /* bytes */
 enum {
     ATA_GENERAL_INCOMPLETE = 1 << 2,
     ATA_GENERAL_PACKET = 1 << 15,
-    ATA_CAPABILITIES_DMA = 1 << 8,
-    ATA_CAPABILITIES_LBA = 1 << 9,
+    ATA_CAPABILITIES_DMA_LBA = 3 << 8,
     ATA_PACKET_DIRECTION = 1 << 15,
     ATA_SATA_QUEUED = 1 << 8,
     ATA_COMMANDS2_48_BIT = 1 << 10,
@@ -110,5 +67,17 @@ enum {
 };
 /* Words 83 and 106 mean something if their upper two bits are 01. */
 #define ATA_IS_VALID(word) (((word) >> 14 & 3) == 1)
+
+/* SPC-4, 6; MMC-6, 6 */
+enum {
+    SCSI_TEST_UNIT_READY = 0x00,
+    SCSI_REQUEST_SENSE = 0x03,
+    SCSI_READ_CAPACITY = 0x25,
+    SCSI_READ_10 = 0x28,
+};
+enum { SCSI_SENSE_KEY = 2, SCSI_SENSE_CODE = 12 }; /* bytes */
+/* SPC-4, 4.5.6: sense keys, which are in the error register's upper half too; additional codes. */
+enum { SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_ATTENTION = 6 };
+enum { SENSE_MEDIUM_CHANGED = 0x28, SENSE_NO_MEDIUM = 0x3a };
 
 #endif

@@ -14,29 +14,22 @@ struct ahci_header {
     uint32_t table, table_high;
     uint32_t reserved[4];
 };
-static_assert(sizeof(struct ahci_header) == 32, "4.2.2");
 
 #define AHCI_HEADER_FIS_DWORDS 5u
 #define AHCI_HEADER_PACKET     (1u << 5)
 #define AHCI_HEADER_WRITE      (1u << 6)
 #define AHCI_HEADER_REGIONS(n) ((uint32_t)(n) << 16)
 
-/* Serial ATA 3.2, 10.5.5: register FIS, host to device */
+/* Serial ATA 3.2, 10.5.5: register FIS, host to device, as double words. The first has its type,
+ * that the command register is written, command and feature; the second the lower half of the
+ * address and the device register; the third the upper halves of address and feature. */
 struct ahci_fis {
-    uint8_t type;
-    uint8_t flags; /* bit 7: the command register was written */
-    uint8_t command;
-    uint8_t feature;
-    uint8_t lba[3];
-    uint8_t device;
-    uint8_t lba_high[3];
-    uint8_t feature_high;
-    uint8_t count, count_high;
-    uint8_t icc, control;
-    uint8_t auxiliary[4];
+    uint32_t command, lba, lba_high, count, reserved;
 };
 static_assert(sizeof(struct ahci_fis) == 4 * AHCI_HEADER_FIS_DWORDS, "10.5.5");
-enum { AHCI_FIS_HOST_TO_DEVICE = 0x27, AHCI_FIS_COMMAND = 0x80 };
+#define AHCI_FIS_COMMAND       (0x27u | 1u << 15)
+#define AHCI_FIS_CODE(command) ((uint8_t)((command) >> 16))
+#define AHCI_FIS_DEVICE_LBA    (0x40u << 24)
 
 /* 4.2.3.3: a region of memory: even address, even length less one, at most 4 MiB */
 struct ahci_region {
@@ -44,23 +37,20 @@ struct ahci_region {
     uint32_t reserved;
     uint32_t last;
 };
-static_assert(sizeof(struct ahci_region) == 16, "4.2.3.3");
-enum { AHCI_REGION_MAX = 1 << 22 };
 
 /* 4.2.3. The data of a request is contiguous for the device, or in up to BLOCK_PARTS pieces. */
-enum { AHCI_REGIONS = 8 };
+enum { AHCI_REGIONS = 8, AHCI_PACKET_SIZE = 12 };
 struct ahci_table {
     struct ahci_fis fis;
     uint8_t reserved0[0x40 - sizeof(struct ahci_fis)];
-    uint8_t packet[16];
-    uint8_t reserved1[0x30];
+    uint8_t packet[AHCI_PACKET_SIZE];
+    uint8_t reserved1[0x40 - AHCI_PACKET_SIZE];
     struct ahci_region region[AHCI_REGIONS];
 };
-static_assert(offsetof(struct ahci_table, packet) == 0x40, "4.2.3");
 static_assert(offsetof(struct ahci_table, region) == 0x80, "4.2.3");
 static_assert(sizeof(struct ahci_table) % 128 == 0, "4.2.2: tables are aligned to 128 bytes");
 
-enum { AHCI_SECTOR = 512, AHCI_RANGES = AHCI_SECTOR / 8 };
+enum { AHCI_SECTOR = 512, AHCI_RANGES = AHCI_SECTOR / 8, AHCI_PACKET_BLOCK = 2048 };
 
 /* All that a port shares with its device, but for data. */
 struct ahci_memory {

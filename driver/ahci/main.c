@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * AHCI: a SATA controller, the disk at each of its ports a block device (Serial ATA AHCI 1.3.1).
+ * AHCI: a SATA controller, what is at each of its ports a block device (Serial ATA AHCI 1.3.1).
  *
  *   registers.h, command.h, ata.h   the specifications' layouts
- *   hba.c                           taking over and resetting the controller
- *   port.c                          a port's link and engines, the driver's own commands
- *   probe.c, packet.c               what is connected, found out step by step
- *   disk.c                          what is offered of it
- *   io.c                            block requests as commands
- *   recovery.c                      what happens after an error
+ *   main.c                          the controller as a whole
+ *   port.c                          a port's way to a device that works, first of all or again
+ *   disk.c                          what is offered of a device
+ *   io.c, command.c                 block requests as commands
  */
 #include <errno.h>
 #include <string.h>
@@ -17,114 +15,171 @@
 #include <kit/irq.h>
 #include <kit/log.h>
 
-#include "disk.h"
+#include "ahci.h"
 
-enum { VECTOR = 0 };
+#define RESET_LIMIT   (1 * CLOCK_SECOND) /* 10.4.3 */
+#define HANDOFF_LIMIT (2 * CLOCK_SECOND) /* 10.6.3, of firmware that is busy */
 
-#define STOP_LIMIT (5 * CLOCK_SECOND)
+struct ahci_hba ahci_hba;
+static uint32_t implemented; /* ports, a bit for each */
+static struct ahci_port ports[AHCI_PORTS];
 
-static struct ahci_hba hba;
-static struct ahci_disk disks[AHCI_PORTS];
-
-static bool is_port(unsigned number)
+static uint32_t hba_read(size_t offset)
 {
-    return hba.ports >> number & 1;
+    return regs_read32(&ahci_hba.regs, offset);
+}
+
+static void hba_write(size_t offset, uint32_t value)
+{
+    regs_write32(&ahci_hba.regs, offset, value);
+}
+
+/* Wait for the bits of a register to be cleared. */
+static bool is_cleared(size_t offset, uint32_t bits, uint64_t limit)
+{
+    uint64_t start = clock_now();
+
+    while (hba_read(offset) & bits) {
+        if (clock_now() - start >= limit)
+            return false;
+        clock_sleep(CLOCK_MILLISECOND);
+    }
+    return true;
+}
+
+static int check(int error, const char *what)
+{
+    if (error != 0)
+        log_error("this controller cannot be used: %s: %s", what, strerror(error));
+    return error;
+}
+
+/* Map the registers. A port whose registers are not in the window cannot be used. */
+static int window_open(struct device *device)
+{
+    size_t there = device_window_size(device, AHCI_WINDOW), first = AHCI_PORT_BASE(0);
+    size_t fit = there < first ? 0 : (there - first) / sizeof(struct ahci_port_registers);
+    size_t size = AHCI_PORT_BASE(fit < AHCI_PORTS ? fit : AHCI_PORTS);
+    int error = device_window_open(device, AHCI_WINDOW, size, &ahci_hba.regs);
+
+    if (error != 0)
+        return check(error, "its registers (window 5) cannot be opened");
+    if (hba_read(AHCI_REGISTER(ghc)) == AHCI_GONE)
+        return check(ENODEV, "nothing answers at its registers");
+    implemented = hba_read(AHCI_REGISTER(pi));
+    if (fit < AHCI_PORTS && implemented >> fit) {
+        log_warning("port %zu and those after it are not used: their registers are outside of the "
+                    "window of %zu bytes",
+                    fit, there);
+        implemented &= (UINT32_C(1) << fit) - 1;
+    }
+    return 0;
+}
+
+/* 10.6.3. Firmware that does not let go loses the device by the reset. */
+static void handoff(void)
+{
+    if (!(hba_read(AHCI_REGISTER(cap2)) & AHCI_CAP2_HANDOFF))
+        return;
+    hba_write(AHCI_REGISTER(bohc), hba_read(AHCI_REGISTER(bohc)) | AHCI_BOHC_OS);
+    if (!is_cleared(AHCI_REGISTER(bohc), AHCI_BOHC_BIOS, HANDOFF_LIMIT))
+        log_warning("the firmware does not let go of the device: it is taken away");
+}
+
+/* Nothing of the controller touches memory afterwards, and no interrupt comes. */
+static int reset(void)
+{
+    /* 10.4.3: HR may be set while AE is only; and the reset clears AE where it can be. */
+    hba_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI);
+    hba_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI | AHCI_GHC_RESET);
+    if (!is_cleared(AHCI_REGISTER(ghc), AHCI_GHC_RESET, RESET_LIMIT))
+        return check(ETIMEDOUT, "it does not reset within 1 s, and needs a power cycle");
+    hba_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI);
+    return 0;
+}
+
+/* Take it from the firmware, reset it, let it master the bus. */
+static int hba_start(struct device *device)
+{
+    int error = window_open(device);
+
+    if (error != 0)
+        return error;
+    handoff();
+    /* What an earlier driver asked for must not be carried out on memory that is another's now. */
+    error = reset();
+    if (error != 0)
+        return error;
+    ahci_hba.cap = hba_read(AHCI_REGISTER(cap));
+    if (!(ahci_hba.cap & AHCI_CAP_64))
+        return check(ENOTSUP, "it does not reach memory above 4 GiB");
+    return check(device_enable(device), "it may not master the bus");
 }
 
 /* 10.7.2.1: the ports' bits first, then theirs here. */
 static bool interrupt(void *context)
 {
-    uint32_t pending = regs_read32(&hba.regs, AHCI_REGISTER(is));
+    uint32_t pending = hba_read(AHCI_REGISTER(is));
     bool any = false;
 
     (void)context;
-    for (unsigned number = 0; number < AHCI_PORTS; number++) {
-        if (is_port(number) && pending >> number & 1)
-            any |= ahci_disk_interrupt(&disks[number]);
-    }
+    for (uint32_t left = pending; left; left &= left - 1)
+        any |= ahci_port_interrupt(&ports[__builtin_ctz(left)]);
     if (pending)
-        regs_write32(&hba.regs, AHCI_REGISTER(is), pending);
+        hba_write(AHCI_REGISTER(is), pending);
     return any;
 }
 
-/* All ports together, or one after the other where the controller spins disks up one by one
- * (10.10); then the devices that are there are asked what they are. */
-static void ports_bring_up(void)
+static void ports_settle(void)
 {
-    uint32_t left = hba.ports, begun = 0;
+    bool any = true;
 
-    for (;;) {
-        for (unsigned number = 0; number < AHCI_PORTS; number++) {
-            uint32_t bit = UINT32_C(1) << number;
-            if (!(left & bit))
-                continue;
-            if (!(begun & bit))
-                ahci_port_begin(&hba, number, &disks[number].port);
-            begun |= bit;
-            int error = ahci_port_step(&disks[number].port);
-            if (error == EAGAIN && hba.cap & AHCI_CAP_STAGGERED)
-                break;
-            if (error == EAGAIN)
-                continue;
-            left &= ~bit;
-            if (error == 0)
-                ahci_probe_identify(&disks[number]);
-            else
-                ahci_probe_leave(&disks[number], error);
-        }
-        if (!left)
-            return;
-        clock_sleep(CLOCK_MILLISECOND);
-    }
-}
-
-/* Until it is known of every port what is there. How many devices are offered. */
-static unsigned ports_look(void)
-{
-    unsigned pending, offered;
-
-    for (;;) {
-        pending = offered = 0;
-        for (unsigned number = 0; number < AHCI_PORTS; number++) {
-            if (!is_port(number))
-                continue;
-            pending += ahci_probe_step(&disks[number]);
-            offered += disks[number].block != NULL;
-        }
-        if (pending == 0)
-            return offered;
-        clock_sleep(CLOCK_MILLISECOND);
+    while (any) {
+        any = false;
+        for (unsigned number = 0; number < AHCI_PORTS; number++)
+            any |= ahci_port_step(&ports[number]);
+        if (any)
+            clock_sleep(CLOCK_MILLISECOND);
     }
 }
 
 static int attach(struct device *device)
 {
-    int error = ahci_hba_start(device, &hba);
+    unsigned offered = 0;
 
-    memset(disks, 0, sizeof(disks));
+    ahci_hba = (struct ahci_hba){.device = device};
+    memset(ports, 0, sizeof(ports));
+    int error = hba_start(device);
+    if (error == 0)
+        error = check(irq_attach(device, 0, interrupt, NULL), "its interrupt cannot be attached");
     if (error != 0)
         return error;
-    error = irq_attach(device, VECTOR, interrupt, NULL);
-    if (error != 0) {
-        log_error("interrupt vector %u cannot be attached: %s", VECTOR, strerror(error));
-        return error;
+    /* All ports together, or one after the other where disks are spun up one by one (10.10). */
+    for (unsigned number = 0; number < AHCI_PORTS; number++) {
+        if (implemented >> number & 1)
+            ahci_port_begin(&ports[number], number);
+        if (ahci_hba.cap & AHCI_CAP_STAGGERED)
+            ports_settle();
     }
-    ports_bring_up();
-    if (ports_look() == 0)
-        log_info("%u ports, nothing to use", (unsigned)__builtin_popcount(hba.ports));
-    ahci_hba_interrupts_enable(&hba);
+    ports_settle();
+    for (unsigned number = 0; number < AHCI_PORTS; number++)
+        offered += ports[number].block != NULL;
+    if (offered == 0)
+        log_info("%u ports, nothing to use", (unsigned)__builtin_popcount(implemented));
+    hba_write(AHCI_REGISTER(is), UINT32_MAX); /* what came up before */
+    hba_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI | AHCI_GHC_INTERRUPTS);
     return 0;
 }
 
 static void detach(void)
 {
     for (unsigned number = 0; number < AHCI_PORTS; number++)
-        ahci_disk_stop(&disks[number], STOP_LIMIT);
+        ahci_port_stop(&ports[number]);
     /* A controller that did not reset still owns the memory of what is in flight. */
-    if (ahci_hba_reset(&hba) != 0)
+    if (reset() != 0)
         return;
     for (unsigned number = 0; number < AHCI_PORTS; number++)
-        ahci_io_abandon(&disks[number].io, BLOCK_STATUS_GONE);
+        ahci_io_abandon(&ports[number]);
 }
 
 const struct driver driver = {

@@ -1,292 +1,480 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "port.h"
-
-#include <errno.h>
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A port's way to a device that works (AHCI 1.3.1, 6.2.2, 7.3, 10.1.2, 10.4.2):
+ *
+ *   STOP -> RESET -> LINK -> LOG -> IDENTIFY ----------------------------------> OPEN
+ *      \__________/       \__/  \-> IDENTIFY_PACKET -> SENSE -> READY -> CAPACITY -/
+ *                                                         \-> PAUSE -> STOP
+ *
+ * It is the same for what was there at the beginning (from LINK on), for what is connected later,
+ * and after an error: the engine is stopped, which takes all commands back; the device's log names
+ * the queued command that failed; it is asked whether it is well, and goes on with its requests.
+ *
+ * After an error of the link, or without an answer, the link is reset, and whatever is connected
+ * then is offered anew. If it is what was there before, its clients go on with it after writing
+ * again what it may have lost (doc/recovery.md): nothing has to be known of it here.
+ *
+ * If a command of the driver's own fails, all that begins again.
+ */
+#include <stdlib.h>
 #include <string.h>
 
 #include <kit/log.h>
 
-#include "ata.h"
+#include "ahci.h"
 
-#define STOP_LIMIT     (500 * CLOCK_MILLISECOND) /* 10.1.2: for CR and FR to clear */
+#define STEP_PERIOD    (1 * CLOCK_MILLISECOND)
+#define WATCH_PERIOD   (2 * CLOCK_SECOND)
+#define ENGINE_LIMIT   (500 * CLOCK_MILLISECOND) /* 10.1.2: for CR to clear */
 #define RESET_TIME     (2 * CLOCK_MILLISECOND)   /* 10.4.2: at least 1 ms */
 #define PRESENCE_LIMIT (20 * CLOCK_MILLISECOND)  /* 10.10.1: a device is seen within 10 ms */
 #define LINK_LIMIT     (1 * CLOCK_SECOND)
 #define WAKE_LIMIT     (31 * CLOCK_SECOND) /* as long as a disk may take to spin up */
+#define ANSWER_LIMIT   (10 * CLOCK_SECOND)
+#define STOP_LIMIT     (5 * CLOCK_SECOND)
 
-#define READ(port, name)         ahci_port_read(port, AHCI_PORT_REGISTER(name))
-#define WRITE(port, name, value) ahci_port_write(port, AHCI_PORT_REGISTER(name), value)
+enum { RESTARTS_MAX = 16, MEDIUM_RESTARTS_MAX = 8 };
 
-static void phase_set(struct ahci_port *port, enum ahci_port_phase phase, uint64_t limit)
+static const char unplugged[] = "it was unplugged, or its link does not come back";
+
+static void stage_set(struct ahci_port *port, enum ahci_stage stage)
 {
-    port->phase = phase;
-    port->due = clock_now() + limit;
+    port->stage = stage;
+    port->since = clock_now();
 }
 
-bool ahci_port_is_linked(const struct ahci_port *port)
+static bool is_late(const struct ahci_port *port, uint64_t limit)
 {
-    return AHCI_SSTS_DET(READ(port, ssts)) == AHCI_DET_UP;
+    return clock_now() - port->since >= limit;
 }
 
-void ahci_port_begin(struct ahci_hba *hba, unsigned number, struct ahci_port *port)
+static bool is_linked(const struct ahci_port *port)
 {
-    *port = (struct ahci_port){.hba = hba, .number = number};
-    uint32_t command = READ(port, cmd) & ~(AHCI_CMD_STATE_MASK | AHCI_CMD_START);
-
-    /* 3.3.7: SUD and POD are read-only ones where they mean nothing. */
-    WRITE(port, ie, 0);
-    WRITE(port, sctl, AHCI_SCTL_AWAKE);
-    WRITE(port, cmd,
-          command | AHCI_CMD_STATE_ACTIVE | AHCI_CMD_SPIN_UP |
-              (command & AHCI_CMD_POWER_CONTROL ? AHCI_CMD_POWER_ON : 0));
-    phase_set(port, AHCI_PORT_LINKING, PRESENCE_LIMIT);
+    return AHCI_SSTS_DET(AHCI_READ(port, ssts)) == AHCI_DET_UP;
 }
 
-static void stop_begin(struct ahci_port *port)
+void ahci_port_begin(struct ahci_port *port, unsigned number)
 {
-    port->was_reset = false;
-    WRITE(port, ie, 0);
-    WRITE(port, cmd, READ(port, cmd) & ~AHCI_CMD_START);
-    phase_set(port, AHCI_PORT_STOPPING, STOP_LIMIT);
+    *port = (struct ahci_port){.number = number};
+    uint32_t command = AHCI_READ(port, cmd) & ~(AHCI_CMD_STATE_MASK | AHCI_CMD_START);
+
+    AHCI_WRITE(port, ie, 0);
+    AHCI_WRITE(port, sctl, AHCI_SCTL_AWAKE);
+    AHCI_WRITE(port, cmd, command | AHCI_CMD_STATE_ACTIVE | AHCI_CMD_SPIN_UP | AHCI_CMD_POWER_ON);
+    stage_set(port, AHCI_LINK);
 }
 
-void ahci_port_restart(struct ahci_port *port, bool reset)
+/* Begin again; but a device that fails without end is given up. */
+static void restart(struct ahci_port *port, bool reset)
 {
-    port->is_reset_wanted = reset;
-    port->is_rest_wanted = false;
-    stop_begin(port);
+    if (++port->restarts > RESTARTS_MAX)
+        port->why = "it fails again and again";
+    port->is_reset = reset;
+    port->enabled = 0;
+    AHCI_WRITE(port, ie, 0);
+    AHCI_WRITE(port, cmd, AHCI_READ(port, cmd) & ~AHCI_CMD_START);
+    stage_set(port, AHCI_STOP);
 }
 
-void ahci_port_rest(struct ahci_port *port)
+void ahci_port_leave(struct ahci_port *port, const char *why)
 {
-    port->is_rest_wanted = true;
-    stop_begin(port);
+    restart(port, false);
+    port->why = why;
 }
 
-void ahci_port_leave(struct ahci_port *port)
+void ahci_port_recover(struct ahci_port *port, uint32_t cause, uint32_t late)
 {
-    WRITE(port, cmd, READ(port, cmd) & ~AHCI_CMD_RECEIVE); /* 10.3.2: after commands have ended */
-    WRITE(port, serr, UINT32_MAX);
-    WRITE(port, is, UINT32_MAX);
-    WRITE(port, ie, AHCI_IS_PLUG);
+    bool is_severe = late || cause & AHCI_IS_SEVERE;
+
+    if (late)
+        log_warning("port %u: no answer to %u commands within 30 s: the link is reset",
+                    port->number, (unsigned)__builtin_popcount(late));
+    else if (is_severe && log_is_worth(++port->errors))
+        log_warning("port %u: an error of the link or the bus (PxIS %08x, PxSERR %08x, %u so far): "
+                    "the link is reset",
+                    port->number, cause, AHCI_READ(port, serr), port->errors);
+    port->late = late;
+    port->error = AHCI_TFD_ERROR(AHCI_READ(port, tfd));
+    port->is_anew |= is_severe;
+    port->is_log_wanted = port->issued && !(port->issued & port->plain);
+    port->is_sense_wanted = true;
+    restart(port, is_severe);
+    ahci_port_step(port);
+}
+
+/* 7.3.1: only what is connected, or goes, is told of from now on. What was connected before that
+ * was noticed, too. */
+static void rest(struct ahci_port *port)
+{
+    const char *why = port->why;
+
+    port->why = NULL;
+    port->restarts = 0;
+    port->is_empty = false;
+    if (port->block) {
+        log_error("port %u: the device is given up: %s", port->number, why);
+        ahci_disk_withdraw(port);
+    } else if (why != unplugged) {
+        log_warning("port %u is not used: %s", port->number, why);
+    }
+    AHCI_WRITE(port, cmd, AHCI_READ(port, cmd) & ~AHCI_CMD_RECEIVE); /* 10.3.2: now */
+    AHCI_WRITE(port, serr, UINT32_MAX);
+    AHCI_WRITE(port, is, UINT32_MAX);
+    AHCI_WRITE(port, ie, AHCI_IS_PLUG);
+    stage_set(port, AHCI_EMPTY);
+    if (why == unplugged && is_linked(port))
+        restart(port, true);
+}
+
+static void stop_step(struct ahci_port *port)
+{
+    /* 3.3.14: PxCI is cleared with ST. A controller that keeps it would carry that out again. */
+    if (AHCI_READ(port, cmd) & AHCI_CMD_RUNNING || AHCI_READ(port, ci) != 0) {
+        if (!is_late(port, ENGINE_LIMIT))
+            return;
+        /* Only the system can take the memory out of its reach, and does so when we are gone. */
+        log_error("port %u does not stop, or the controller is gone: the driver ends, for the "
+                  "system to reset the controller",
+                  port->number);
+        exit(EXIT_FAILURE);
+    }
+    ahci_io_time_out(port);
+    port->is_reset |= AHCI_READ(port, tfd) & AHCI_TFD_BUSY;
+    if (port->why) {
+        rest(port);
+    } else if (port->is_reset) {
+        AHCI_WRITE(port, sctl, AHCI_SCTL_AWAKE | AHCI_SCTL_RESET);
+        stage_set(port, AHCI_RESET);
+    } else {
+        stage_set(port, AHCI_LINK);
+    }
+}
+
+static void reset_step(struct ahci_port *port)
+{
+    if (!is_late(port, RESET_TIME))
+        return;
+    AHCI_WRITE(port, sctl, AHCI_SCTL_AWAKE);
+    stage_set(port, AHCI_LINK);
 }
 
 /* 10.3.2: where FISes go has to be said before they are received. */
-static int receive_begin(struct ahci_port *port)
+static bool receive(struct ahci_port *port)
 {
-    int error = 0;
-
-    if (!port->memory.memory)
-        error = dma_buffer_create(port->hba->device, sizeof(struct ahci_memory), &port->memory);
-    if (error != 0)
-        return error;
+    if (!port->memory.memory &&
+        dma_buffer_create(ahci_hba.device, sizeof(struct ahci_memory), &port->memory) != 0)
+        return false;
     uint64_t list = port->memory.address;
     uint64_t received = list + offsetof(struct ahci_memory, received);
-    if (!(port->hba->cap & AHCI_CAP_64) && (list + port->memory.size - 1) >> 32)
-        return EFBIG;
-    WRITE(port, clb, (uint32_t)list);
-    WRITE(port, fb, (uint32_t)received);
-    if (port->hba->cap & AHCI_CAP_64) {
-        WRITE(port, clbu, (uint32_t)(list >> 32));
-        WRITE(port, fbu, (uint32_t)(received >> 32));
-    }
-    WRITE(port, cmd, READ(port, cmd) | AHCI_CMD_RECEIVE);
-    return 0;
+    AHCI_WRITE(port, clb, (uint32_t)list);
+    AHCI_WRITE(port, clbu, (uint32_t)(list >> 32));
+    AHCI_WRITE(port, fb, (uint32_t)received);
+    AHCI_WRITE(port, fbu, (uint32_t)(received >> 32));
+    AHCI_WRITE(port, cmd, AHCI_READ(port, cmd) | AHCI_CMD_RECEIVE);
+    return true;
 }
 
-static int stopping_step(struct ahci_port *port, bool late)
+static void identify(struct ahci_port *port)
 {
-    if (READ(port, cmd) & AHCI_CMD_RUNNING)
-        return late ? EBUSY : EAGAIN;
-    /* 3.3.14: they are cleared with ST. A controller that keeps them would carry them out again. */
-    if (READ(port, ci) != 0)
-        return EBUSY;
-    if (port->is_rest_wanted) {
-        port->phase = AHCI_PORT_IDLE;
-    } else if (port->is_reset_wanted || READ(port, tfd) & (AHCI_TFD_BSY | AHCI_TFD_DRQ)) {
-        WRITE(port, sctl, AHCI_SCTL_AWAKE | AHCI_SCTL_RESET);
-        phase_set(port, AHCI_PORT_RESETTING, RESET_TIME);
-    } else {
-        phase_set(port, AHCI_PORT_WAKING, WAKE_LIMIT);
-    }
-    return 0;
+    uint32_t signature = AHCI_READ(port, sig);
+
+    if (signature == AHCI_SIG_DISK || signature == AHCI_SIG_PACKET)
+        ahci_port_ask(port, signature == AHCI_SIG_PACKET ? AHCI_IDENTIFY_PACKET : AHCI_IDENTIFY);
+    else if (signature == AHCI_SIG_MULTIPLIER)
+        ahci_port_leave(port, "port multipliers are not supported; connect the disks directly");
+    else
+        ahci_port_leave(port, "what is connected is neither disk nor optical drive");
 }
 
-static int linking_step(struct ahci_port *port, bool late)
+/* 10.3.1, 10.4.2. While nothing was ever there only its presence is waited for (10.10.1). */
+static void link_step(struct ahci_port *port)
 {
-    uint32_t presence = AHCI_SSTS_DET(READ(port, ssts));
+    uint32_t presence = AHCI_SSTS_DET(AHCI_READ(port, ssts));
+    bool is_known = port->memory.memory || presence != AHCI_DET_NONE;
 
     if (presence != AHCI_DET_UP) {
-        if (presence != AHCI_DET_NONE && !port->is_known) {
-            port->is_known = true; /* it is there, but it takes its time */
-            phase_set(port, AHCI_PORT_LINKING, LINK_LIMIT);
-            return EAGAIN;
-        }
-        return late ? ENODEV : EAGAIN;
+        if (is_late(port, is_known ? LINK_LIMIT : PRESENCE_LIMIT))
+            ahci_port_leave(port, unplugged);
+    } else if (!(AHCI_READ(port, cmd) & AHCI_CMD_RECEIVE) && !receive(port)) {
+        ahci_port_leave(port, "there is no memory for its commands");
+    } else if (AHCI_READ(port, tfd) & AHCI_TFD_BUSY) {
+        if (is_late(port, WAKE_LIMIT))
+            ahci_port_leave(port, "the device does not become ready");
+    } else {
+        AHCI_WRITE(port, serr, UINT32_MAX); /* that it was reset is no error */
+        AHCI_WRITE(port, is, UINT32_MAX);
+        AHCI_WRITE(port, cmd, AHCI_READ(port, cmd) | AHCI_CMD_START);
+        /* Until its log is read the device carries out nothing else; a reset empties it. */
+        bool is_log_wanted = port->is_log_wanted && !port->is_reset;
+        port->is_log_wanted = false;
+        if (is_log_wanted)
+            ahci_port_ask(port, AHCI_LOG);
+        else
+            identify(port);
     }
-    port->is_known = true;
-    WRITE(port, serr, UINT32_MAX); /* 10.4.2: that it was reset is no error */
-    int error = receive_begin(port);
-    phase_set(port, AHCI_PORT_WAKING, WAKE_LIMIT);
-    return error;
 }
 
-/* 10.3.1 */
-static int waking_step(struct ahci_port *port, bool late)
+/* The page is believed only if it is whole and names a command that was in flight. If it does not
+ * help nobody is known to have failed. */
+static void log_take(struct ahci_port *port, const uint8_t *page)
 {
-    if (READ(port, tfd) & (AHCI_TFD_BSY | AHCI_TFD_DRQ))
-        return !ahci_port_is_linked(port) ? ENODEV : late ? ETIMEDOUT : EAGAIN;
-    if (!ahci_port_is_linked(port))
-        return ENODEV;
-    WRITE(port, serr, UINT32_MAX);
-    WRITE(port, is, UINT32_MAX);
-    WRITE(port, cmd, READ(port, cmd) | AHCI_CMD_START);
-    port->phase = AHCI_PORT_IDLE;
-    return 0;
-}
+    unsigned tag = page[ATA_QUEUE_ERROR_TAG];
+    uint8_t sum = 0;
 
-/* Phases that are over at once follow each other at once. */
-int ahci_port_step(struct ahci_port *port)
-{
-    int error = 0;
-
-    while (error == 0 && port->phase != AHCI_PORT_IDLE) {
-        bool late = clock_now() >= port->due;
-        switch (port->phase) {
-        case AHCI_PORT_STOPPING:
-            error = stopping_step(port, late);
-            break;
-        case AHCI_PORT_RESETTING:
-            if (!late)
-                return EAGAIN;
-            WRITE(port, sctl, AHCI_SCTL_AWAKE);
-            port->was_reset = true;
-            phase_set(port, AHCI_PORT_LINKING, LINK_LIMIT);
-            break;
-        case AHCI_PORT_LINKING:
-            error = linking_step(port, late);
-            break;
-        case AHCI_PORT_WAKING:
-            error = waking_step(port, late);
-            break;
-        case AHCI_PORT_IDLE:
-            break;
-        }
+    for (unsigned i = 0; i < AHCI_SECTOR; i++)
+        sum = (uint8_t)(sum + page[i]);
+    if (sum == 0 && !(tag & ATA_QUEUE_ERROR_NOT_QUEUED) &&
+        port->issued >> (tag & ATA_QUEUE_ERROR_TAG_MASK) & 1) {
+        port->failed = UINT32_C(1) << (tag & ATA_QUEUE_ERROR_TAG_MASK);
+        port->error = page[ATA_QUEUE_ERROR_ERROR];
     }
-    if (error != EAGAIN)
-        port->phase = AHCI_PORT_IDLE;
-    return error;
+    identify(port);
 }
 
-static struct ahci_region region_make(uint64_t address, uint64_t length)
+static void identity_take(struct ahci_port *port, const uint8_t *answer)
 {
-    return (struct ahci_region){
-        .address = (uint32_t)address,
-        .address_high = (uint32_t)(address >> 32),
-        .last = (uint32_t)length - 1,
-    };
+    if (port->block && port->is_anew)
+        ahci_disk_withdraw(port);
+    if (!port->block) {
+        memcpy(port->identity, answer, sizeof(port->identity));
+        port->is_packet = port->stage == AHCI_IDENTIFY_PACKET;
+        /* ACS-3, PACKET: data goes by DMA, and some drives have to be told which way. */
+        port->packet_feature = port->identity[ATA_PACKET_DMA_SHAPE] & ATA_PACKET_DIRECTION
+                                   ? ATA_PACKET_DMA | ATA_PACKET_TO_HOST
+                                   : ATA_PACKET_DMA;
+    }
+    if (port->is_packet)
+        ahci_port_ask(port, port->is_sense_wanted ? AHCI_SENSE : AHCI_READY);
+    else
+        ahci_disk_offer(port);
 }
 
-/* 4.2.3.3: where the data is. How many regions that are. */
-static unsigned regions_fill(struct ahci_table *table, const struct ahci_task *task)
+/* Later again. If the drive goes meanwhile, the controller says so. */
+static void pause(struct ahci_port *port)
 {
-    if (task->length == 0)
-        return 0;
-    table->region[0] = region_make(task->address, task->length);
-    if (!task->segments)
-        return 1;
-    for (unsigned i = 0; i < task->segment_count; i++)
-        table->region[i] = region_make(task->segments[i].address, task->segments[i].length);
-    return task->segment_count;
+    AHCI_WRITE(port, ie, AHCI_IS_PLUG);
+    stage_set(port, AHCI_PAUSE);
 }
 
-/* 4.2.2, 4.2.3. The FIS has the task's fields as the command set counts them (ACS-3, 4.2). */
-void ahci_port_fill(struct ahci_port *port, unsigned slot, const struct ahci_task *task)
+static void medium_withdraw(struct ahci_port *port, const char *what)
 {
-    struct ahci_memory *memory = ahci_port_memory(port);
-    struct ahci_table *table = &memory->table[slot];
-    uint64_t table_address =
-        port->memory.address + offsetof(struct ahci_memory, table) + slot * sizeof(*table);
-    uint64_t lba = task->lba;
-
-    table->fis = (struct ahci_fis){
-        .type = AHCI_FIS_HOST_TO_DEVICE,
-        .flags = AHCI_FIS_COMMAND,
-        .command = task->command,
-        .feature = (uint8_t)task->feature,
-        .feature_high = (uint8_t)(task->feature >> 8),
-        .lba = {(uint8_t)lba, (uint8_t)(lba >> 8), (uint8_t)(lba >> 16)},
-        .lba_high = {(uint8_t)(lba >> 24), (uint8_t)(lba >> 32), (uint8_t)(lba >> 40)},
-        .device = task->packet ? 0 : ATA_DEVICE_LBA,
-        .count = (uint8_t)task->count,
-        .count_high = (uint8_t)(task->count >> 8),
-    };
-    if (task->packet)
-        memcpy(table->packet, task->packet, 12);
-    unsigned regions = regions_fill(table, task);
-    memory->list[slot] = (struct ahci_header){
-        .flags = AHCI_HEADER_FIS_DWORDS | (task->packet ? AHCI_HEADER_PACKET : 0) |
-                 (task->is_write ? AHCI_HEADER_WRITE : 0) | AHCI_HEADER_REGIONS(regions),
-        .table = (uint32_t)table_address,
-        .table_high = (uint32_t)(table_address >> 32),
-    };
+    log_info("port %u: the medium in the optical drive %s", port->number, what);
+    ahci_disk_withdraw(port);
+    port->mediums++;
 }
 
-void ahci_port_own_begin(struct ahci_port *port, const struct ahci_task *task)
+static void medium_lost(struct ahci_port *port, const char *what)
 {
-    struct ahci_task own = *task;
-
-    own.address = port->memory.address + offsetof(struct ahci_memory, answer);
-    memset(ahci_port_memory(port)->answer, 0, sizeof(ahci_port_memory(port)->answer));
-    ahci_port_fill(port, 0, &own);
-    WRITE(port, is, UINT32_MAX);
-    WRITE(port, ci, 1);
+    if (port->block)
+        medium_withdraw(port, what);
+    else if (!port->is_empty)
+        log_info("port %u: the optical drive: there is no medium in it that can be read",
+                 port->number);
+    port->is_empty = true;
+    port->restarts = 0;
+    pause(port);
 }
 
-int ahci_port_own_step(struct ahci_port *port, const struct ahci_task *task)
+static void sense_take(struct ahci_port *port, const uint8_t *sense)
 {
+    unsigned key = sense[SCSI_SENSE_KEY] & 15, code = sense[SCSI_SENSE_CODE];
+
+    port->is_sense_wanted = false;
+    port->is_changed |= key == SENSE_ATTENTION && code == SENSE_MEDIUM_CHANGED;
+    if (key == SENSE_NOT_READY && code == SENSE_NO_MEDIUM)
+        medium_lost(port, "was taken out");
+    else if (key != SENSE_NOT_READY)
+        ahci_port_ask(port, AHCI_READY);
+    else if (port->restarts > MEDIUM_RESTARTS_MAX)
+        medium_lost(port, "does not become ready");
+    else
+        pause(port);
+}
+
+static void ready_take(struct ahci_port *port, const uint8_t *nothing)
+{
+    (void)nothing;
+    ahci_port_ask(port, AHCI_CAPACITY);
+}
+
+static uint32_t big_endian(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static void capacity_take(struct ahci_port *port, const uint8_t *answer)
+{
+    uint64_t blocks = (uint64_t)big_endian(answer) + 1;
+
+    if (big_endian(answer + 4) != AHCI_PACKET_BLOCK) {
+        medium_lost(port, "has blocks of a size that no disc has");
+        return;
+    }
+    if (port->block && (port->is_changed || blocks != port->blocks))
+        medium_withdraw(port, "was changed");
+    port->is_changed = port->is_empty = false;
+    port->blocks = blocks;
+    ahci_disk_offer(port);
+}
+
+static void stop_take(struct ahci_port *port, const uint8_t *nothing)
+{
+    (void)nothing;
+    if (port->stage == AHCI_FLUSH)
+        ahci_port_ask(port, AHCI_STANDBY);
+    else
+        stage_set(port, AHCI_CLOSED);
+}
+
+static const struct question {
+    void (*take)(struct ahci_port *port, const uint8_t *answer);
+    struct ahci_task task;
+} questions[] = {
+    [AHCI_LOG] = {log_take, {ATA_READ_LOG_EXT, 512, .count = 1, .lba = ATA_LOG_QUEUE_ERROR}},
+    [AHCI_IDENTIFY] = {identity_take, {ATA_IDENTIFY_DEVICE, 512}},
+    [AHCI_IDENTIFY_PACKET] = {identity_take, {ATA_IDENTIFY_PACKET_DEVICE, 512}},
+    [AHCI_SENSE] = {sense_take, {ATA_PACKET, 18, .packet = {SCSI_REQUEST_SENSE, [4] = 18}}},
+    [AHCI_READY] = {ready_take, {ATA_PACKET, 0, .packet = {SCSI_TEST_UNIT_READY}}},
+    [AHCI_CAPACITY] = {capacity_take, {ATA_PACKET, 8, .packet = {SCSI_READ_CAPACITY}}},
+    [AHCI_FLUSH] = {stop_take, {ATA_FLUSH_CACHE_EXT, 0}},
+    [AHCI_STANDBY] = {stop_take, {ATA_STANDBY_IMMEDIATE, 0}},
+};
+
+void ahci_port_ask(struct ahci_port *port, enum ahci_stage question)
+{
+    struct ahci_task task = questions[question].task;
+
+    task.address = port->memory.address + offsetof(struct ahci_memory, answer);
+    if (task.command == ATA_PACKET && task.length > 0)
+        task.feature = port->packet_feature;
+    memset(ahci_port_memory(port)->answer, 0, AHCI_SECTOR);
+    ahci_command_fill(port, 0, &task);
+    AHCI_WRITE(port, ie, 0);
+    port->enabled = 0;
+    AHCI_WRITE(port, is, UINT32_MAX);
+    AHCI_WRITE(port, ci, 1);
+    stage_set(port, question);
+}
+
+/* A drive that was reset, or has another medium, says so by failing. */
+static void question_failed(struct ahci_port *port, bool late)
+{
+    bool is_medium = port->stage == AHCI_READY || port->stage == AHCI_CAPACITY;
+    bool was_away = AHCI_READ(port, is) & AHCI_IS_PLUG;
+
+    port->is_anew |= was_away;
+    port->is_sense_wanted = is_medium;
+    if (late && port->stage != AHCI_LOG)
+        ahci_port_leave(port, "it does not answer");
+    else if (is_medium && port->restarts > MEDIUM_RESTARTS_MAX)
+        medium_lost(port, "cannot be read");
+    else
+        restart(port, late || was_away);
+}
+
+static void question_step(struct ahci_port *port)
+{
+    const struct question *question = &questions[port->stage];
     const volatile struct ahci_header *header = &ahci_port_memory(port)->list[0];
-    bool is_issued = READ(port, ci) & 1;
-
+    bool is_issued = AHCI_READ(port, ci) & 1;
     /* After the other, for there are controllers that take back what failed. */
-    if (READ(port, is) & AHCI_IS_ERRORS)
-        return EIO;
-    if (is_issued)
-        return EAGAIN;
+    bool failed = AHCI_READ(port, is) & AHCI_IS_ERRORS;
+    bool is_packet = question->task.command == ATA_PACKET;
+    uint8_t answer[AHCI_SECTOR];
+
     /* A device that gives less than was asked for has not carried it out. */
-    return task->packet || header->moved >= task->length ? 0 : EIO;
-}
-
-void ahci_port_ask_begin(struct ahci_port *port, const struct ahci_task *task, uint64_t limit)
-{
-    port->ask_due = clock_now() + limit;
-    port->ask_error = 0;
-    ahci_port_own_begin(port, task);
-}
-
-int ahci_port_ask_step(struct ahci_port *port, const struct ahci_task *task)
-{
-    int error;
-
-    if (port->ask_error == 0) {
-        error = ahci_port_own_step(port, task);
-        bool is_late = error == EAGAIN && clock_now() >= port->ask_due;
-        if (error == 0 || (error == EAGAIN && !is_late))
-            return error;
-        bool was_away = READ(port, is) & AHCI_IS_PLUG;
-        port->ask_error = is_late ? ETIMEDOUT : was_away ? ENXIO : EIO;
-        ahci_port_restart(port, is_late || was_away);
+    if (!failed && !is_issued && (is_packet || header->moved >= question->task.length)) {
+        memcpy(answer, ahci_port_memory(port)->answer, sizeof(answer));
+        question->take(port, answer);
+    } else if (failed || !is_issued || is_late(port, ANSWER_LIMIT)) {
+        question_failed(port, !failed && is_issued);
     }
-    error = ahci_port_step(port);
-    return error != 0 ? error : port->ask_error;
 }
 
-int ahci_port_ask(struct ahci_port *port, const struct ahci_task *task, uint64_t limit)
+static void pause_step(struct ahci_port *port)
 {
-    int error;
+    if (is_late(port, WATCH_PERIOD))
+        restart(port, false);
+}
 
-    ahci_port_ask_begin(port, task, limit);
-    while ((error = ahci_port_ask_step(port, task)) == EAGAIN)
+static void tick(void *context)
+{
+    struct ahci_port *port = context;
+
+    if (port->stage == AHCI_OPEN)
+        ahci_io_watch(port);
+    ahci_port_step(port);
+}
+
+/* An optical drive is asked now and then whether it still has the medium, as not all of them tell.
+ */
+void ahci_port_timer_set(struct ahci_port *port)
+{
+    bool is_watched = port->stage == AHCI_OPEN && (port->used || port->is_packet);
+
+    if (port->stage > AHCI_OPEN || is_watched)
+        clock_timer_start(&port->timer, port->stage > AHCI_PAUSE ? STEP_PERIOD : WATCH_PERIOD, tick,
+                          port);
+    else
+        clock_timer_cancel(&port->timer);
+}
+
+/* What is over at once is followed at once. */
+bool ahci_port_step(struct ahci_port *port)
+{
+    static void (*const steps[])(struct ahci_port *) = {
+        [AHCI_PAUSE] = pause_step,
+        [AHCI_STOP] = stop_step,
+        [AHCI_RESET] = reset_step,
+        [AHCI_LINK] = link_step,
+    };
+    enum ahci_stage before = AHCI_CLOSED;
+
+    while (port->stage != before && port->stage > AHCI_OPEN) {
+        before = port->stage;
+        (before < AHCI_LOG ? steps[before] : question_step)(port);
+    }
+    ahci_port_timer_set(port);
+    return port->stage > AHCI_PAUSE;
+}
+
+bool ahci_port_interrupt(struct ahci_port *port)
+{
+    if (port->stage == AHCI_OPEN)
+        return ahci_io_look(port);
+    if (port->stage != AHCI_EMPTY && port->stage != AHCI_PAUSE)
+        return false;
+    uint32_t status = AHCI_READ(port, is);
+    AHCI_WRITE(port, serr, UINT32_MAX);
+    AHCI_WRITE(port, is, status);
+    if (status & AHCI_IS_PLUG && (is_linked(port) || port->stage == AHCI_PAUSE)) {
+        port->is_anew = true;
+        restart(port, true);
+        ahci_port_step(port);
+    }
+    return status != 0;
+}
+
+void ahci_port_stop(struct ahci_port *port)
+{
+    uint64_t start = clock_now();
+
+    while (port->used && clock_now() - start < STOP_LIMIT) {
+        if (port->stage == AHCI_OPEN && ahci_io_look(port))
+            continue;
+        ahci_port_step(port);
         clock_sleep(CLOCK_MILLISECOND);
-    return error;
+    }
+    if (port->used) {
+        log_error("port %u: requests are still in flight: the disk is stopped without a flush",
+                  port->number);
+    } else if (port->stage == AHCI_OPEN && !port->is_packet) {
+        ahci_port_ask(port, port->is_cached ? AHCI_FLUSH : AHCI_STANDBY);
+        while (port->stage >= AHCI_FLUSH && ahci_port_step(port))
+            clock_sleep(CLOCK_MILLISECOND);
+        if (port->stage != AHCI_CLOSED)
+            log_error("port %u: the disk was not flushed, or not put to rest", port->number);
+    }
+    port->stage = AHCI_CLOSED;
+    ahci_port_timer_set(port);
 }

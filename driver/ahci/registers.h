@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The registers of an AHCI host bus adapter (Serial ATA AHCI 1.3.1, section 3).
+ * The registers of an AHCI host bus adapter (Serial ATA AHCI 1.3.1, section 3), as far as they are
+ * used.
  */
 #ifndef DRIVER_AHCI_REGISTERS_H
 #define DRIVER_AHCI_REGISTERS_H
@@ -17,14 +18,10 @@ struct ahci_registers {
     uint32_t ghc; /* 3.1.2 global control */
     uint32_t is;  /* 3.1.3 interrupt status, a bit for each port */
     uint32_t pi;  /* 3.1.4 ports implemented */
-    uint32_t vs;  /* 3.1.5 version */
-    uint32_t ccc_control, ccc_ports;
-    uint32_t em_location, em_control;
+    uint32_t reserved[5];
     uint32_t cap2; /* 3.1.10 */
     uint32_t bohc; /* 3.1.11 BIOS/OS handoff */
 };
-static_assert(offsetof(struct ahci_registers, vs) == 0x10, "3.1.5");
-static_assert(offsetof(struct ahci_registers, cap2) == 0x24, "3.1.10");
 static_assert(offsetof(struct ahci_registers, bohc) == 0x28, "3.1.11");
 
 /* 3.3 */
@@ -42,13 +39,8 @@ struct ahci_port_registers {
     uint32_t serr; /* 3.3.12 SError */
     uint32_t sact; /* 3.3.13 SActive: queued commands that are not completed */
     uint32_t ci;   /* 3.3.14 commands issued */
-    uint32_t sntf, fbs, devslp;
-    uint32_t reserved1[14];
+    uint32_t reserved1[17];
 };
-static_assert(offsetof(struct ahci_port_registers, is) == 0x10, "3.3.5");
-static_assert(offsetof(struct ahci_port_registers, cmd) == 0x18, "3.3.7");
-static_assert(offsetof(struct ahci_port_registers, tfd) == 0x20, "3.3.8");
-static_assert(offsetof(struct ahci_port_registers, serr) == 0x30, "3.3.12");
 static_assert(offsetof(struct ahci_port_registers, ci) == 0x38, "3.3.14");
 static_assert(sizeof(struct ahci_port_registers) == 0x80, "3");
 
@@ -73,48 +65,33 @@ static_assert(sizeof(struct ahci_port_registers) == 0x80, "3");
 #define AHCI_CAP2_HANDOFF (1u << 0)
 #define AHCI_BOHC_BIOS    (1u << 0)
 #define AHCI_BOHC_OS      (1u << 1)
-#define AHCI_BOHC_BUSY    (1u << 4)
 
-/* 3.3.5: PxIS and PxIE */
-#define AHCI_IS_REGISTER (1u << 0)  /* DHRS: a device to host register FIS */
-#define AHCI_IS_PIO      (1u << 1)  /* PSS */
-#define AHCI_IS_BITS     (1u << 3)  /* SDBS: set device bits FIS */
-#define AHCI_IS_CONNECT  (1u << 6)  /* PCS */
-#define AHCI_IS_PHY      (1u << 22) /* PRCS */
-#define AHCI_IS_OVERFLOW (1u << 24) /* OFS */
-#define AHCI_IS_LINK     (1u << 27) /* IFS */
-#define AHCI_IS_BUS_DATA (1u << 28) /* HBDS */
-#define AHCI_IS_BUS      (1u << 29) /* HBFS */
-#define AHCI_IS_TASK     (1u << 30) /* TFES */
-#define AHCI_IS_PLUG     (AHCI_IS_CONNECT | AHCI_IS_PHY)
-/* What needs more than a clean restart of the port: the link's and the bus's errors (6.1). */
-#define AHCI_IS_SEVERE                                                                             \
-    (AHCI_IS_PLUG | AHCI_IS_OVERFLOW | AHCI_IS_LINK | AHCI_IS_BUS_DATA | AHCI_IS_BUS)
-#define AHCI_IS_ERRORS (AHCI_IS_SEVERE | AHCI_IS_TASK)
+/* 3.3.5: PxIS and PxIE. What takes more than a clean restart of the port are the link's and the
+ * bus's errors (6.1): of overflow, the interface, the bus. */
+#define AHCI_IS_REGISTER (1u << 0)            /* DHRS: a device to host register FIS */
+#define AHCI_IS_BITS     (1u << 3)            /* SDBS: set device bits FIS */
+#define AHCI_IS_PLUG     (1u << 6 | 1u << 22) /* PCS, PRCS: the link came or went */
+#define AHCI_IS_SEVERE   (AHCI_IS_PLUG | 1u << 24 | 7u << 27)
+#define AHCI_IS_TASK     (1u << 30) /* TFES: the device failed a command */
+#define AHCI_IS_ERRORS   (AHCI_IS_SEVERE | AHCI_IS_TASK)
 
 /* 3.3.7 */
-#define AHCI_CMD_START         (1u << 0)
-#define AHCI_CMD_SPIN_UP       (1u << 1)
-#define AHCI_CMD_POWER_ON      (1u << 2)
-#define AHCI_CMD_RECEIVE       (1u << 4)
-#define AHCI_CMD_RECEIVING     (1u << 14)
-#define AHCI_CMD_RUNNING       (1u << 15)
-#define AHCI_CMD_POWER_CONTROL (1u << 20) /* CPD: POD means something */
-#define AHCI_CMD_PACKET        (1u << 24)
-#define AHCI_CMD_STATE_MASK    (15u << 28)
-#define AHCI_CMD_STATE_ACTIVE  (1u << 28)
+#define AHCI_CMD_START        (1u << 0)
+#define AHCI_CMD_SPIN_UP      (1u << 1)
+#define AHCI_CMD_POWER_ON     (1u << 2)
+#define AHCI_CMD_RECEIVE      (1u << 4)
+#define AHCI_CMD_RUNNING      (1u << 15)
+#define AHCI_CMD_STATE_MASK   (15u << 28)
+#define AHCI_CMD_STATE_ACTIVE (1u << 28)
 
 /* 3.3.8 */
-#define AHCI_TFD_ERR        (1u << 0)
-#define AHCI_TFD_DRQ        (1u << 3)
-#define AHCI_TFD_BSY        (1u << 7)
+#define AHCI_TFD_BUSY       (1u << 7 | 1u << 3) /* BSY, DRQ */
 #define AHCI_TFD_ERROR(tfd) ((uint8_t)((tfd) >> 8))
 
 /* 3.3.9 */
 #define AHCI_SIG_DISK       0x00000101u
 #define AHCI_SIG_PACKET     0xeb140101u
 #define AHCI_SIG_MULTIPLIER 0x96690101u
-#define AHCI_SIG_ENCLOSURE  0xc33c0101u
 
 /* 3.3.10 and 3.3.11 */
 #define AHCI_SSTS_DET(ssts) ((ssts)&15)

@@ -10,7 +10,7 @@ HOT = re.compile(r"^(nvme_io_(submit|poll|kick|is_ready)|nvme_queue_(submit|kick
                  r"|namespace_(submit|kick|poll|is_ready)|block_(session_submit|session_take|turn|request_done|spin)|command_start"
                  r"|completions_take|queue_(look|sleep|awake)|link_deliver|turn|loop_once|loop_send"
                  r"|port_internal_dispatch|interrupt|interrupt_message"
-                 r"|io_(start|kick|poll|is_ready|look)|ahci_io_(issue|finish|interrupt)|ahci_port_fill|commands_take"
+                 r"|io_(start|kick|poll|is_ready)|ahci_io_look|ahci_command_(fill|request_fill)|ahci_port_interrupt|commands_take"
                  r"|virtio_blk_lane_(start|take|arm)|command_(take|finish)"
                  r"|virtio_queue_(add|take|kick|arm|disarm|is_ready)|chain_(direct|indirect))$")
 CONDITIONAL = re.compile(r"^j(?!mp)")

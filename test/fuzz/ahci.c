@@ -81,7 +81,7 @@ static void command_check(unsigned number, unsigned slot)
     uint64_t address = header->table | (uint64_t)header->table_high << 32;
     const struct ahci_table *table = fuzz_memory(address, sizeof(*table));
     unsigned regions = header->flags >> 16;
-    fuzz_require(table && address % 128 == 0 && table->fis.type == AHCI_FIS_HOST_TO_DEVICE);
+    fuzz_require(table && address % 128 == 0 && (uint16_t)table->fis.command == AHCI_FIS_COMMAND);
     fuzz_require(regions <= AHCI_REGIONS);
     if (regions == 0)
         return;
@@ -91,8 +91,8 @@ static void command_check(unsigned number, unsigned slot)
     if (index >= 0) {
         fuzz_require(!held[index].by_device);
         held[index].by_device = true;
-        held[index].is_queued = table->fis.command == ATA_READ_FPDMA_QUEUED ||
-                                table->fis.command == ATA_WRITE_FPDMA_QUEUED;
+        held[index].is_queued = AHCI_FIS_CODE(table->fis.command) == ATA_READ_FPDMA_QUEUED ||
+                                AHCI_FIS_CODE(table->fis.command) == ATA_WRITE_FPDMA_QUEUED;
         held[index].port = number;
         held[index].slot = slot;
     } else if (obeys) {
@@ -110,8 +110,7 @@ static void port_written(unsigned number, size_t offset, uint32_t before, uint32
         fuzz_window_set(AHCI_PORT_BASE(number) + offset, before & ~value);
         break;
     case AHCI_PORT_REGISTER(cmd):
-        port->cmd = (value & ~(AHCI_CMD_RUNNING | AHCI_CMD_RECEIVING)) |
-                    (value & AHCI_CMD_START ? AHCI_CMD_RUNNING : 0);
+        port->cmd = (value & ~AHCI_CMD_RUNNING) | (value & AHCI_CMD_START ? AHCI_CMD_RUNNING : 0);
         if (!(value & AHCI_CMD_START))
             port->ci = port->sact = 0;
         break;
@@ -196,20 +195,20 @@ void fuzz_device_act(struct fuzz_input *input)
 
 void fuzz_device_make(struct fuzz_input *input)
 {
-    const struct ata_identity identity = {
-        .capabilities = ATA_CAPABILITIES_DMA | ATA_CAPABILITIES_LBA,
-        .queue_depth = 31,
-        .sata = ATA_SATA_QUEUED,
-        .commands2 = 1 << 14 | ATA_COMMANDS2_48_BIT,
-        .enabled1 = ATA_ENABLED1_WRITE_CACHE,
-        .sectors = {0, 1},
-        .data_set = ATA_DATA_SET_TRIM,
+    const uint16_t identity[ATA_IDENTITY_WORDS] = {
+        [ATA_CAPABILITIES] = ATA_CAPABILITIES_DMA_LBA,
+        [ATA_QUEUE_DEPTH] = 31,
+        [ATA_SATA] = ATA_SATA_QUEUED,
+        [ATA_COMMANDS2] = 1 << 14 | ATA_COMMANDS2_48_BIT,
+        [ATA_ENABLED1] = ATA_ENABLED1_WRITE_CACHE,
+        [ATA_SECTORS + 1] = 1,
+        [ATA_DATA_SET] = ATA_DATA_SET_TRIM,
     };
     uint8_t changes = fuzz_take8(input);
 
     memset(held, 0, sizeof(held));
     memset(answer, 0, sizeof(answer));
-    memcpy(answer, &identity, sizeof(identity));
+    memcpy(answer, identity, sizeof(identity));
     obeys = true;
     resets = false;
     fuzz_window.index = AHCI_WINDOW;

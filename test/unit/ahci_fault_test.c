@@ -162,7 +162,7 @@ static void a_command_that_is_lost(void **state)
         uint64_t start = model_time();
         assert_int_equal(batch(&client), 31);
         assert_int_equal(client_ended[BLOCK_STATUS_TIMEOUT], 1);
-        assert_in_range(model_time() - start, 30 * CLOCK_SECOND, 41 * CLOCK_SECOND);
+        assert_in_range(model_time() - start, 30 * CLOCK_SECOND, 61 * CLOCK_SECOND);
         assert_true(model_log_has("no answer to 1 commands within 30 s: the link is reset"));
         ahci_check_works(&client);
         client_close(&client);
@@ -185,7 +185,7 @@ static void a_disk_that_is_unplugged(void **state)
     model_run(5 * CLOCK_MILLISECOND);
     ahci_model_unplug(&model, 0);
     model_run(2 * CLOCK_SECOND);
-    assert_true(model_log_has("port 0: the disk is given up: it was unplugged"));
+    assert_true(model_log_has("port 0: the device is given up: it was unplugged"));
     assert_int_equal(client_ended[BLOCK_STATUS_GONE], 0);
     assert_int_equal(block_client_open(AHCI_NAME, false, &none), ENOENT);
     client_check_transfer(&clients[1], model.port[2].disk, 7, 2, 0);
@@ -198,7 +198,6 @@ static void a_disk_that_is_unplugged(void **state)
     model.command_time = CLOCK_MILLISECOND;
     ahci_model_plug(&model, 0, AHCI_MODEL_DISK, 4096);
     model_run(100 * CLOCK_MILLISECOND);
-    assert_int_equal(model_log_count("port 0: a device was connected"), 1);
     client_open(&late, AHCI_NAME, true, 65536);
     assert_int_equal(block_client_info(late.client)->blocks, 4096);
     client_check_transfer(&late, port->disk, 5, 3, 0);
@@ -209,7 +208,7 @@ static void a_disk_that_is_unplugged(void **state)
     client_close(&late);
 }
 
-/* Soon enough: the link comes up again, or the disk is offered again; either way nobody notices. */
+/* Soon enough: it is offered anew, and nobody notices. */
 static void a_disk_that_comes_back(void **state)
 {
     static const uint64_t away[] = {CLOCK_MILLISECOND, 3 * CLOCK_SECOND};
@@ -227,7 +226,7 @@ static void a_disk_that_comes_back(void **state)
         ahci_model_replug(&model, 0);
         block_client_wait(client.client, true);
         assert_int_equal(client_ended[BLOCK_STATUS_OK], 32 * (i + 1));
-        assert_int_equal(block_client_counts(client.client).recoveries, i);
+        assert_int_equal(block_client_counts(client.client).recoveries, i + 1);
         model.command_time = CLOCK_MILLISECOND;
         ahci_check_works(&client);
     }
@@ -249,7 +248,6 @@ static void another_disk_in_its_place(void **state)
     ahci_model_plug(&model, 0, AHCI_MODEL_DISK, 4096);
     block_client_wait(client.client, true);
     assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
-    assert_true(model_log_has("another one was connected"));
     assert_true(model_log_has("another disk is in its place"));
     assert_int_equal(port->reads, 0);
     client_open(&other, AHCI_NAME, true, 65536);
@@ -258,16 +256,12 @@ static void another_disk_in_its_place(void **state)
     client_close(&other);
 }
 
-/* It comes back, but what it had not flushed may be gone: it is offered anew, for the clients, who
- * have it, to write it again. */
+/* It comes back, but what it had not flushed may be gone: whatever it was, it is offered anew, for
+ * the clients, who have it, to write it again. */
 static void a_disk_that_loses_its_cache(void **state)
 {
-    static const bool cases[][3] = {
-        /* cached, flushed, anew */
-        {true, false, true},
-        {true, true, false},
-        {false, false, false},
-    };
+    static const bool cases[][2] = {
+        {true, false}, {true, true}, {false, false}}; /* cached, flushed */
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -286,7 +280,7 @@ static void a_disk_that_loses_its_cache(void **state)
         ahci_model_replug(&model, 0);
         model_run(CLOCK_SECOND);
         ahci_check_works(&client);
-        assert_int_equal(block_client_counts(client.client).recoveries, cases[i][2]);
+        assert_int_equal(block_client_counts(client.client).recoveries, 1);
         client_close(&client);
     }
 }
@@ -301,7 +295,7 @@ static void a_port_that_was_empty(void **state)
     for (unsigned i = 0; i < 3; i++) {
         ahci_model_plug(&model, 1, AHCI_MODEL_MULTIPLIER, 0);
         model_run(100 * CLOCK_MILLISECOND);
-        assert_int_equal(model_log_count("port 1: port multipliers are not supported"), i + 1);
+        assert_int_equal(model_log_count("port multipliers are not supported"), i + 1);
         ahci_model_unplug(&model, 1);
         model_run(100 * CLOCK_MILLISECOND);
         ahci_model_plug(&model, 1, AHCI_MODEL_DISK, 4096);
@@ -313,7 +307,6 @@ static void a_port_that_was_empty(void **state)
         model_run(2 * CLOCK_SECOND);
         assert_false(model_timer_is_set());
     }
-    assert_int_equal(model_log_count("port 1: a device was connected"), 6);
     ahci_model_plug(&model, 1, AHCI_MODEL_DISK, 4096);
     model.port[1].never_wakes = true;
     model_run(40 * CLOCK_SECOND);
@@ -409,35 +402,9 @@ static void errors_out_of_nothing(void **state)
         port->is |= 1u << 30;
         model_run(20 * CLOCK_MILLISECOND);
     }
-    assert_int_equal(model_log_count("it reports errors without end"), 1);
+    assert_int_equal(model_log_count("it fails again and again"), 1);
     assert_int_equal(client_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_GONE);
     client_close(&client);
-}
-
-static void a_controller_that_goes(void **state)
-{
-    struct test_client client;
-
-    (void)state;
-    for (unsigned way = 0; way < 2; way++) {
-        if (way > 0)
-            ahci_again();
-        ahci_attach();
-        client_open(&client, AHCI_NAME, true, 65536);
-        model.command_time = 100 * CLOCK_SECOND;
-        client_submit_reads(&client, 32);
-        model_run(5 * CLOCK_MILLISECOND);
-        if (way > 0) { /* while it recovers */
-            port->is |= 1u << 27;
-            port->never_stops = true;
-            model_run(5 * CLOCK_MILLISECOND);
-        }
-        model.gone = true;
-        block_client_wait(client.client, true);
-        assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
-        assert_true(model_log_has("port 0: the disk is not there any more"));
-        client_close(&client);
-    }
 }
 
 static void fail_at_work(void *client)
@@ -469,6 +436,35 @@ static void a_port_that_does_not_stop_ends_the_driver(void **state)
     }
 }
 
+static void go_at_work(void *client)
+{
+    model.command_time = 100 * CLOCK_SECOND;
+    client_submit_reads(client, 32);
+    model_run(5 * CLOCK_MILLISECOND);
+    if (port->never_stops) { /* while it recovers */
+        port->is |= 1u << 27;
+        model_run(5 * CLOCK_MILLISECOND);
+    }
+    model.gone = true;
+    model_run(3 * CLOCK_SECOND);
+}
+
+/* The next driver says that nothing answers (controllers_that_do_not_come_up). */
+static void a_controller_that_goes_ends_the_driver(void **state)
+{
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        struct test_client client;
+        if (way > 0)
+            ahci_again();
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        port->never_stops = way == 1;
+        assert_driver_ends(go_at_work, &client);
+        client_close(&client);
+    }
+}
+
 static void a_disk_that_does_not_come_up_again(void **state)
 {
     struct test_client client;
@@ -482,7 +478,7 @@ static void a_disk_that_does_not_come_up_again(void **state)
     assert_int_equal(batch(&client), 0);
     assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
     assert_in_range(model_time() - start, 40 * CLOCK_SECOND, 46 * CLOCK_SECOND);
-    assert_true(model_log_has("it does not become ready again"));
+    assert_true(model_log_has("the device does not become ready"));
     client_close(&client);
 }
 
@@ -498,7 +494,7 @@ static void a_disk_that_does_not_say_what_it_is(void **state)
     port->link_errors = 1;
     assert_int_equal(batch(&client), 0);
     assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
-    assert_true(model_log_has("it does not say what it is"));
+    assert_true(model_log_has("it fails again and again"));
     client_close(&client);
 }
 
@@ -527,7 +523,7 @@ static void disks_that_are_not_offered(void **state)
         port->identity[cases[i].word] = cases[i].value;
         ahci_model_seal(port);
         ahci_attach();
-        assert_true(model_log_has("port 0: the disk is not offered"));
+        assert_true(model_log_has("port 0 is not used: "));
         assert_true(model_log_has(cases[i].said));
         assert_true(model_log_has("4 ports, nothing to use"));
     }
@@ -539,12 +535,12 @@ static void disks_that_are_not_offered(void **state)
     ahci_again();
     port->lose = 1;
     ahci_attach();
-    assert_true(model_log_has("it cannot be identified"));
+    assert_true(model_log_has("port 0 is not used: it does not answer"));
 
     ahci_again();
     port->moves_less = true;
     ahci_attach();
-    assert_true(model_log_has("it cannot be identified"));
+    assert_true(model_log_has("port 0 is not used: it fails again and again"));
 }
 
 static void sector_sizes_that_cannot_be(void **state)
@@ -569,7 +565,7 @@ static void devices_of_other_kinds(void **state)
     (void)state;
     ahci_model_connect(&model, 1, AHCI_MODEL_MULTIPLIER, 0);
     ahci_attach();
-    assert_true(model_log_has("port 1: port multipliers are not supported"));
+    assert_true(model_log_has("port 1 is not used: port multipliers are not supported"));
 }
 
 static void a_disk_that_never_wakes(void **state)
@@ -610,12 +606,11 @@ static void controllers_that_do_not_come_up(void **state)
     assert_true(model_log_has("port 0 is not used: "));
 }
 
-/* A controller with addresses of 32 bits; here all memory is above. */
-static void memory_out_of_reach(void **state)
+static void a_controller_with_addresses_of_32_bits(void **state)
 {
     (void)state;
     model.cap &= ~(1u << 31);
-    ahci_attach();
+    assert_int_equal(driver.attach(device), ENOTSUP);
     assert_true(model_log_has("does not reach memory above 4 GiB"));
 }
 
@@ -636,8 +631,8 @@ int main(void)
         AHCI_TEST(mediums_that_change),
         AHCI_TEST(a_drive_that_is_reset),
         AHCI_TEST(errors_out_of_nothing),
-        AHCI_TEST(a_controller_that_goes),
         AHCI_TEST(a_port_that_does_not_stop_ends_the_driver),
+        AHCI_TEST(a_controller_that_goes_ends_the_driver),
         AHCI_TEST(a_disk_that_does_not_come_up_again),
         AHCI_TEST(a_disk_that_does_not_say_what_it_is),
         AHCI_TEST(disks_that_are_not_offered),
@@ -645,7 +640,7 @@ int main(void)
         AHCI_TEST(devices_of_other_kinds),
         AHCI_TEST(a_disk_that_never_wakes),
         AHCI_TEST(controllers_that_do_not_come_up),
-        AHCI_TEST(memory_out_of_reach),
+        AHCI_TEST(a_controller_with_addresses_of_32_bits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
