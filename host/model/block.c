@@ -275,7 +275,7 @@ int block_client_link_receive(struct block_client_link *link,
 /* No other driver takes the place of this one, but its device may come back. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
 {
-    *excused = true; /* nobody dies here */
+    *excused = false; /* as under the supervisor: it was this driver that withdrew the device */
     int error = link->away_until == 0 ? ENODEV : session_open(link, info);
 
     for (unsigned i = 0; i < link->buffer_count && error == 0; i++) {
