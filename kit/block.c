@@ -23,6 +23,11 @@ enum { SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
  * queue: what is in there is in front of all that comes. */
 enum { ACTIVE_TURNS = 64, FEW = 4, SHARE = 8 };
 
+/* How often a driver is asked after its requests, and for how many rounds it may have one: 30 s,
+ * and 35 s at most. */
+#define WATCH_PERIOD (5 * CLOCK_SECOND)
+enum { WATCH_ROUNDS = 7 };
+
 /* When to look again after a device has kept silent for long, or a client has not taken its
  * completions. */
 #define LATER CLOCK_MILLISECOND
@@ -55,6 +60,7 @@ int block_device_create(const struct block_device_limits *limits,
     device->limits.model[sizeof(limits->model) - 1] = '\0';
     device->ops = ops;
     device->context = context;
+    device->round = 1;
     device->poll_from = MODERATION_DEFAULT.poll_from;
     device->gather = MODERATION_DEFAULT.gather;
     device->next = devices;
@@ -96,6 +102,7 @@ static void devices_tidy(void)
         struct block_device *device = *link;
         if (device->withdrawn && !device->sessions) {
             *link = device->next;
+            clock_timer_cancel(&device->watch);
             free(device);
         } else {
             withdrawn_any |= device->withdrawn;
@@ -248,6 +255,7 @@ void block_request_done(struct block_request *request, enum block_status status)
 {
     struct block_session *session = request->session;
 
+    request->round = 0;
     session->owned--;
     session->device->silent -= request->silent;
     done_count++;
@@ -292,10 +300,12 @@ static unsigned session_start(struct block_device *device, struct block_session 
         struct block_request *next = request->next; /* it is the driver's from here on */
         bool is_silent = request->flags == 0 ? silent : request->flags == BLOCK_POLLED && ops->poll;
         request->silent = is_silent;
+        request->round = device->round;
         silent_count += is_silent;
         if (!ops->start(device->context, request)) {
             silent_count -= is_silent;
             session->refused_at = done_count;
+            request->round = 0;
             break;
         }
         request = next;
@@ -399,6 +409,36 @@ static __attribute__((noinline)) bool sessions_start(struct block_device *device
     return started_any;
 }
 
+/* For how many rounds the driver has had one of them. */
+static unsigned oldest_age(const struct block_device *device)
+{
+    unsigned oldest = 0;
+
+    for (const struct block_session *session = device->sessions; session; session = session->next) {
+        for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
+            unsigned since = session->request[slot].round;
+            if (since != 0 && device->round - since > oldest)
+                oldest = device->round - since;
+        }
+    }
+    return oldest;
+}
+
+static void device_watch(void *context)
+{
+    struct block_device *device = context;
+    const char *problem = device->ops->watch(device->context);
+
+    device->round++;
+    if (block_device_pending(device) == 0)
+        return;
+    if (!problem && oldest_age(device) >= WATCH_ROUNDS)
+        problem = "a request was not completed within 30 s";
+    if (problem)
+        block_give_up(problem);
+    clock_timer_start(&device->watch, WATCH_PERIOD, device_watch, device);
+}
+
 /* There are requests that the driver has not. Whether any was started. */
 static bool device_start(struct block_device *device)
 {
@@ -415,6 +455,8 @@ static bool device_start(struct block_device *device)
     }
     if (started && device->ops->kick)
         device->ops->kick(device->context);
+    if (started && device->ops->watch && !device->watch.running)
+        clock_timer_start(&device->watch, WATCH_PERIOD, device_watch, device);
     return started;
 }
 

@@ -50,6 +50,7 @@ struct block_request {
     unsigned client; /* a small number that tells this session from the others; 0, 1, 2 ... */
     bool busy;       /* the kit's: from submission until the completion is delivered */
     bool silent;     /* need raise no interrupt: the kit calls `poll` until it is done */
+    unsigned round;  /* the kit's: of the watch, when the driver was given it; 0: it has it not */
     void *driver;    /* the driver's to use while it owns the request */
 
     /* The kit's. */
@@ -80,6 +81,12 @@ struct block_device_ops {
     /* There is a session whose requests will have this number: for a device with queues to give to
      * each. Numbers are used again when sessions have ended. May be null. */
     void (*client_added)(void *context, unsigned client);
+
+    /* Called every few seconds while the driver has requests: end what the device has completed, if
+     * an interrupt was lost. Null, or why the device cannot be relied on any more. Then, or when
+     * the driver has had a request for 30 s, the kit gives the device up (block_give_up). May be
+     * null: the driver watches for itself. */
+    const char *(*watch)(void *context);
 };
 
 /* What the driver knows of its device; copied. See interface/block.h for the fields. */
@@ -110,6 +117,10 @@ void block_device_withdraw(struct block_device *device);
 /* The device has another number of blocks now. Who opens it from now on sees them; sessions that
  * there are go on with what they saw. */
 void block_device_resize(struct block_device *device, uint64_t blocks);
+
+/* The device cannot be relied on any more: the driver ends, for the system to reset the device and
+ * to start another driver, which is given again what this one had. */
+void block_give_up(const char *why) __attribute__((noreturn));
 
 /* What a device says of itself as text, of `length` bytes, which need not end: blanks around it are
  * cut off, and what cannot be printed is '?'. There is room for one more byte, a NUL. */

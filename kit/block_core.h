@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <kit/block.h>
+#include <kit/clock.h>
 
 struct queue;
 
@@ -82,8 +83,10 @@ struct block_device {
     unsigned silent;    /* of those that it has: those that nobody but `poll` will see */
     unsigned fruitless; /* polls in a row that found nothing */
     uint64_t turns;
-    unsigned share; /* how many requests of one session the driver may have now */
-    bool withdrawn; /* freed at the end of a turn, when its sessions are */
+    unsigned share;           /* how many requests of one session the driver may have now */
+    struct clock_timer watch; /* runs while the driver has requests */
+    unsigned round;           /* how often it did, from 1: the time, as far as their age goes */
+    bool withdrawn;           /* freed at the end of a turn, when its sessions are */
     struct block_device *next;
 };
 

@@ -3,6 +3,7 @@
  * What every block driver says and does alike: offering a device, and telling of failures.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <kit/block_core.h>
@@ -51,6 +52,12 @@ int block_device_publish(struct device *device, const char *suffix,
     if (error != 0)
         log_warning("%sinterrupts are not gathered: %s", (*result)->label, strerror(error));
     return 0;
+}
+
+void block_give_up(const char *why)
+{
+    log_error("the device is given up: %s", why);
+    exit(EXIT_FAILURE);
 }
 
 void block_request_failed(struct block_request *request, enum block_status status, unsigned why)

@@ -2,7 +2,6 @@
 #include "controller.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/log.h>
@@ -39,12 +38,6 @@ bool nvme_is_dead(const struct nvme *nvme)
     uint32_t status = status_get(nvme);
 
     return status == NVME_CSTS_GONE || (status & NVME_CSTS_FATAL);
-}
-
-void nvme_give_up(const char *why)
-{
-    log_error("the controller is given up: %s", why);
-    exit(EXIT_FAILURE);
 }
 
 /* Wait until those bits of CSTS have that value: if that is 0 it stops, and a fatal status does not

@@ -60,10 +60,6 @@ bool nvme_is_dead(const struct nvme *nvme);
 /* Orderly shutdown (7.6.2): everything in its cache becomes durable. Then it is disabled. */
 void nvme_shutdown(struct nvme *nvme);
 
-/* It cannot be relied on any more: the driver ends, for the system to reset the controller and to
- * start another driver, which is given again what was in flight. */
-void nvme_give_up(const char *why) __attribute__((noreturn));
-
 /* 5.15. `data` receives a copy of NVME_IDENTIFY_SIZE bytes, which the device cannot change. */
 int nvme_admin_identify(struct nvme *nvme, unsigned cns, uint32_t namespace, void *data);
 

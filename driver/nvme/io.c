@@ -7,10 +7,6 @@
 #include <kit/irq.h>
 #include <kit/log.h>
 
-#define WATCH_PERIOD (5 * CLOCK_SECOND)
-
-enum { COMMAND_ROUNDS = 7 }; /* of the watch: a command may take 30 s, and 35 s at most */
-
 static enum block_status status_translate(unsigned status)
 {
     switch (status) {
@@ -40,12 +36,12 @@ static inline void completion_take(struct nvme_pair *pair, const struct nvme_com
 {
     unsigned id = completion->id, status = NVME_STATUS(completion->status);
 
-    if (completion->sq_id != pair->queue.id || id >= pair->commands || !pair->command[id].request) {
+    if (completion->sq_id != pair->queue.id || id >= pair->commands || !pair->request[id]) {
         stray_note(pair, completion);
         return;
     }
-    struct block_request *request = pair->command[id].request;
-    pair->command[id].request = NULL;
+    struct block_request *request = pair->request[id];
+    pair->request[id] = NULL;
     pair->free_id[pair->free_count++] = (uint16_t)id;
     if (status == NVME_STATUS_SUCCESS)
         block_request_done(request, BLOCK_STATUS_OK);
@@ -90,36 +86,13 @@ static void all_kick(struct nvme_io *io)
         nvme_queue_kick(&io->pair[i].queue);
 }
 
-/* Of the commands in flight, since how many rounds the oldest is; -1: there is none. */
-static int oldest_age(const struct nvme_io *io)
+static bool is_idle(const struct nvme_io *io)
 {
-    int oldest = -1;
-
     for (unsigned i = 0; i < io->count; i++) {
-        for (unsigned id = 0; id < io->pair[i].commands; id++) {
-            const struct nvme_io_command *command = &io->pair[i].command[id];
-            int age = command->request ? (int)(io->round - command->round) : -1;
-            if (age > oldest)
-                oldest = age;
-        }
+        if (io->pair[i].free_count != io->pair[i].commands)
+            return false;
     }
-    return oldest;
-}
-
-static void watch(void *context)
-{
-    struct nvme_io *io = context;
-
-    io->round++;
-    all_take(io); /* should an interrupt have been lost */
-    int age = oldest_age(io);
-    if (age < 0)
-        return;
-    if (nvme_is_dead(io->nvme))
-        nvme_give_up("it reports a fatal error, or is not there any more");
-    if (age >= COMMAND_ROUNDS)
-        nvme_give_up("a command was not completed within 30 s");
-    clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
+    return true;
 }
 
 /* A list must not cross a page (4.3): its size is a power of two. It is also where a discard's
@@ -326,7 +299,7 @@ bool nvme_io_submit(void *context, struct block_request *request)
     if (!command || pair->free_count == 0)
         return false;
     unsigned id = pair->free_id[--pair->free_count];
-    pair->command[id] = (struct nvme_io_command){request, io->round};
+    pair->request[id] = request;
     command->opcode = opcodes[request->operation];
     command->flags = 0;
     command->id = (uint16_t)id;
@@ -343,8 +316,6 @@ bool nvme_io_submit(void *context, struct block_request *request)
         command->prp2 = 0;
     }
     nvme_queue_advance(&pair->queue);
-    if (!io->watch.running)
-        clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
     return true;
 }
 
@@ -356,6 +327,14 @@ void nvme_io_kick(void *context)
 void nvme_io_poll(void *context)
 {
     all_take(((const struct nvme_namespace *)context)->io);
+}
+
+const char *nvme_io_watch(void *context)
+{
+    struct nvme_io *io = ((const struct nvme_namespace *)context)->io;
+
+    all_take(io);
+    return nvme_is_dead(io->nvme) ? "it reports a fatal error, or is not there any more" : NULL;
 }
 
 /* Of the silent ones. */
@@ -376,12 +355,11 @@ bool nvme_io_close(struct nvme_io *io, uint64_t limit)
     int error = 0;
 
     all_kick(io);
-    for (all_take(io); oldest_age(io) >= 0; all_take(io)) {
+    for (all_take(io); !is_idle(io); all_take(io)) {
         if (clock_now() - start > limit)
             return false;
         clock_sleep(CLOCK_MILLISECOND);
     }
-    clock_timer_cancel(&io->watch);
     for (unsigned i = 0; i < io->count; i++) {
         io->pair[i].free_count = 0; /* no more requests */
         if (error == 0)

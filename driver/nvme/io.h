@@ -20,12 +20,6 @@
 
 enum { NVME_IO_ENTRIES = 256 };
 
-/* One for each command id that may be in flight. */
-struct nvme_io_command {
-    struct block_request *request; /* null: it is not */
-    unsigned round;                /* of the watch, when it was started */
-};
-
 struct nvme_pair {
     struct nvme *nvme;
     struct nvme_queue queue;
@@ -34,16 +28,14 @@ struct nvme_pair {
     unsigned commands; /* how many ids there are */
     unsigned free_count;
     uint16_t free_id[NVME_IO_ENTRIES];
-    struct nvme_io_command command[NVME_IO_ENTRIES];
-    unsigned stray; /* completions for no command in flight */
+    struct block_request *request[NVME_IO_ENTRIES]; /* of each id; null: it is not in flight */
+    unsigned stray;                                 /* completions for no command in flight */
 };
 
 struct nvme_io {
     struct nvme *nvme;
     unsigned count, most; /* pairs that are open; that the controller and its vectors allow */
     struct nvme_pair pair[2 * NVME_LANES];
-    struct clock_timer watch; /* runs while commands are in flight */
-    unsigned round;           /* how often it did: the time, as far as a command's age goes */
 };
 
 /* A device of the block class: the context of what is below. */
@@ -68,6 +60,7 @@ void nvme_io_poll(void *context);
 bool nvme_io_is_ready(void *context);
 int nvme_io_gather(void *context, unsigned count, unsigned microseconds);
 void nvme_io_extend(void *context, unsigned client);
+const char *nvme_io_watch(void *context);
 
 /* Take no more requests, let what is in flight end and have the controller delete the queues
  * (7.6.2). False: something is still in flight. */

@@ -50,7 +50,7 @@ static void detach(void)
 
     nvme_shutdown(&nvme);
     if (!is_idle)
-        nvme_give_up("requests are still in flight");
+        block_give_up("requests are still in flight");
 }
 
 const struct driver driver = {

@@ -14,6 +14,7 @@ static const struct block_device_ops ops = {
     .ready = nvme_io_is_ready,
     .gather = nvme_io_gather,
     .client_added = nvme_io_extend,
+    .watch = nvme_io_watch,
 };
 
 /* Why a namespace cannot be offered, or null. */

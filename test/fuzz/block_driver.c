@@ -216,6 +216,17 @@ static void poll(unsigned choice)
         to->ops->kick(to->context);
 }
 
+/* As the class does. */
+static void watch(void)
+{
+    const struct block_device *one = offered_choose(0);
+    const char *problem = one && one->ops->watch ? one->ops->watch(one->context) : NULL;
+
+    if (problem)
+        block_give_up(problem);
+    fuzz_timer_expire();
+}
+
 static void step(struct fuzz_input *input)
 {
     uint8_t what = fuzz_take8(input);
@@ -228,6 +239,8 @@ static void step(struct fuzz_input *input)
         fuzz_scribble(input);
         break;
     case 2:
+        watch();
+        break;
     case 3:
         fuzz_timer_expire();
         break;

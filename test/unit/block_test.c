@@ -3,6 +3,7 @@
  * The block class's core between a driver that the test plays and clients that it plays too.
  */
 #include <errno.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,36 @@ static struct {
 static struct block_device *device;
 static struct block_session *session[2];
 static uint32_t buffer;
+
+static struct clock_timer *timer; /* that runs */
+static const char *given_up;      /* why */
+static jmp_buf ended;
+static const char *problem; /* that the driver finds */
+
+void clock_timer_start(struct clock_timer *started, uint64_t after, void (*expired)(void *),
+                       void *context)
+{
+    *started = (struct clock_timer){after, expired, context, NULL, 1};
+    timer = started;
+}
+
+void clock_timer_cancel(struct clock_timer *canceled)
+{
+    canceled->running = 0;
+    timer = NULL;
+}
+
+void block_give_up(const char *why)
+{
+    given_up = why;
+    longjmp(ended, 1);
+}
+
+static const char *driver_watch(void *context)
+{
+    (void)context;
+    return problem;
+}
 
 static bool driver_start(void *context, struct block_request *request)
 {
@@ -539,6 +570,60 @@ static void a_device_apart_is_polled(void **state)
     device->apart = false;
 }
 
+/* A round of the watch: why the device was given up, or null. */
+static const char *watch_tick(void)
+{
+    struct clock_timer *due = timer;
+
+    given_up = NULL;
+    assert_non_null(due);
+    clock_timer_cancel(due);
+    if (setjmp(ended) == 0)
+        due->expired(due->context);
+    return given_up;
+}
+
+static void a_driver_is_watched_while_it_has_requests(void **state)
+{
+    static const struct block_device_ops watched = {
+        .start = driver_start, .kick = driver_kick, .watch = driver_watch};
+
+    (void)state;
+    device->ops = &watched;
+    driver.room = 1;
+    for (uint16_t slot = 1; slot <= 2; slot++)
+        assert_int_equal(submit(0, request(slot, 0, 1)), 0);
+    assert_null(timer);
+    block_turn();
+    for (unsigned i = 0; i < 6; i++)
+        assert_null(watch_tick());
+    driver_finish_all(BLOCK_STATUS_OK);
+    block_turn();
+    assert_int_equal(driver.count, 1); /* of the other, which waited as long, the time begins now */
+    for (unsigned i = 0; i < 6; i++)
+        assert_null(watch_tick());
+    assert_string_equal(watch_tick(), "a request was not completed within 30 s");
+    driver_finish_all(BLOCK_STATUS_OK);
+
+    assert_int_equal(submit(0, request(3, 0, 1)), 0);
+    client[0].deaf = true;
+    block_turn();
+    assert_null(watch_tick());
+    problem = "it burns";
+    assert_string_equal(watch_tick(), problem);
+    problem = NULL;
+
+    /* What a client does not take is not the driver's fault. */
+    block_turn();
+    driver_finish_all(BLOCK_STATUS_OK);
+    assert_int_equal(submit(1, request(3, 0, 1)), 0);
+    block_turn();
+    driver_finish_all(BLOCK_STATUS_OK);
+    assert_null(watch_tick());
+    assert_null(timer);
+    device->ops = &ops;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -556,6 +641,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_read_only_part_is_not_written, setup, teardown),
         cmocka_unit_test_setup_teardown(bounds_nest, setup, teardown),
         cmocka_unit_test_setup_teardown(a_device_apart_is_polled, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_driver_is_watched_while_it_has_requests, setup, teardown),
         cmocka_unit_test(impossible_devices_are_refused),
     };
     int failed = cmocka_run_group_tests_name("block class", tests, NULL, NULL);

@@ -149,7 +149,7 @@ static void request_times_out(enum nvme_model_fault fault)
     client_open(&client, "nvme0n1", true, 4096);
     assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
     model.fault = fault;
-    assert_driver_ends_saying("given up: a command was not completed within 30 s",
+    assert_driver_ends_saying("given up: a request was not completed within 30 s",
                               30 * CLOCK_SECOND, read_for_long, &client);
     client_close(&client);
 }
@@ -183,7 +183,7 @@ static void one_completion_of_many_that_is_lost(void **state)
     for (unsigned i = 0; i < 2; i++)
         client_open(&clients[i], "nvme0n1", true, 4096);
     model.fault = NVME_MODEL_FAULT_LOST;
-    assert_driver_ends_saying("given up: a command was not completed within 30 s",
+    assert_driver_ends_saying("given up: a request was not completed within 30 s",
                               30 * CLOCK_SECOND, read_without_end, clients);
     for (unsigned i = 0; i < 2; i++)
         client_close(&clients[i]);

@@ -166,7 +166,7 @@ static void a_controller_that_is_never_to_be_woken(void **state)
     client_open(&client, "nvme0n1", false, 4096);
     model.event_index = NVME_MODEL_EVENT_INDEX_NEVER;
     assert_int_equal(client_request(&client, BLOCK_READ, 0, 8, 0), BLOCK_STATUS_OK);
-    assert_driver_ends_saying("a command was not completed within 30 s", 30 * CLOCK_SECOND,
+    assert_driver_ends_saying("a request was not completed within 30 s", 30 * CLOCK_SECOND,
                               read_for_long, &client);
     client_close(&client);
 }
