@@ -439,6 +439,23 @@ static void device_watch(void *context)
     clock_timer_start(&device->watch, WATCH_PERIOD, device_watch, device);
 }
 
+bool block_stop(uint64_t limit)
+{
+    uint64_t start = clock_now();
+
+    for (;;) {
+        unsigned pending = 0;
+        for (struct block_device *device = devices; device; device = device->next) {
+            device->stopped = true;
+            device->ops->watch(device->context);
+            pending += block_device_pending(device);
+        }
+        if (pending == 0 || clock_now() - start >= limit)
+            return pending == 0;
+        clock_sleep(CLOCK_MILLISECOND);
+    }
+}
+
 /* There are requests that the driver has not. Whether any was started. */
 static bool device_start(struct block_device *device)
 {
@@ -545,7 +562,7 @@ uint64_t block_turn(void)
     uint64_t again = BLOCK_TURN_NEVER;
 
     for (struct block_device *device = devices; device; device = device->next) {
-        if (device->queued > 0 && device_start(device) && !served)
+        if (device->queued > 0 && !device->stopped && device_start(device) && !served)
             served = device;
         if (device->silent > 0)
             again = sooner(again, device_poll(device));

@@ -118,6 +118,10 @@ void block_device_withdraw(struct block_device *device);
  * there are go on with what they saw. */
 void block_device_resize(struct block_device *device, uint64_t blocks);
 
+/* No more requests are started on any device, whose drivers have a `watch`. Wait until the driver
+ * has given back those that it has; false: some are still with it. */
+bool block_stop(uint64_t limit);
+
 /* The device cannot be relied on any more: the driver ends, for the system to reset the device and
  * to start another driver, which is given again what this one had. */
 void block_give_up(const char *why) __attribute__((noreturn));

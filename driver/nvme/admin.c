@@ -125,18 +125,26 @@ int nvme_admin_feature_set(struct nvme *nvme, unsigned feature, uint32_t value, 
 
 int nvme_admin_shadow_begin(struct nvme *nvme)
 {
+    if (!(nvme->identity.oacs & NVME_OACS_DOORBELL_BUFFER) ||
+        NVME_DOORBELLS_SIZE(nvme->queues, nvme->cap) > NVME_SHADOW_SIZE ||
+        device_setting(nvme->device, "shadow", 0) == 0)
+        return 0;
+    int error = dma_buffer_create(nvme->device, 2 * (size_t)NVME_SHADOW_SIZE, &nvme->shadow);
+    if (error != 0)
+        return error;
     struct nvme_command command = {
         .opcode = NVME_ADMIN_DOORBELL_BUFFER,
         .prp1 = nvme->shadow.address,
         .prp2 = nvme->shadow.address + NVME_SHADOW_SIZE,
     };
-
     /* The controller may look into the memory before it answers: it is true by then. */
     nvme_queue_shadow(&nvme->admin, nvme->shadow.memory);
-    int error = run(nvme, &command, NULL);
-    if (error != 0)
-        nvme->admin.tail_doorbell.shadow = nvme->admin.head_doorbell.shadow = nvme->shadow.memory =
-            NULL;
+    error = run(nvme, &command, NULL);
+    if (error == EIO) {
+        nvme->admin.tail_doorbell.shadow = nvme->admin.head_doorbell.shadow = NULL;
+        nvme->shadow.memory = NULL;
+        return 0;
+    }
     return error;
 }
 

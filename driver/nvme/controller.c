@@ -156,20 +156,6 @@ static int identify(struct nvme *nvme)
     return error == EIO ? 0 : error;
 }
 
-/* Doorbells in memory (5.7), where the operator wants them, the controller offers them and their
- * slots fit its page. A controller that fails what it offers is used without. */
-static int shadow_begin(struct nvme *nvme)
-{
-    if (!(nvme->identity.oacs & NVME_OACS_DOORBELL_BUFFER) ||
-        NVME_DOORBELLS_SIZE(nvme->queues, nvme->cap) > NVME_SHADOW_SIZE ||
-        device_setting(nvme->device, "shadow", 0) == 0)
-        return 0;
-    int error = dma_buffer_create(nvme->device, 2 * (size_t)NVME_SHADOW_SIZE, &nvme->shadow);
-    if (error == 0)
-        error = nvme_admin_shadow_begin(nvme);
-    return error == EIO ? 0 : error;
-}
-
 int nvme_start(struct device *device, struct nvme *nvme)
 {
     *nvme = (struct nvme){.device = device};
@@ -188,7 +174,7 @@ int nvme_start(struct device *device, struct nvme *nvme)
     if (error == 0)
         error = identify(nvme);
     if (error == 0)
-        error = shadow_begin(nvme);
+        error = nvme_admin_shadow_begin(nvme);
     return error;
 }
 

@@ -69,8 +69,9 @@ int nvme_admin_log(struct nvme *nvme, unsigned log, struct nvme_health_log *page
 /* 5.21. `result`, or null: what the controller answers. */
 int nvme_admin_feature_set(struct nvme *nvme, unsigned feature, uint32_t value, uint32_t *result);
 
-/* 5.7. Use the shadow doorbells in nvme->shadow for the admin queue and for all queues made
- * from now on; where the controller fails that, the registers go on to be used. */
+/* 5.7. Doorbells in memory, for the admin queue and for all that are made from now on, where the
+ * operator wants them, the controller offers them and their slots fit its page. A controller that
+ * fails what it offers is used without. */
 int nvme_admin_shadow_begin(struct nvme *nvme);
 
 /* 5.3, 5.4. Tell the controller of an I/O queue pair, whose completions raise `vector`, or

@@ -80,21 +80,6 @@ static void all_take(struct nvme_io *io)
         completions_take(&io->pair[i]);
 }
 
-static void all_kick(struct nvme_io *io)
-{
-    for (unsigned i = 0; i < io->count; i++)
-        nvme_queue_kick(&io->pair[i].queue);
-}
-
-static bool is_idle(const struct nvme_io *io)
-{
-    for (unsigned i = 0; i < io->count; i++) {
-        if (io->pair[i].free_count != io->pair[i].commands)
-            return false;
-    }
-    return true;
-}
-
 /* A list must not cross a page (4.3): its size is a power of two. It is also where a discard's
  * range goes, or the descriptors of an SGL. */
 static unsigned list_size(const struct nvme *nvme)
@@ -321,7 +306,10 @@ bool nvme_io_submit(void *context, struct block_request *request)
 
 void nvme_io_kick(void *context)
 {
-    all_kick(((const struct nvme_namespace *)context)->io);
+    struct nvme_io *io = ((const struct nvme_namespace *)context)->io;
+
+    for (unsigned i = 0; i < io->count; i++)
+        nvme_queue_kick(&io->pair[i].queue);
 }
 
 void nvme_io_poll(void *context)
@@ -349,21 +337,10 @@ bool nvme_io_is_ready(void *context)
     return false;
 }
 
-bool nvme_io_close(struct nvme_io *io, uint64_t limit)
+void nvme_io_close(struct nvme_io *io)
 {
-    uint64_t start = clock_now();
     int error = 0;
 
-    all_kick(io);
-    for (all_take(io); !is_idle(io); all_take(io)) {
-        if (clock_now() - start > limit)
-            return false;
-        clock_sleep(CLOCK_MILLISECOND);
-    }
-    for (unsigned i = 0; i < io->count; i++) {
-        io->pair[i].free_count = 0; /* no more requests */
-        if (error == 0)
-            error = nvme_admin_queue_delete(io->nvme, &io->pair[i].queue);
-    }
-    return true;
+    for (unsigned i = 0; i < io->count && error == 0; i++)
+        error = nvme_admin_queue_delete(io->nvme, &io->pair[i].queue);
 }

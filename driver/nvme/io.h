@@ -62,8 +62,7 @@ int nvme_io_gather(void *context, unsigned count, unsigned microseconds);
 void nvme_io_extend(void *context, unsigned client);
 const char *nvme_io_watch(void *context);
 
-/* Take no more requests, let what is in flight end and have the controller delete the queues
- * (7.6.2). False: something is still in flight. */
-bool nvme_io_close(struct nvme_io *io, uint64_t limit);
+/* Nothing is in flight: have the controller delete the queues. */
+void nvme_io_close(struct nvme_io *io);
 
 #endif

@@ -13,8 +13,7 @@
 /* 3.1 */
 struct nvme_registers {
     uint64_t cap; /* 3.1.1 controller capabilities */
-    uint32_t vs;  /* 3.1.2 version */
-    uint32_t reserved0[2];
+    uint32_t reserved0[3];
     uint32_t cc; /* 3.1.5 controller configuration */
     uint32_t reserved1;
     uint32_t csts; /* 3.1.6 controller status */
@@ -36,9 +35,6 @@ static_assert(offsetof(struct nvme_registers, acq) == 0x30, "3.1.10");
 #define NVME_CAP_STRIDE(cap)   (4u << ((cap) >> 32 & 0xf))             /* bytes between doorbells */
 #define NVME_CAP_NVM(cap)      ((cap) >> 37 & 1)                       /* the NVM command set */
 #define NVME_CAP_PAGE_MIN(cap) (UINT64_C(4096) << ((cap) >> 48 & 0xf)) /* smallest memory page */
-
-/* 3.1.2 */
-#define NVME_VS_1_1 0x00010100u
 
 /* 3.1.5 */
 #define NVME_CC_ENABLE          (1u << 0)
@@ -150,11 +146,7 @@ enum { NVME_OACS_DOORBELL_BUFFER = 1u << 8 };
 enum { NVME_ONCS_DATASET = 1u << 2, NVME_ONCS_WRITE_ZEROES = 1u << 3 };
 
 /* 5.15.1: identify, CNS */
-enum {
-    NVME_IDENTIFY_NAMESPACE = 0x00,
-    NVME_IDENTIFY_CONTROLLER = 0x01,
-    NVME_IDENTIFY_ACTIVE = 0x02,
-};
+enum { NVME_IDENTIFY_NAMESPACE = 0, NVME_IDENTIFY_CONTROLLER = 1, NVME_IDENTIFY_ACTIVE = 2 };
 enum { NVME_IDENTIFY_SIZE = 4096, NVME_ACTIVE_MAX = 1024 };
 
 /* 5.14.1.2: SMART and health information, as far as it is used */
@@ -192,20 +184,14 @@ struct nvme_identify_controller {
     uint32_t oaes; /* events that it can tell of: NVME_EVENTS_NAMESPACES ... */
     uint8_t reserved3[256 - 96];
     uint16_t oacs; /* admin commands that it knows: NVME_OACS_DOORBELL_BUFFER ... */
-    uint8_t reserved4[516 - 258];
-    uint32_t namespaces; /* NN: the largest namespace id */
-    uint16_t oncs;       /* commands that it knows: NVME_ONCS_DATASET ... */
+    uint8_t reserved4[520 - 258];
+    uint16_t oncs; /* commands that it knows: NVME_ONCS_DATASET ... */
     uint8_t reserved5[3];
     uint8_t vwc; /* bit 0: a volatile write cache is there */
     uint8_t reserved6[536 - 526];
     uint32_t sgls; /* bits 1:0: whether SGLs may be used */
     uint8_t reserved7[4096 - 540];
 };
-static_assert(offsetof(struct nvme_identify_controller, mdts) == 77, "5.15.2.2");
-static_assert(offsetof(struct nvme_identify_controller, oaes) == 92, "5.15.2.2");
-static_assert(offsetof(struct nvme_identify_controller, oacs) == 256, "5.15.2.2");
-static_assert(offsetof(struct nvme_identify_controller, namespaces) == 516, "5.15.2.2");
-static_assert(offsetof(struct nvme_identify_controller, vwc) == 525, "5.15.2.2");
 static_assert(offsetof(struct nvme_identify_controller, sgls) == 536, "5.15.2.2");
 static_assert(sizeof(struct nvme_identify_controller) == 4096, "5.15.2.2");
 
@@ -235,9 +221,6 @@ struct nvme_identify_namespace {
     struct nvme_lba_format lba_format[NVME_LBA_FORMATS];
     uint8_t reserved3[4096 - 384];
 };
-static_assert(offsetof(struct nvme_identify_namespace, format) == 26, "5.15.2.1");
-static_assert(offsetof(struct nvme_identify_namespace, protection) == 29, "5.15.2.1");
-static_assert(offsetof(struct nvme_identify_namespace, attributes) == 99, "5.15.2.1");
 static_assert(offsetof(struct nvme_identify_namespace, lba_format) == 128, "5.15.2.1");
 static_assert(sizeof(struct nvme_identify_namespace) == 4096, "5.15.2.1");
 

@@ -43,11 +43,13 @@ static int attach(struct device *device)
     return 0;
 }
 
-/* 7.6.2 */
+/* 7.6.2: let what is in flight end, have the queues deleted, then notify. */
 static void detach(void)
 {
-    bool is_idle = nvme_io_close(&io, STOP_LIMIT);
+    bool is_idle = block_stop(STOP_LIMIT);
 
+    if (is_idle)
+        nvme_io_close(&io);
     nvme_shutdown(&nvme);
     if (!is_idle)
         block_give_up("requests are still in flight");

@@ -117,25 +117,14 @@ static bool is_known(const struct nvme_namespaces *namespaces, uint32_t id)
     return false;
 }
 
-/* The ids of active namespaces (5.15.2.3), ended by 0 unless the list is full. Before version 1.1
- * there was no such list. */
-static int active_get(struct nvme *nvme, uint32_t *list)
-{
-    if (regs_read32(&nvme->regs, NVME_REGISTER(vs)) >= NVME_VS_1_1)
-        return nvme_admin_identify(nvme, NVME_IDENTIFY_ACTIVE, 0, list);
-    for (uint32_t i = 0; i < NVME_ACTIVE_MAX; i++)
-        list[i] = i < nvme->identity.namespaces ? i + 1 : 0;
-    return 0;
-}
-
 int nvme_namespaces_look(struct nvme_namespaces *namespaces)
 {
-    uint32_t active[NVME_ACTIVE_MAX] = {0};
-    int error = active_get(namespaces->io->nvme, active);
+    uint32_t active[NVME_ACTIVE_MAX]; /* 5.15.2.3: their ids, ended by 0 unless the list is full */
+    int error = nvme_admin_identify(namespaces->io->nvme, NVME_IDENTIFY_ACTIVE, 0, active);
 
     for (unsigned i = 0; i < namespaces->count && error == 0; i++)
         error = look(&namespaces->list[i]);
-    for (unsigned i = 0; i < NVME_ACTIVE_MAX && active[i] != 0 && error == 0; i++) {
+    for (unsigned i = 0; error == 0 && i < NVME_ACTIVE_MAX && active[i] != 0; i++) {
         if (is_known(namespaces, active[i]))
             continue;
         if (namespaces->count == NVME_ACTIVE_MAX)
@@ -144,7 +133,7 @@ int nvme_namespaces_look(struct nvme_namespaces *namespaces)
         *namespace = (struct nvme_namespace){.io = namespaces->io, .id = active[i]};
         error = look(namespace);
     }
-    if (active[NVME_ACTIVE_MAX - 1] != 0)
+    if (error == 0 && active[NVME_ACTIVE_MAX - 1] != 0)
         log_warning("only the first %u namespaces are looked at", NVME_ACTIVE_MAX);
     return error;
 }

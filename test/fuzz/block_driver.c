@@ -227,6 +227,24 @@ static void watch(void)
     fuzz_timer_expire();
 }
 
+bool block_stop(uint64_t limit)
+{
+    bool idle = true;
+
+    (void)limit;
+    for (unsigned i = 0; i < DEVICES; i++) {
+        if (!offered[i].ops)
+            continue;
+        if (offered[i].ops->kick)
+            offered[i].ops->kick(offered[i].context);
+        if (offered[i].ops->watch)
+            offered[i].ops->watch(offered[i].context);
+    }
+    for (unsigned i = 0; i < FUZZ_REQUESTS; i++)
+        idle &= !owner[i];
+    return idle;
+}
+
 static void step(struct fuzz_input *input)
 {
     uint8_t what = fuzz_take8(input);

@@ -269,7 +269,6 @@ void fuzz_device_make(struct fuzz_input *input)
     obeys = true;
     namespace->size = BLOCKS;
     namespace->lba_format[0].data_shift = BLOCK_SHIFT;
-    controller->namespaces = 2;
     controller->mdts = kind >> 2 & 7;
     controller->oncs = NVME_ONCS_DATASET | NVME_ONCS_WRITE_ZEROES;
     controller->vwc = 1;
@@ -279,7 +278,6 @@ void fuzz_device_make(struct fuzz_input *input)
     active[1] = 2;
     fuzz_window_set(NVME_REGISTER(cap), 1u << 24 | (kind & 0x80 ? 7 : 255));
     fuzz_window_set(NVME_REGISTER(cap) + 4, 1u << 5); /* bit 37 */
-    fuzz_window_set(NVME_REGISTER(vs), kind & 0x40 ? 0x00010000 : 0x00010400);
     fuzz_device.identity.vectors = 1 + (kind & 3);
     for (unsigned i = 0; i < (changes & 7); i++)
         answer_change(input);

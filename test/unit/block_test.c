@@ -35,6 +35,18 @@ static const char *given_up;      /* why */
 static jmp_buf ended;
 static const char *problem; /* that the driver finds */
 
+static uint64_t now;
+
+uint64_t clock_now(void)
+{
+    return now;
+}
+
+void clock_sleep(uint64_t nanoseconds)
+{
+    now += nanoseconds;
+}
+
 void clock_timer_start(struct clock_timer *started, uint64_t after, void (*expired)(void *),
                        void *context)
 {
@@ -570,6 +582,31 @@ static void a_device_apart_is_polled(void **state)
     device->apart = false;
 }
 
+static void what_is_stopped_starts_nothing(void **state)
+{
+    static const struct block_device_ops watched = {.start = driver_start, .watch = driver_watch};
+
+    (void)state;
+    device->ops = &watched;
+    assert_true(block_stop(0));
+    device->stopped = false;
+    assert_int_equal(submit(0, request(1, 0, 1)), 0);
+    block_turn();
+    assert_int_equal(driver.count, 1);
+    uint64_t before = now;
+    assert_false(block_stop(CLOCK_SECOND));
+    assert_int_equal(now - before, CLOCK_SECOND);
+    driver_finish_all(BLOCK_STATUS_OK);
+    assert_int_equal(submit(0, request(2, 0, 1)), 0);
+    block_turn();
+    assert_int_equal(driver.count, 0);
+    assert_int_equal(client[0].count, 1);
+    assert_true(block_stop(0));
+    device->stopped = false;
+    device->ops = &ops;
+    clock_timer_cancel(timer);
+}
+
 /* A round of the watch: why the device was given up, or null. */
 static const char *watch_tick(void)
 {
@@ -642,6 +679,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounds_nest, setup, teardown),
         cmocka_unit_test_setup_teardown(a_device_apart_is_polled, setup, teardown),
         cmocka_unit_test_setup_teardown(a_driver_is_watched_while_it_has_requests, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_stopped_starts_nothing, setup, teardown),
         cmocka_unit_test(impossible_devices_are_refused),
     };
     int failed = cmocka_run_group_tests_name("block class", tests, NULL, NULL);

@@ -418,20 +418,6 @@ static void namespaces_are_found_and_sparse(void **state)
     }
 }
 
-static void a_controller_of_version_1_0_has_no_list(void **state)
-{
-    struct block_client *client;
-
-    (void)state;
-    nvme_model_namespaces(&model, 3, 64, 9);
-    model.namespaces[1].active = false;
-    model.version = 0x00010000;
-    nvme_attach();
-    assert_int_equal(block_client_open("nvme0n2", false, &client), ENOENT);
-    assert_int_equal(block_client_open("nvme0n3", false, &client), 0);
-    block_client_close(client);
-}
-
 static void a_protected_namespace_is_read_only(void **state)
 {
     struct test_client client;
@@ -680,7 +666,6 @@ int main(void)
         NVME_TEST(flush_goes_to_the_namespace),
         NVME_TEST(flush_without_a_cache_is_done_at_once),
         NVME_TEST(namespaces_are_found_and_sparse),
-        NVME_TEST(a_controller_of_version_1_0_has_no_list),
         NVME_TEST(a_protected_namespace_is_read_only),
         NVME_TEST(shutdown_is_in_order),
         NVME_TEST(an_idle_driver_sets_no_timer),
