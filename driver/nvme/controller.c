@@ -23,16 +23,6 @@ static uint32_t status_get(const struct nvme *nvme)
     return regs_read32(&nvme->regs, NVME_REGISTER(csts));
 }
 
-static uint32_t configuration_get(const struct nvme *nvme)
-{
-    return regs_read32(&nvme->regs, NVME_REGISTER(cc));
-}
-
-static void configuration_set(const struct nvme *nvme, uint32_t value)
-{
-    regs_write32(&nvme->regs, NVME_REGISTER(cc), value);
-}
-
 bool nvme_is_dead(const struct nvme *nvme)
 {
     uint32_t status = status_get(nvme);
@@ -68,7 +58,9 @@ static int ready_wait(const struct nvme *nvme)
 
 static int disable(const struct nvme *nvme)
 {
-    configuration_set(nvme, configuration_get(nvme) & ~NVME_CC_ENABLE);
+    uint32_t configuration = regs_read32(&nvme->regs, NVME_REGISTER(cc));
+
+    regs_write32(&nvme->regs, NVME_REGISTER(cc), configuration & ~NVME_CC_ENABLE);
     return status_wait(nvme, NVME_CSTS_READY, 0, ready_limit(nvme), "stop");
 }
 
@@ -76,7 +68,7 @@ static int disable(const struct nvme *nvme)
 static int reset(const struct nvme *nvme)
 {
     /* 3.1.5: EN is not cleared before an enabling under way has ended, well or not. */
-    if (configuration_get(nvme) & NVME_CC_ENABLE)
+    if (regs_read32(&nvme->regs, NVME_REGISTER(cc)) & NVME_CC_ENABLE)
         ready_wait(nvme);
     return disable(nvme);
 }
@@ -89,7 +81,7 @@ static int enable(const struct nvme *nvme)
     regs_write32(regs, NVME_REGISTER(aqa), last << 16 | last);
     regs_write64(regs, NVME_REGISTER(asq), nvme->admin.submissions.address);
     regs_write64(regs, NVME_REGISTER(acq), nvme->admin.completions.address);
-    configuration_set(nvme, NVME_CC_QUEUE_ENTRIES | NVME_CC_ENABLE);
+    regs_write32(regs, NVME_REGISTER(cc), NVME_CC_QUEUE_ENTRIES | NVME_CC_ENABLE);
     return ready_wait(nvme);
 }
 
@@ -180,10 +172,9 @@ int nvme_start(struct device *device, struct nvme *nvme)
 
 void nvme_shutdown(struct nvme *nvme)
 {
-    uint32_t rest = configuration_get(nvme) & ~NVME_CC_SHUTDOWN_MASK;
-
     clock_timer_cancel(&nvme->event_timer);
-    configuration_set(nvme, rest | NVME_CC_SHUTDOWN_NORMAL);
+    regs_write32(&nvme->regs, NVME_REGISTER(cc),
+                 NVME_CC_QUEUE_ENTRIES | NVME_CC_ENABLE | NVME_CC_SHUTDOWN_NORMAL);
     status_wait(nvme, NVME_CSTS_SHUTDOWN, NVME_CSTS_SHUTDOWN_DONE, SHUTDOWN_LIMIT,
                 "confirm its shutdown");
     disable(nvme);

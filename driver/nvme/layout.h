@@ -39,7 +39,6 @@ static_assert(offsetof(struct nvme_registers, acq) == 0x30, "3.1.10");
 /* 3.1.5 */
 #define NVME_CC_ENABLE          (1u << 0)
 #define NVME_CC_SHUTDOWN_NORMAL (1u << 14)
-#define NVME_CC_SHUTDOWN_MASK   (3u << 14)
 #define NVME_CC_QUEUE_ENTRIES   (6u << 16 | 4u << 20) /* 64-byte submissions, 16-byte completions */
 
 /* 3.1.6 */

@@ -66,13 +66,13 @@ static struct block_device_limits limits_get(const struct nvme *nvme,
 /* Only that there is no memory is an error: one bad namespace does not take the others with it. */
 static int publish(struct nvme_namespace *namespace)
 {
+    struct block_device *block;
     char suffix[16];
 
     snprintf(suffix, sizeof(suffix), "n%u", namespace->id);
     int error = block_device_publish(namespace->io->nvme->device, suffix, &namespace->limits, &ops,
-                                     namespace, &namespace->block);
-    if (error != 0)
-    namespace->block = NULL;
+                                     namespace, &block);
+    namespace->block = error == 0 ? block : NULL;
     return error == ENOMEM ? error : 0;
 }
 

@@ -207,7 +207,7 @@ static void configure(uint32_t configuration)
 
     if (configuration & NVME_CC_ENABLE && obeys)
         status = NVME_CSTS_READY;
-    if (configuration & NVME_CC_SHUTDOWN_MASK && obeys)
+    if (configuration & NVME_CC_SHUTDOWN_NORMAL && obeys)
         status |= NVME_CSTS_SHUTDOWN_DONE;
     if (!(fuzz_window_get(NVME_REGISTER(csts)) & NVME_CSTS_READY) && status & NVME_CSTS_READY) {
         fuzz_require(fuzz_device.is_enabled);
