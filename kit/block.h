@@ -32,7 +32,7 @@ struct block_segment {
 struct block_request {
     union {
         struct {
-            uint8_t operation; /* enum block_operation */
+            uint8_t operation; /* enum block_operation; a flush if there is a volatile cache */
             uint8_t flags;     /* this and what follows is the kit's */
             uint16_t slot;
             uint32_t generation;

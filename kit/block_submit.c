@@ -103,9 +103,12 @@ rare_submit(struct block_session *session, struct block_request *request,
     } else {
         status = request_check(session, request, buffer, offset);
     }
-    if (status != BLOCK_STATUS_OK)
-        completion_add(session, request, status);
-    return status == BLOCK_STATUS_OK;
+    /* Without a cache what is completed is durable. */
+    bool is_cached = session->device->limits.flags & BLOCK_INFO_VOLATILE_CACHE;
+    if (status == BLOCK_STATUS_OK && (request->operation != BLOCK_FLUSH || is_cached))
+        return true;
+    completion_add(session, request, status);
+    return false;
 }
 
 /* Whether it is a read or write that can be carried out, in one comparison each: which of them

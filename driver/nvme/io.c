@@ -277,10 +277,6 @@ bool nvme_io_submit(void *context, struct block_request *request)
     struct nvme_pair *pair = &io->pair[(2 * request->client + request->silent) % io->count];
     struct nvme_command *command = nvme_queue_room(&pair->queue);
 
-    if (request->operation == BLOCK_FLUSH && !(io->nvme->identity.vwc & 1)) {
-        block_request_done(request, BLOCK_STATUS_OK); /* 6.8: what is completed is durable */
-        return true;
-    }
     if (!command || pair->free_count == 0)
         return false;
     unsigned id = pair->free_id[--pair->free_count];

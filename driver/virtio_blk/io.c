@@ -188,10 +188,6 @@ static bool io_start(void *context, struct block_request *request)
         block_request_done(request, BLOCK_STATUS_GONE);
         return true;
     }
-    if (request->operation == BLOCK_FLUSH && !virtio_has(io->virtio, VIRTIO_BLK_F_FLUSH)) {
-        block_request_done(request, BLOCK_STATUS_OK); /* 5.2.6.2: what is completed is durable */
-        return true;
-    }
     /* 5.2.6: of the others the sector is in their range, or they have none. */
     if (request->operation == BLOCK_READ || request->operation == BLOCK_WRITE)
         header.sector = request->block * io->shape.sectors_per_block;

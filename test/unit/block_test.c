@@ -114,7 +114,8 @@ static int setup(void **state)
     static const struct block_device_limits limits = {.blocks = BLOCKS,
                                                       .block_size = BLOCK,
                                                       .max_transfer = 32 * BLOCK,
-                                                      .flags = BLOCK_INFO_SCATTER,
+                                                      .flags = BLOCK_INFO_SCATTER |
+                                                               BLOCK_INFO_VOLATILE_CACHE,
                                                       .serial = "s"};
 
     (void)state;
@@ -493,6 +494,16 @@ static void a_bounded_session_sees_its_part(void **state)
     block_session_end(bounded);
 }
 
+static void a_device_without_a_cache_has_nothing_to_flush(void **state)
+{
+    struct block_submission flush = {.operation = BLOCK_FLUSH};
+
+    (void)state;
+    device->limits.flags &= ~(uint32_t)BLOCK_INFO_VOLATILE_CACHE;
+    assert_int_equal(status_of(flush), BLOCK_STATUS_OK);
+    device->limits.flags |= BLOCK_INFO_VOLATILE_CACHE;
+}
+
 static void bounds_nest(void **state)
 {
     struct block_range whole = block_device_range(device), outer, inner, none;
@@ -676,6 +687,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_session_ends_when_the_driver_has_let_go, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bounded_session_sees_its_part, setup, teardown),
         cmocka_unit_test_setup_teardown(a_read_only_part_is_not_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_device_without_a_cache_has_nothing_to_flush, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(bounds_nest, setup, teardown),
         cmocka_unit_test_setup_teardown(a_device_apart_is_polled, setup, teardown),
         cmocka_unit_test_setup_teardown(a_driver_is_watched_while_it_has_requests, setup, teardown),
