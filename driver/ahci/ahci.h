@@ -45,7 +45,8 @@ enum ahci_stage {
 
 struct ahci_port {
     unsigned number;
-    struct dma_buffer memory; /* struct ahci_memory; not before a device was seen */
+    struct ahci_memory *memory; /* null until a device was seen */
+    uint64_t address;           /* of it, for the device */
     enum ahci_stage stage;
     uint64_t since;           /* when the stage began */
     struct clock_timer timer; /* of the stage */
@@ -102,11 +103,6 @@ static inline void ahci_port_write(const struct ahci_port *port, size_t offset, 
 #define AHCI_READ(port, name)         ahci_port_read(port, AHCI_PORT_REGISTER(name))
 #define AHCI_WRITE(port, name, value) ahci_port_write(port, AHCI_PORT_REGISTER(name), value)
 
-static inline struct ahci_memory *ahci_port_memory(const struct ahci_port *port)
-{
-    return port->memory.memory;
-}
-
 /* port.c. After a reset of the controller: power and spin up, look for a device. */
 void ahci_port_begin(struct ahci_port *port, unsigned number);
 
@@ -158,16 +154,13 @@ extern const struct block_device_ops ahci_io_ops;
 /* The port works: end what failed, issue what was in flight again, and what waits. */
 void ahci_io_resume(struct ahci_port *port);
 
-/* The port no longer moves data: end what is late. */
-void ahci_io_time_out(struct ahci_port *port);
-
 /* Of an open port: take what is completed. Whether there was anything. */
 bool ahci_io_look(struct ahci_port *port);
 
 /* Now and then while requests are in flight. */
 void ahci_io_watch(struct ahci_port *port);
 
-/* The port no longer moves data: all requests end. */
-void ahci_io_abandon(struct ahci_port *port);
+/* The port no longer moves data: these requests end. */
+void ahci_io_end(struct ahci_port *port, uint32_t slots, enum block_status status);
 
 #endif

@@ -22,10 +22,9 @@ static unsigned regions_fill(struct ahci_table *table, const struct ahci_task *t
 /* 4.2.2, 4.2.3. The FIS has the task's fields as the command set counts them (ACS-3, 4.2). */
 void ahci_command_fill(struct ahci_port *port, unsigned slot, const struct ahci_task *task)
 {
-    struct ahci_memory *memory = ahci_port_memory(port);
+    struct ahci_memory *memory = port->memory;
     struct ahci_table *table = &memory->table[slot];
-    uint64_t address =
-        port->memory.address + offsetof(struct ahci_memory, table) + slot * sizeof(*table);
+    uint64_t address = port->address + offsetof(struct ahci_memory, table) + slot * sizeof(*table);
     uint32_t flags = AHCI_HEADER_FIS_DWORDS | (task->is_write ? AHCI_HEADER_WRITE : 0);
 
     table->fis = (struct ahci_fis){
@@ -50,7 +49,7 @@ void ahci_command_fill(struct ahci_port *port, unsigned slot, const struct ahci_
 static void discard_task(struct ahci_port *port, unsigned slot, const struct block_request *request,
                          struct ahci_task *task)
 {
-    uint64_t *range = ahci_port_memory(port)->ranges[slot];
+    uint64_t *range = port->memory->ranges[slot];
     uint64_t block = request->block;
     uint32_t left = request->count;
 
@@ -65,7 +64,7 @@ static void discard_task(struct ahci_port *port, unsigned slot, const struct blo
         .feature = ATA_TRIM,
         .count = 1,
         .is_write = true,
-        .address = port->memory.address + offsetof(struct ahci_memory, ranges) + slot * AHCI_SECTOR,
+        .address = port->address + offsetof(struct ahci_memory, ranges) + slot * AHCI_SECTOR,
         .length = AHCI_SECTOR,
     };
 }

@@ -142,5 +142,5 @@ void ahci_disk_withdraw(struct ahci_port *port)
 {
     block_device_withdraw(port->block);
     port->block = NULL;
-    ahci_io_abandon(port);
+    ahci_io_end(port, port->used, BLOCK_STATUS_GONE);
 }

@@ -80,7 +80,7 @@ static void commands_take(struct ahci_port *port, uint32_t done)
 {
     for (; done; done &= done - 1) {
         unsigned slot = (unsigned)__builtin_ctz(done);
-        const volatile struct ahci_header *header = &ahci_port_memory(port)->list[slot];
+        const volatile struct ahci_header *header = &port->memory->list[slot];
         const struct block_request *request = port->request[slot];
         /* 4.2.2: of queued commands this is not known. */
         bool is_short = (port->plain >> slot & 1) && request->operation == BLOCK_READ &&
@@ -152,10 +152,6 @@ static bool io_start(void *context, struct block_request *request)
         block_request_done(request, BLOCK_STATUS_GONE);
         return true;
     }
-    if (request->operation == BLOCK_FLUSH && !port->is_cached) {
-        block_request_done(request, BLOCK_STATUS_OK); /* what is completed is durable */
-        return true;
-    }
     unsigned slot = port->used == UINT32_MAX ? AHCI_SLOTS : (unsigned)__builtin_ctz(~port->used);
     if (slot >= port->depth || port->plain)
         return false;
@@ -214,19 +210,8 @@ void ahci_io_resume(struct ahci_port *port)
     io_kick(port);
 }
 
-static void slots_end(struct ahci_port *port, uint32_t slots, enum block_status status)
+void ahci_io_end(struct ahci_port *port, uint32_t slots, enum block_status status)
 {
     for (; slots; slots &= slots - 1)
         block_request_done(slot_end(port, (unsigned)__builtin_ctz(slots)), status);
-}
-
-void ahci_io_time_out(struct ahci_port *port)
-{
-    slots_end(port, port->late, BLOCK_STATUS_TIMEOUT);
-    port->late = 0;
-}
-
-void ahci_io_abandon(struct ahci_port *port)
-{
-    slots_end(port, port->used, BLOCK_STATUS_GONE);
 }

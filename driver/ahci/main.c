@@ -179,7 +179,7 @@ static void detach(void)
     if (reset() != 0)
         return;
     for (unsigned number = 0; number < AHCI_PORTS; number++)
-        ahci_io_abandon(&ports[number]);
+        ahci_io_end(&ports[number], ports[number].used, BLOCK_STATUS_GONE);
 }
 
 const struct driver driver = {

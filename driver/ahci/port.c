@@ -138,7 +138,8 @@ static void stop_step(struct ahci_port *port)
                   port->number);
         exit(EXIT_FAILURE);
     }
-    ahci_io_time_out(port);
+    ahci_io_end(port, port->late, BLOCK_STATUS_TIMEOUT);
+    port->late = 0;
     port->is_reset |= AHCI_READ(port, tfd) & AHCI_TFD_BUSY;
     if (port->why) {
         rest(port);
@@ -161,11 +162,13 @@ static void reset_step(struct ahci_port *port)
 /* 10.3.2: where FISes go has to be said before they are received. */
 static bool receive(struct ahci_port *port)
 {
-    if (!port->memory.memory &&
-        dma_buffer_create(ahci_hba.device, sizeof(struct ahci_memory), &port->memory) != 0)
+    struct dma_buffer buffer = {port->memory, port->address, 0};
+
+    if (!port->memory && dma_buffer_create(ahci_hba.device, sizeof(*port->memory), &buffer) != 0)
         return false;
-    uint64_t list = port->memory.address;
-    uint64_t received = list + offsetof(struct ahci_memory, received);
+    uint64_t list = buffer.address, received = list + offsetof(struct ahci_memory, received);
+    port->memory = buffer.memory;
+    port->address = list;
     AHCI_WRITE(port, clb, (uint32_t)list);
     AHCI_WRITE(port, clbu, (uint32_t)(list >> 32));
     AHCI_WRITE(port, fb, (uint32_t)received);
@@ -190,7 +193,7 @@ static void identify(struct ahci_port *port)
 static void link_step(struct ahci_port *port)
 {
     uint32_t presence = AHCI_SSTS_DET(AHCI_READ(port, ssts));
-    bool is_known = port->memory.memory || presence != AHCI_DET_NONE;
+    bool is_known = port->memory || presence != AHCI_DET_NONE;
 
     if (presence != AHCI_DET_UP) {
         if (is_late(port, is_known ? LINK_LIMIT : PRESENCE_LIMIT))
@@ -256,21 +259,18 @@ static void pause(struct ahci_port *port)
     stage_set(port, AHCI_PAUSE);
 }
 
-static void medium_withdraw(struct ahci_port *port, const char *what)
-{
-    log_info("port %u: the medium in the optical drive %s", port->number, what);
-    ahci_disk_withdraw(port);
-    port->mediums++;
-}
-
 static void medium_lost(struct ahci_port *port, const char *what)
 {
-    if (port->block)
-        medium_withdraw(port, what);
-    else if (!port->is_empty)
+    if (port->block) {
+        log_info("port %u: the medium in the optical drive %s", port->number, what);
+        ahci_disk_withdraw(port);
+        port->mediums++;
+    } else if (!port->is_empty) {
         log_info("port %u: the optical drive: there is no medium in it that can be read",
                  port->number);
+    }
     port->is_empty = true;
+    port->is_changed = false;
     port->restarts = 0;
     pause(port);
 }
@@ -291,12 +291,6 @@ static void sense_take(struct ahci_port *port, const uint8_t *sense)
         pause(port);
 }
 
-static void ready_take(struct ahci_port *port, const uint8_t *nothing)
-{
-    (void)nothing;
-    ahci_port_ask(port, AHCI_CAPACITY);
-}
-
 static uint32_t big_endian(const uint8_t *bytes)
 {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
@@ -308,22 +302,23 @@ static void capacity_take(struct ahci_port *port, const uint8_t *answer)
 
     if (big_endian(answer + 4) != AHCI_PACKET_BLOCK) {
         medium_lost(port, "has blocks of a size that no disc has");
-        return;
+    } else if (port->block && (port->is_changed || blocks != port->blocks)) {
+        medium_lost(port, "was changed");
+    } else {
+        port->is_changed = port->is_empty = false;
+        port->blocks = blocks;
+        ahci_disk_offer(port);
     }
-    if (port->block && (port->is_changed || blocks != port->blocks))
-        medium_withdraw(port, "was changed");
-    port->is_changed = port->is_empty = false;
-    port->blocks = blocks;
-    ahci_disk_offer(port);
 }
 
-static void stop_take(struct ahci_port *port, const uint8_t *nothing)
+/* The next question follows; the last is STANDBY. */
+static void next_take(struct ahci_port *port, const uint8_t *nothing)
 {
     (void)nothing;
-    if (port->stage == AHCI_FLUSH)
-        ahci_port_ask(port, AHCI_STANDBY);
-    else
+    if (port->stage == AHCI_STANDBY)
         stage_set(port, AHCI_CLOSED);
+    else
+        ahci_port_ask(port, port->stage + 1);
 }
 
 static const struct question {
@@ -334,20 +329,20 @@ static const struct question {
     [AHCI_IDENTIFY] = {identity_take, {ATA_IDENTIFY_DEVICE, 512}},
     [AHCI_IDENTIFY_PACKET] = {identity_take, {ATA_IDENTIFY_PACKET_DEVICE, 512}},
     [AHCI_SENSE] = {sense_take, {ATA_PACKET, 18, .packet = {SCSI_REQUEST_SENSE, [4] = 18}}},
-    [AHCI_READY] = {ready_take, {ATA_PACKET, 0, .packet = {SCSI_TEST_UNIT_READY}}},
+    [AHCI_READY] = {next_take, {ATA_PACKET, 0, .packet = {SCSI_TEST_UNIT_READY}}},
     [AHCI_CAPACITY] = {capacity_take, {ATA_PACKET, 8, .packet = {SCSI_READ_CAPACITY}}},
-    [AHCI_FLUSH] = {stop_take, {ATA_FLUSH_CACHE_EXT, 0}},
-    [AHCI_STANDBY] = {stop_take, {ATA_STANDBY_IMMEDIATE, 0}},
+    [AHCI_FLUSH] = {next_take, {ATA_FLUSH_CACHE_EXT, 0}},
+    [AHCI_STANDBY] = {next_take, {ATA_STANDBY_IMMEDIATE, 0}},
 };
 
 void ahci_port_ask(struct ahci_port *port, enum ahci_stage question)
 {
     struct ahci_task task = questions[question].task;
 
-    task.address = port->memory.address + offsetof(struct ahci_memory, answer);
+    task.address = port->address + offsetof(struct ahci_memory, answer);
     if (task.command == ATA_PACKET && task.length > 0)
         task.feature = port->packet_feature;
-    memset(ahci_port_memory(port)->answer, 0, AHCI_SECTOR);
+    memset(port->memory->answer, 0, AHCI_SECTOR);
     ahci_command_fill(port, 0, &task);
     AHCI_WRITE(port, ie, 0);
     port->enabled = 0;
@@ -375,7 +370,7 @@ static void question_failed(struct ahci_port *port, bool late)
 static void question_step(struct ahci_port *port)
 {
     const struct question *question = &questions[port->stage];
-    const volatile struct ahci_header *header = &ahci_port_memory(port)->list[0];
+    const volatile struct ahci_header *header = &port->memory->list[0];
     bool is_issued = AHCI_READ(port, ci) & 1;
     /* After the other, for there are controllers that take back what failed. */
     bool failed = AHCI_READ(port, is) & AHCI_IS_ERRORS;
@@ -384,7 +379,7 @@ static void question_step(struct ahci_port *port)
 
     /* A device that gives less than was asked for has not carried it out. */
     if (!failed && !is_issued && (is_packet || header->moved >= question->task.length)) {
-        memcpy(answer, ahci_port_memory(port)->answer, sizeof(answer));
+        memcpy(answer, port->memory->answer, sizeof(answer));
         question->take(port, answer);
     } else if (failed || !is_issued || is_late(port, ANSWER_LIMIT)) {
         question_failed(port, !failed && is_issued);

@@ -345,7 +345,7 @@ static void mediums_that_change(void **state)
         if (i > 0)
             client_submit_reads(&before, i % 2);
         ahci_model_medium(&model, 1, sectors);
-        model_run(3 * CLOCK_SECOND);
+        model_run(5 * CLOCK_SECOND);
         client_open(&client, "ahci0p1", false, 65536);
         assert_int_equal(block_client_info(client.client)->blocks, sectors / 4);
         assert_int_equal(client_request(&client, BLOCK_READ, 999, 1, 0), BLOCK_STATUS_OK);
