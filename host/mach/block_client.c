@@ -646,23 +646,46 @@ void block_client_send_at_once(struct block_client *client)
     client->link->at_once = true;
 }
 
+/* Wake the driver if it has to be. Who asks for one after the other has nothing else to do. */
+static void driver_go_on(struct block_client_link *link, bool single)
+{
+    if (driver_waits(link))
+        driver_wake(link);
+    else if (single && block_client_in_flight(link->client) > 0)
+        driver_is_let(link);
+}
+
 /* Between two turns the driver has to wake us: `asleep` stays set for as long as the loop waits for
  * anybody. True: there may be more. */
+static bool link_sleep(struct block_client_link *link)
+{
+    if (!alarmed && block_client_in_flight(link->client) > 0)
+        alarm_set(link);
+    return !queue_sleep(&link->queue);
+}
+
+/* As link_sleep. */
 static bool link_turn(struct block_client_link *link)
 {
     enum { ROUNDS = 4 };  /* of requests that are made of completions, before the others' turn */
-    enum { SINGLES = 8 }; /* batches of one in a row: somebody asks for one after the other */
+    enum { SINGLES = 8 }; /* batches of one in a row: somebody asks for one after the other ... */
+    enum { LOOK = 16 };   /* ... as far as is known: so often it is looked for others */
     const volatile struct block_completion *completions;
+    struct block_client *client = link->client;
 
     queue_awake(&link->queue);
     /* What else has come may have more for the same batch: one wakeup for all. While one asks after
      * the other nothing has. */
-    unsigned batched = link->client->put - link->client->sent;
-    bool single = block_client_in_flight(link->client) == 1 && link->singles >= SINGLES;
+    unsigned batched = client->put - client->sent;
+    bool single = block_client_in_flight(client) == 1 && link->singles >= SINGLES &&
+                  link->singles % LOOK != 0;
     if (batched > link->held && !link->at_once && !single) {
+        /* Somebody may have waited for room in the port's queue, or for the processor; and a driver
+         * that polls would have it until the first is done. */
+        if (batched % MACH_PORT_QLIMIT_MAX == 0 ||
+            (link->held == 0 && !queue_other_sleeps(&link->queue)))
+            swtch();
         link->held = batched;
-        if (link->held % MACH_PORT_QLIMIT_MAX == 0)
-            swtch(); /* somebody may have waited for room in the port's queue */
         return true;
     }
     link->held = 0;
@@ -670,23 +693,21 @@ static bool link_turn(struct block_client_link *link)
         link->singles = batched == 1 ? link->singles + 1 : 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned count = 0;
-        block_client_send(link->client);
-        if (driver_waits(link))
-            driver_wake(link);
+        block_client_send(client);
+        driver_go_on(link, single);
         if (completions_get(link, &completions, &count) != 0) {
             driver_lost(link);
             return true;
         }
-        if (count == 0) {
-            if (!alarmed && block_client_in_flight(link->client) > 0)
-                alarm_set(link);
-            return !queue_sleep(&link->queue);
-        }
-        block_client_take(link->client, completions, count);
-        if (link->client->state == BLOCK_CLIENT_LOST) { /* one of them cannot be */
+        if (count == 0)
+            return link_sleep(link);
+        block_client_take(client, completions, count);
+        if (client->state == BLOCK_CLIENT_LOST) { /* one of them cannot be */
             driver_lost(link);
             return true;
         }
+        if (client->put == client->sent && queue_is_dry(&link->queue))
+            return link_sleep(link);
     }
     return true;
 }
