@@ -18,6 +18,10 @@ static bool withdrawn_any; /* of the devices */
 /* How long a device is polled at a time, and how often in vain. */
 enum { SPIN_LIMIT = 20000, FRUITLESS_MAX = 8 };
 
+/* For few requests it is polled only if it is quick: if so often in vain is its answer twice in a
+ * row, it interrupts for so many turns; for more of them if others want the processor. */
+enum { SLOW = 4, MISSES_MAX = 2, SLOW_TURNS = 64, WANTED_TURNS = 16384 };
+
 /* A session that had requests so many turns ago may have more any moment. While one of the active
  * sessions has only few requests at a time, and so waits for each, none may fill the device's
  * queue: what is in there is in front of all that comes. */
@@ -62,6 +66,7 @@ int block_device_create(const struct block_device_limits *limits,
     device->context = context;
     device->round = 1;
     device->poll_from = MODERATION_DEFAULT.poll_from;
+    device->poll_few = MODERATION_DEFAULT.poll_few;
     device->gather = MODERATION_DEFAULT.gather;
     device->next = devices;
     devices = device;
@@ -72,6 +77,7 @@ int block_device_create(const struct block_device_limits *limits,
 int block_device_moderate(struct block_device *device, const struct moderation *moderation)
 {
     device->poll_from = moderation->poll_from;
+    device->poll_few = moderation->poll_few;
     if (moderation->gather == device->gather && moderation->gather_us == device->gather_us)
         return 0;
     if (!device->ops->gather)
@@ -265,12 +271,33 @@ void block_request_done(struct block_request *request, enum block_status status)
         completion_add(session, request, status);
 }
 
-/* Whether so many requests are enough for the device to be polled. */
-static bool is_to_poll(const struct block_device *device, unsigned requests)
+void block_poll_less(void)
+{
+    for (struct block_device *device = devices; device; device = device->next)
+        device->slow = WANTED_TURNS;
+}
+
+/* Whether few requests are soon done, as far as can be known. A flush is not. */
+static bool is_quick(struct block_device *device)
+{
+    for (const struct block_session *session = device->sessions; session; session = session->next) {
+        if (session->waiting && session->waiting->operation == BLOCK_FLUSH)
+            return false;
+    }
+    if (device->slow == 0)
+        return true;
+    device->slow--;
+    device->misses = 0;
+    return false;
+}
+
+/* Whether the device is to be polled for so many requests. */
+static bool is_to_poll(struct block_device *device, unsigned requests)
 {
     bool often = device->poll_from > 0 && requests >= device->poll_from;
 
-    return device->ops->poll && (often || device->apart);
+    device->few = !often && !device->apart && device->poll_few > 0;
+    return device->ops->poll && (often || device->apart || (device->few && is_quick(device)));
 }
 
 /* Whether the device has to be polled for a request; `silent`: whether it has to for those whose
@@ -479,11 +506,11 @@ static bool device_start(struct block_device *device)
 
 /* Wait for the device, with nothing else. Not inlined: measurements tell waiting from work by it.
  */
-bool block_spin(const struct block_device *device);
+bool block_spin(const struct block_device *device, unsigned looks);
 
-__attribute__((noinline)) bool block_spin(const struct block_device *device)
+__attribute__((noinline)) bool block_spin(const struct block_device *device, unsigned looks)
 {
-    for (unsigned i = 0; i < SPIN_LIMIT; i++) {
+    for (unsigned i = 0; i < looks; i++) {
         if (device->ops->ready(device->context))
             return true;
         __builtin_ia32_pause();
@@ -504,12 +531,16 @@ static uint64_t device_poll(struct block_device *device)
     unsigned target = device->share == BLOCK_SLOTS ? device->silent / 4 : device->silent / 2;
     if (device->fruitless >= FRUITLESS_MAX && !device->ops->ready(device->context))
         return LATER;
-    device->fruitless++;
-    while (device->silent > target && block_spin(device)) {
+    if (++device->fruitless == SLOW && device->few && ++device->misses == MISSES_MAX)
+        device->slow = SLOW_TURNS;
+    unsigned looks = device->few ? device->poll_few : SPIN_LIMIT;
+    while (device->silent > target && block_spin(device, looks)) {
         unsigned before = device->silent;
         device->ops->poll(device->context);
         if (device->silent == before)
             break; /* it says that it is ready and is not */
+        if (device->fruitless < SLOW)
+            device->misses = 0;
         device->fruitless = 0;
     }
     return device->silent > 0 ? 0 : BLOCK_TURN_NEVER;

@@ -75,13 +75,16 @@ struct block_device {
     struct block_device_limits limits;
     const struct block_device_ops *ops;
     void *context;
-    unsigned failures;                     /* requests that the device failed */
-    unsigned poll_from, gather, gather_us; /* its moderation */
+    unsigned failures;                               /* requests that the device failed */
+    unsigned poll_from, poll_few, gather, gather_us; /* its moderation */
     bool apart; /* all is polled, whatever poll_from says, and by whoever calls block_turn */
     struct block_session *sessions; /* the first is the next to be served */
     unsigned queued;                /* requests that the driver has not, over all sessions */
     unsigned silent;    /* of those that it has: those that nobody but `poll` will see */
     unsigned fruitless; /* polls in a row that found nothing */
+    bool few;           /* requests: it is polled if it is quick */
+    unsigned misses;    /* how often in a row it was not */
+    unsigned slow;      /* for so many turns more it is taken to be slow */
     uint64_t turns;
     unsigned share;           /* how many requests of one session the driver may have now */
     struct clock_timer watch; /* runs while the driver has requests */
@@ -189,6 +192,9 @@ uint64_t block_turn(void);
 /* Whether requests have been started since the last call that are polled: their clients have more,
  * most likely, as soon as they are done. */
 bool block_was_polled(void);
+
+/* Others want the processor: for a while nothing is polled for few requests. */
+void block_poll_less(void);
 
 /* Whether a device that is polled has completed something. */
 bool block_is_ready(void);

@@ -10,7 +10,8 @@
 
 struct moderation {
     unsigned poll_from; /* with so many requests or more the kit polls; 0: it never does */
-    unsigned gather;    /* below that, the device interrupts once for so many completions ... */
+    unsigned poll_few;  /* below that it polls a device that is quick, so many looks at a time */
+    unsigned gather;    /* otherwise the device interrupts once for so many completions ... */
     unsigned gather_us; /* ... or when the first of them has waited so long; 1 and 0: for each */
 };
 
@@ -23,6 +24,7 @@ static inline struct moderation moderation_setting(const struct device *device,
 {
     return (struct moderation){
         .poll_from = device_setting(device, "poll-from", otherwise.poll_from),
+        .poll_few = device_setting(device, "poll-few", otherwise.poll_few),
         .gather = device_setting(device, "gather", otherwise.gather),
         .gather_us = device_setting(device, "gather-us", otherwise.gather_us),
     };

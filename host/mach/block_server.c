@@ -200,6 +200,17 @@ static bool all_are_dry(void)
     return true;
 }
 
+/* Let others have the processor. Who has it for so long computes, and does not wait for us. */
+static void processor_give(void)
+{
+    static const uint64_t LONG = 150000000; /* ticks; a quantum is 100 ms */
+    uint64_t before = __builtin_ia32_rdtsc();
+
+    swtch();
+    if (__builtin_ia32_rdtsc() - before > LONG)
+        block_poll_less();
+}
+
 /* Carry, and let clients that were woken, or wait without sleeping, have the processor in between,
  * until there is nothing to do, or messages are to be sent or looked at. As carry. */
 static uint64_t carry_on(void)
@@ -211,7 +222,7 @@ static uint64_t carry_on(void)
     woken = false;
     for (unsigned round = 0; round < ROUNDS && !woken; round++) {
         if (again == 0 || idle < LINGER)
-            swtch();
+            processor_give();
         if (again == 0 || round == 0 || !all_are_dry()) {
             again = carry();
             if (block_was_polled())

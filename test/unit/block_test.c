@@ -570,14 +570,60 @@ static bool driver_is_ready(void *context)
     return driver.done;
 }
 
+static const struct block_device_ops polled_ops = {
+    .start = driver_start, .kick = driver_kick, .poll = driver_poll, .ready = driver_is_ready};
+
+/* Whether the driver is to look for a request itself, which is done after so many turns more. */
+static bool is_polled(struct block_submission submission, unsigned turns)
+{
+    unsigned count = client[0].count;
+
+    driver.done = false;
+    assert_int_equal(submit(0, submission), 0);
+    block_turn();
+    bool silent = driver.started[0]->silent;
+    while (turns-- > 0)
+        block_turn();
+    driver.done = true;
+    if (!silent)
+        driver_finish_all(BLOCK_STATUS_OK);
+    block_turn();
+    assert_int_equal(client[0].count, count + 1);
+    client[0].count = 0;
+    return silent;
+}
+
+/* Few requests are polled for while the device is quick, and nobody else wants the processor. */
+static void a_quick_device_is_polled(void **state)
+{
+    static const struct moderation few = {.poll_from = 4, .poll_few = 10, .gather = 1};
+    static const struct block_submission flush = {.operation = BLOCK_FLUSH};
+    const struct block_submission read = request(1, 0, 1);
+
+    (void)state;
+    device->ops = &polled_ops;
+    assert_false(is_polled(read, 0)); /* not if nothing is said */
+    assert_int_equal(block_device_moderate(device, &few), 0);
+    assert_true(is_polled(read, 0));
+    assert_false(is_polled(flush, 0));
+    assert_true(is_polled(read, 100)); /* once is not always */
+    assert_true(is_polled(read, 0));
+    assert_true(is_polled(read, 100));
+    assert_true(is_polled(read, 100));
+    for (unsigned i = 0; i < 64; i++)
+        assert_false(is_polled(read, 0));
+    assert_true(is_polled(read, 0)); /* it may be quick again */
+    block_poll_less();
+    assert_false(is_polled(read, 0));
+    device->ops = &ops;
+    assert_int_equal(block_device_moderate(device, &MODERATION_DEFAULT), 0);
+}
+
 /* What has a processor of its own polls even one request, and leaves waiting to its caller. */
 static void a_device_apart_is_polled(void **state)
 {
-    static const struct block_device_ops polled = {
-        .start = driver_start, .kick = driver_kick, .poll = driver_poll, .ready = driver_is_ready};
-
     (void)state;
-    device->ops = &polled;
+    device->ops = &polled_ops;
     device->apart = true;
     assert_int_equal(submit(0, request(1, 0, 1)), 0);
     assert_int_equal(block_turn(), 0);
@@ -693,6 +739,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_device_apart_is_polled, setup, teardown),
         cmocka_unit_test_setup_teardown(a_driver_is_watched_while_it_has_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_stopped_starts_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_quick_device_is_polled, setup, teardown),
         cmocka_unit_test(impossible_devices_are_refused),
     };
     int failed = cmocka_run_group_tests_name("block class", tests, NULL, NULL);
