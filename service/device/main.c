@@ -26,6 +26,7 @@
 #include <kit/net_client.h>
 #include <kit/setting.h>
 
+#include "loan.h"
 #include "unit.h"
 
 enum {
@@ -53,8 +54,8 @@ struct call {
     unsigned char bytes[IO_INBAND_MAX];
 };
 
-static unsigned opens, calls;
-static struct call *spare; /* as many as there were at a time */
+static unsigned opens, calls, wired; /* wired: all memory of this task is */
+static struct call *spare;           /* as many as there were at a time */
 static uint64_t pending;
 static const mig_reply_header_t *serving; /* the reply to the message that is being served */
 
@@ -197,8 +198,8 @@ struct read_reply {
 static_assert(sizeof(struct read_reply) == 64, "device/device_reply.defs");
 enum { READ_REPLY_ID = 2904 };
 
-/* What MIG's stub sends, but that the memory stays ours: it is wired, so that the kernel copies it
- * here and now. */
+/* What MIG's stub sends, but that the memory stays ours: a loan, or wired, so that the kernel
+ * copies it here and now. */
 static void read_answer_lent(mach_port_t port, void *data, mach_msg_type_number_t length)
 {
     struct read_reply reply = {
@@ -235,7 +236,8 @@ static void read_answer(struct call *call, io_return_t code)
         return;
     }
     if (call->lent && code == D_SUCCESS) {
-        read_answer_lent(call->reply_port, transfer->data, length);
+        void *page = length == LOAN_SIZE && !wired ? loan_make(transfer->data) : NULL;
+        read_answer_lent(call->reply_port, page ? page : transfer->data, length);
         return;
     }
     if (length == 0 && !call->lent)
@@ -499,7 +501,6 @@ int main(int argc, char **argv)
 {
     char class[OUTBOARD_NAME_SIZE];
     mach_port_t master;
-    unsigned wired = 0;
 
     if (argc < 2)
         return EXIT_FAILURE;

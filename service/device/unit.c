@@ -11,6 +11,8 @@
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 
+#include "loan.h"
+
 /* What a task may wire without a privilege. */
 enum { WIRED_SIZE = 64 * 1024 };
 
@@ -69,6 +71,7 @@ static bool units_turn(void *context)
     bool again = false;
 
     (void)context;
+    loan_turn();
     for (const struct unit *unit = units; unit; unit = unit->next)
         again |= disk_turn(unit->disk);
     while (some_unused && *link) {

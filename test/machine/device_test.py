@@ -33,7 +33,8 @@ class Reads(DeviceTest):
     def test_the_bytes_are_those_of_the_disk(self):
         """Long and short, alone and many before the first answer, at any record of 4096-byte blocks."""
         reads = ((0, 512), (16383, 512), (7, 4096), (8, 4096), (3, 5 * MIB + 512), (0, 8 * MIB),
-                 (0, 8 * MIB, 256), (5, MIB, 32), (1, 32 * 512, 32))
+                 (0, 8 * MIB, 256), (5, MIB, 32), (1, 32 * 512, 32),
+                 (8, MIB, 256))  # pages: all are with the caller before the first is looked at
         commands = ";".join(" ".join(map(str, ("device-read nvme0n1", *read))) for read in reads)
         image, data = self.random_image("a.img")
         for block_size in (512, 4096):
