@@ -222,11 +222,14 @@ def image_with(folder, name, change):
         return images.make(os.path.join(folder, name), {"supervisor.conf": change(file.read())}, (), None)
 
 
+# The policy of one mode: polled for each request, or for none below poll-from; as it comes: while the device is quick.
+MODES = {"hybrid": None, "polled": (b"poll-from=4", b"poll-from=1"), "interrupt": (b"poll-few=4000", b"poll-few=0")}
+
+
 def device_read(folder, library, disk, driver, mode, iommu="vtd"):
-    """The kernel's own interface, one read at a time. Polled: the driver waits for the device itself."""
+    """The kernel's own interface, one read at a time."""
     counts, about = os.path.join(folder, "counts"), DRIVERS[driver]
-    image = image_with(folder, "polled.iso", lambda policy: policy.replace(b"poll-from=4", b"poll-from=1")) \
-        if mode == "polled" else None
+    image = image_with(folder, "policy.iso", lambda policy: policy.replace(*MODES[mode])) if MODES[mode] else None
     pattern, size, operations, depth = RPC
     out, _ = boot(folder, plugin_arguments(library, counts, "shell", driver, events(driver)), iommu,
                   f"{about.kind}:{disk}", "; ".join([f"device-bench {about.device} {operations} {size} {depth}"] * ROUNDS), image)
@@ -240,6 +243,7 @@ def device_read(folder, library, disk, driver, mode, iommu="vtd"):
 def device_reads(folder, library, disk):
     report_head()
     return [device_read(folder, library, disk, "nvme", "hybrid"), device_read(folder, library, disk, "nvme", "polled"),
+            device_read(folder, library, disk, "nvme", "interrupt"),
             device_read(folder, library, disk, "nvme", "hybrid", "none"), device_read(folder, library, disk, "ahci", "hybrid"),
             device_read(folder, library, disk, "virtio-blk", "hybrid")]
 
