@@ -207,19 +207,6 @@ void block_session_info(const struct block_session *session, struct block_info *
     memcpy(info->model, limits->model, sizeof(info->model));
 }
 
-int block_session_attach(struct block_session *session, uint64_t address, uint64_t size,
-                         uint32_t *buffer)
-{
-    for (uint32_t id = 0; id < BLOCK_BUFFERS; id++) {
-        if (session->buffer[id].size == 0) {
-            session->buffer[id] = (struct block_buffer){address, size};
-            *buffer = id;
-            return 0;
-        }
-    }
-    return ENOSPC;
-}
-
 void block_session_place(struct block_session *session, struct block_completion *ring,
                          uint32_t epoch)
 {

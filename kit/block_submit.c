@@ -8,6 +8,19 @@
 #include <kit/block_core.h>
 #include <kit/queue.h>
 
+int block_session_attach(struct block_session *session, uint64_t address, uint64_t size,
+                         uint32_t *buffer)
+{
+    for (uint32_t id = 0; id < BLOCK_BUFFERS; id++) {
+        if (session->buffer[id].size == 0) {
+            session->buffer[id] = (struct block_buffer){address, size};
+            *buffer = id;
+            return 0;
+        }
+    }
+    return ENOSPC;
+}
+
 static enum block_status flush_check(const struct block_request *request, uint32_t buffer,
                                      uint64_t offset)
 {
