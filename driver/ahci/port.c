@@ -194,11 +194,12 @@ static void link_step(struct ahci_port *port)
 {
     uint32_t presence = AHCI_SSTS_DET(AHCI_READ(port, ssts));
     bool is_known = port->memory || presence != AHCI_DET_NONE;
+    bool receives = port->memory && AHCI_READ(port, cmd) & AHCI_CMD_RECEIVE;
 
     if (presence != AHCI_DET_UP) {
         if (is_late(port, is_known ? LINK_LIMIT : PRESENCE_LIMIT))
             ahci_port_leave(port, unplugged);
-    } else if (!(AHCI_READ(port, cmd) & AHCI_CMD_RECEIVE) && !receive(port)) {
+    } else if (!receives && !receive(port)) {
         ahci_port_leave(port, "there is no memory for its commands");
     } else if (AHCI_READ(port, tfd) & AHCI_TFD_BUSY) {
         if (is_late(port, WAKE_LIMIT))
