@@ -296,7 +296,7 @@ static void rest_send(struct block_client *client)
     }
     client->state = BLOCK_CLIENT_RUNNING;
     for (unsigned i = 0; i < count && client->state == BLOCK_CLIENT_RUNNING; i++) {
-        client->counts.replayed += client->table[order[i]].deaths > 0;
+        client->counts.replayed += client->table[order[i]].lost;
         block_client_request_send(client, order[i]);
     }
     struct block_client_counts counts = block_client_counts(client);

@@ -127,9 +127,17 @@ unsigned long long child_memory(const struct child *child)
     return info.resident_size / 1024;
 }
 
+uint64_t child_lived(const struct child *child)
+{
+    if (child->is_excused)
+        return UINT64_MAX;
+    return child->ready_at ? clock_now() - child->ready_at : 0;
+}
+
 void child_end(struct child *child, enum child_state state, const char *cause)
 {
     child->state = state;
+    child->excused += child->is_excused;
     if (cause != child->cause)
         snprintf(child->cause, sizeof(child->cause), "%s", cause);
     clock_timer_cancel(&child->leave);
@@ -153,6 +161,7 @@ void child_end(struct child *child, enum child_state state, const char *cause)
     /* Before its rights go: with them the bus would take the device back by itself. */
     if (ended_hook)
         ended_hook(child);
+    child->is_excused = false;
     for (unsigned i = 0; i < child->grant_count; i++)
         port_release(child->grant[i].right);
     child->grant_count = 0;

@@ -53,7 +53,8 @@ struct child {
     struct task_image upgrade;        /* in pages of ours; runs instead of its program, if there */
     bool on_probation;                /* the upgrade is: the program comes back if it dies soon */
     unsigned restarts;
-    unsigned excused;     /* how often it was ended for nothing that it did; wraps */
+    bool is_excused;      /* it is ended for nothing that it did: set by who ends it ... */
+    unsigned excused;     /* ... and how often it was; wraps */
     struct child_counts { /* of a driver, over all its lives */
         unsigned faults;  /* accesses of its device that were refused */
         unsigned complaints;
@@ -135,6 +136,10 @@ int child_stop(struct child *child, uint64_t limit);
 
 /* End the task at once and forget what it was granted and offered. */
 void child_end(struct child *child, enum child_state state, const char *cause);
+
+/* For how many nanoseconds one that ended had been ready, as far as it is to blame: what it was
+ * excused of it outlived. */
+uint64_t child_lived(const struct child *child);
 
 /* Forget the record of a child that has no task. */
 void child_remove(struct child *child);

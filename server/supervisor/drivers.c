@@ -213,7 +213,7 @@ static void driver_ended(struct child *child)
         services_ended(child);
         return;
     }
-    uint64_t lived = child->ready_at ? clock_now() - child->ready_at : 0;
+    uint64_t lived = child_lived(child);
     clock_timer_cancel(&child->revive);
     bool returns = child->unplugged ? unplugged_returns(child) : driver_returns(child, lived);
     partitions_stop(child, returns);

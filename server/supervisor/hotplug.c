@@ -37,8 +37,7 @@ static void drivers_part(const struct pci_function_info *functions, size_t count
         const struct pci_function_info *function = function_find(functions, count, child->address);
         if (function && !function->leaving)
             continue;
-        child->unplugged = true;
-        child->excused++;
+        child->unplugged = child->is_excused = true;
         journal_note(LOG_WARNING, "%s: its device %s", child->name,
                      function ? "is taken out" : "is gone");
         if (function && child->task.task != MACH_PORT_NULL)

@@ -41,7 +41,7 @@ static void kill_next(void *context)
     if (child && child->state == CHILD_RUNNING) {
         kills.left--;
         kills.done++;
-        child->excused++;
+        child->is_excused = true;
         child_end(child, CHILD_DIED, "killed");
     }
     if (kills.left > 0)

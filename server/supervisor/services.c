@@ -18,7 +18,7 @@ static void revive(void *context)
 
 void services_ended(struct child *child)
 {
-    uint64_t lived = child->ready_at ? clock_now() - child->ready_at : 0, delay;
+    uint64_t lived = child_lived(child), delay;
     const char *reason;
 
     if (!child->begin || stopping || child->state == CHILD_STOPPED ||

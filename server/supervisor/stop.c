@@ -77,8 +77,9 @@ int child_stop(struct child *child, uint64_t limit)
             journal_note(LOG_WARNING, "%s: did not stop in order: %s", child->name,
                          strerror(error));
     }
-    child->excused++;
-    if (child->task.task != MACH_PORT_NULL)
+    if (child->task.task != MACH_PORT_NULL) {
+        child->is_excused = true;
         child_end(child, CHILD_STOPPED, "stopped");
+    }
     return error;
 }
