@@ -34,10 +34,12 @@ DRIVERS = {
                          ("block_spin", "io_is_ready", "virtio_queue_is_ready")),
 }
 # Pattern, bytes, operations, depths, modes, clients.
-NVME_SETS = (("randread", 4096, 4000, (1, 2, 4, 8, 16, 32, 64, 128, 256), ("hybrid",), (1,)),
+DEPTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+NVME_SETS = (("randread", 4096, 4000, DEPTHS, ("hybrid",), (1,)),
         ("randread", 4096, 4000, (1, 32), ("interrupt", "polled"), (1,)),
         ("randread", 4096, 4000, (32,), ("hybrid",), (2, 4, 8)),
-        ("randwrite", 4096, 4000, (1, 4, 32, 128), ("hybrid",), (1,)),
+        ("randwrite", 4096, 4000, DEPTHS, ("hybrid",), (1,)),
+        ("randwrite", 4096, 4000, (32,), ("hybrid",), (4,)),
         ("seqread", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)),
         ("seqwrite", 131072, 1000, (1, 8, 32), ("hybrid",), (1,)))
 APART_SETS = (("randread", 4096, 4000, (1, 32), ("polled",), (1,)),)
