@@ -25,7 +25,7 @@ enum { SLOW = 4, MISSES_MAX = 2, SLOW_TURNS = 64, WANTED_TURNS = 16384 };
 /* A session that had requests so many turns ago may have more any moment. While one of the active
  * sessions has only few requests at a time, and so waits for each, none may fill the device's
  * queue: what is in there is in front of all that comes. */
-enum { ACTIVE_TURNS = 64, FEW = 4, SHARE = 8 };
+enum { ACTIVE_TURNS = 64, FEW = 4, SHARE = 8, SHARE_BESIDE_FEW = 4 };
 
 /* How often a driver is asked after its requests, and for how many rounds it may have one: 30 s,
  * and 35 s at most. */
@@ -399,7 +399,7 @@ static struct outlook share_set(struct block_device *device)
         active++;
         few |= session->depth <= FEW;
     }
-    device->share = active > 1 && few ? SHARE : BLOCK_SLOTS;
+    device->share = active > 1 && few ? SHARE_BESIDE_FEW : BLOCK_SLOTS;
     return outlook;
 }
 
