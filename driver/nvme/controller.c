@@ -67,8 +67,8 @@ static int disable(const struct nvme *nvme)
 /* What an earlier driver asked for must not be carried out on memory that is another's now. */
 static int reset(const struct nvme *nvme)
 {
-    /* 3.1.5: EN is not cleared before an enabling under way has ended, well or not. */
-    if (regs_read32(&nvme->regs, NVME_REGISTER(cc)) & NVME_CC_ENABLE)
+    /* 3.1.5: EN is not cleared before an enabling under way has ended; a fatal status is an end. */
+    if ((regs_read32(&nvme->regs, NVME_REGISTER(cc)) & NVME_CC_ENABLE) && !nvme_is_dead(nvme))
         ready_wait(nvme);
     return disable(nvme);
 }
