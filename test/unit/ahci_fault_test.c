@@ -407,6 +407,19 @@ static void errors_out_of_nothing(void **state)
     client_close(&client);
 }
 
+/* With a client's requests in flight, on a port that is bad in one way. */
+static void assert_ends_at_work(void (*work)(void *client), bool never_stops, bool keeps_issued)
+{
+    struct test_client client;
+
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 65536);
+    port->never_stops = never_stops;
+    port->keeps_issued = keeps_issued;
+    assert_driver_ends(work, &client);
+    client_close(&client);
+}
+
 static void fail_at_work(void *client)
 {
     model.command_time = CLOCK_SECOND;
@@ -423,17 +436,9 @@ static void fail_at_work(void *client)
 static void a_port_that_does_not_stop_ends_the_driver(void **state)
 {
     (void)state;
-    for (unsigned way = 0; way < 2; way++) {
-        struct test_client client;
-        if (way > 0)
-            ahci_again();
-        ahci_attach();
-        client_open(&client, AHCI_NAME, true, 65536);
-        port->never_stops = way == 0;
-        port->keeps_issued = way == 1;
-        assert_driver_ends(fail_at_work, &client);
-        client_close(&client);
-    }
+    assert_ends_at_work(fail_at_work, true, false);
+    ahci_again();
+    assert_ends_at_work(fail_at_work, false, true);
 }
 
 static void go_at_work(void *client)
@@ -453,16 +458,9 @@ static void go_at_work(void *client)
 static void a_controller_that_goes_ends_the_driver(void **state)
 {
     (void)state;
-    for (unsigned way = 0; way < 2; way++) {
-        struct test_client client;
-        if (way > 0)
-            ahci_again();
-        ahci_attach();
-        client_open(&client, AHCI_NAME, true, 65536);
-        port->never_stops = way == 1;
-        assert_driver_ends(go_at_work, &client);
-        client_close(&client);
-    }
+    assert_ends_at_work(go_at_work, false, false);
+    ahci_again();
+    assert_ends_at_work(go_at_work, true, false);
 }
 
 static void a_disk_that_does_not_come_up_again(void **state)
