@@ -301,30 +301,33 @@ static unsigned session_start(struct block_device *device, struct block_session 
                               unsigned most, bool silent)
 {
     const struct block_device_ops *ops = device->ops;
+    bool (*start)(void *, struct block_request *) = ops->start;
     struct block_request *request = session->waiting;
-    unsigned count = 0, silent_count = 0;
+    unsigned silent_count = 0;
 
     if (!request || is_refused(session) || session->owned >= device->share)
         return 0;
     if (most > device->share - session->owned)
         most = device->share - session->owned;
+    unsigned left = most;
     /* What is counted here is told at the end: block_request_done may be called meanwhile, and
      * both wrap. */
-    while (request && count < most) {
+    while (request && left > 0) {
         struct block_request *next = request->next; /* it is the driver's from here on */
         bool is_silent = request->flags == 0 ? silent : request->flags == BLOCK_POLLED && ops->poll;
         request->silent = is_silent;
         request->round = device->round;
         silent_count += is_silent;
-        if (!ops->start(device->context, request)) {
+        if (!start(device->context, request)) {
             silent_count -= is_silent;
             session->refused_at = done_count;
             request->round = 0;
             break;
         }
         request = next;
-        count++;
+        left--;
     }
+    unsigned count = most - left;
     session->waiting = request;
     if (!request)
         session->waiting_end = &session->waiting;

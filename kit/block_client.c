@@ -219,35 +219,26 @@ static struct block_client_request *request_begin(struct block_client *client,
     request->done = done;
     request->context = context;
     request->order = client->orders++;
-    request->stage = BLOCK_CLIENT_HELD;
-    request->flushing = request->lost = false;
-    request->deaths = request->alone = 0;
+    request->progress = BLOCK_CLIENT_HELD;
     return request;
 }
 
 /* block_client_submit of what is no read, or while there is no driver. */
-struct asked {
-    enum block_operation operation;
-    uint64_t block;
-    uint32_t count, buffer;
-    uint64_t offset;
-    block_client_done done;
-    void *context;
-};
-
 static __attribute__((noinline)) int rare_submit(struct block_client *client,
-                                                 const struct asked *asked)
+                                                 enum block_operation operation, uint64_t block,
+                                                 uint32_t count, uint32_t buffer, uint64_t offset,
+                                                 block_client_done done, void *context)
 {
     if (client->state == BLOCK_CLIENT_GONE)
         return ENODEV;
     if (client->free_count == 0)
         return EAGAIN;
     struct block_client_request *request =
-        request_begin(client, asked->operation, client->flags, asked->done, asked->context);
-    request->submission.block = asked->block;
-    request->submission.count = asked->count;
-    request->submission.buffer = asked->buffer;
-    request->submission.offset = asked->offset;
+        request_begin(client, operation, client->flags, done, context);
+    request->submission.block = block;
+    request->submission.count = count;
+    request->submission.buffer = buffer;
+    request->submission.offset = offset;
     if (client->state == BLOCK_CLIENT_RUNNING)
         block_client_request_send(client, request->submission.slot);
     return 0;
@@ -260,16 +251,13 @@ int block_client_submit(struct block_client *client, enum block_operation operat
 {
     if (client->state != BLOCK_CLIENT_RUNNING || client->free_count == 0 ||
         operation != BLOCK_READ || count > client->most)
-        return rare_submit(client,
-                           &(struct asked){operation, block, count, buffer, offset, done, context});
+        return rare_submit(client, operation, block, count, buffer, offset, done, context);
     uint64_t slot = client->free_slot[--client->free_count];
     struct block_client_request *request = &client->table[slot];
     request->done = done;
     request->context = context;
     request->order = client->orders++;
-    request->stage = BLOCK_CLIENT_PUT;
-    request->flushing = false;
-    request->deaths = request->alone = 0;
+    request->progress = BLOCK_CLIENT_PUT;
     request->answer_rest = client->epoch | count * client->info.block_size;
 
     uint32_t place = client->put;
@@ -442,13 +430,12 @@ static inline bool completion_take(struct block_client *client,
                                    const volatile struct block_completion *completion)
 {
     uint64_t first = completion->word[0], second = completion->word[1];
-    uint16_t slot = (uint16_t)first;
-    struct block_client_request *request = &client->table[slot % BLOCK_SLOTS];
+    struct block_client_request *request = &client->table[first % BLOCK_SLOTS];
 
     if (first != request->answer || second != request->answer_rest ||
         !block_client_is_told(client, (uint32_t)(first >> 32)))
         return rare_take(client, first, second);
-    request_end(client, request, slot, BLOCK_STATUS_OK);
+    request_end(client, request, (uint16_t)first, BLOCK_STATUS_OK);
     return true;
 }
 

@@ -59,13 +59,18 @@ struct block_client {
         block_client_done done;
         void *context;
         uint64_t order;
+        union {
+            struct {
+                uint8_t stage;  /* enum block_client_stage */
+                bool flushing;  /* a write that could not be kept: what is under way is its flush */
+                bool lost;      /* the driver that is gone had it */
+                uint8_t deaths; /* how many drivers died with it */
+                uint8_t alone;  /* and in a row when it was the only one */
+            };
+            uint64_t progress; /* all of that: a stage, and nothing has gone wrong */
+        };
         uint32_t flushed; /* a flush covers what was kept before this */
-        uint8_t stage;    /* enum block_client_stage */
-        bool flushing;    /* a write that could not be kept: what is under way is its flush */
-        bool lost;        /* the driver that is gone had it */
-        uint8_t deaths;   /* how many drivers died with it */
-        uint8_t alone;    /* and in a row when it was the only one */
-        uint64_t reserved;
+        uint32_t reserved[3];
     } table[BLOCK_SLOTS];
     void *memory[BLOCK_BUFFERS]; /* where the buffers are for us */
 

@@ -98,8 +98,12 @@ static inline void request_queue(struct block_session *session, struct block_req
     request->next = NULL;
     *session->waiting_end = request;
     session->waiting_end = &request->next;
-    session->queued++;
-    session->device->queued++;
+}
+
+static inline void queued_add(struct block_session *session, unsigned count)
+{
+    session->queued += count;
+    session->device->queued += count;
 }
 
 /* What is no plain read or write, or cannot be carried out. False: it was answered at once. */
@@ -140,8 +144,10 @@ static inline bool is_plain(const struct block_session *session, uint64_t word, 
            block_session_place_at(session, buffer, offset, length, &request->address);
 }
 
+/* `queued`: one more, if it is to be started. */
 static inline int submission_take(struct block_session *session,
-                                  const volatile struct block_submission *submission)
+                                  const volatile struct block_submission *submission,
+                                  unsigned *queued)
 {
     uint64_t word = submission->word[0];
     uint16_t slot = (uint16_t)(word >> 16);
@@ -167,13 +173,32 @@ static inline int submission_take(struct block_session *session,
             return 0;
     }
     request_queue(session, request);
+    (*queued)++;
     return 0;
 }
 
 int block_session_submit(struct block_session *session,
                          const volatile struct block_submission *submission)
 {
-    return submission_take(session, submission);
+    unsigned queued = 0;
+    int error = submission_take(session, submission, &queued);
+
+    queued_add(session, queued);
+    return error;
+}
+
+/* As many as lie one behind the other. */
+static int run_take(struct block_session *session, const volatile struct block_submission *run,
+                    unsigned count)
+{
+    const volatile struct block_submission *end = run + count;
+    unsigned queued = 0;
+    int error = 0;
+
+    for (; run != end && error == 0; run++)
+        error = submission_take(session, run, &queued);
+    queued_add(session, queued);
+    return error;
 }
 
 /* What is published while this looks waits for the next turn: a client cannot keep us here. */
@@ -186,12 +211,9 @@ int block_session_take(struct block_session *session, struct queue *queue, const
         *problem = "more submissions than there is room for";
         if (queue_take_run(queue, &entries, sizeof(struct block_submission), &count) != 0)
             return EPROTO;
-        const volatile struct block_submission *submission = entries, *end = submission + count;
         *problem = "a slot that is out of range or in flight already";
-        for (; submission != end; submission++) {
-            if (submission_take(session, submission) != 0)
-                return EPROTO;
-        }
+        if (run_take(session, entries, count) != 0)
+            return EPROTO;
         /* Is there more where the ring begins? */
     } while (queue->taken != queue->seen && queue->taken % BLOCK_SLOTS == 0);
     return 0;

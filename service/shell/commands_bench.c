@@ -28,65 +28,81 @@ __attribute__((noinline)) void bench_mark_end(void)
 }
 
 struct load;
-struct slot;
-static void slot_done(void *context, enum block_status status);
 
 /* Where in the buffer a slot's data goes comes with its completion, so nothing is allocated. */
 struct slot {
     struct load *load;
-    bool busy;
     uint64_t offset;
     uint64_t started;
 };
 
-/* One client: a session of its own, with `depth` requests in flight. */
+/* One client: a session of its own, with `depth` requests in flight. Positions are those of a
+ * linear congruential generator, whose upper bits are good; or one after the other. */
 struct load {
     struct block_client *client;
+    block_client_done done;
     enum block_operation operation;
-    bool random, timed;
     uint32_t buffer, blocks;
-    uint64_t positions, position;
+    uint64_t positions, position, factor, step;
+    unsigned shift;
+    unsigned idle; /* slots that have done their part */
     uint64_t left;
     enum block_status failed;
     struct slot slot[DEPTH_MAX];
 };
 
 static struct load loads[CLIENTS_MAX];
-static uint32_t *latencies; /* microseconds; null: nobody asks */
+static uint32_t *latencies; /* microseconds */
 static uint64_t latency_count;
 
 static void slot_start(struct slot *slot)
 {
     struct load *load = slot->load;
 
-    if (load->left == 0)
+    if (load->left == 0) {
+        load->idle++;
         return;
-    if (latencies)
-        slot->started = clock_now();
-    load->left--;
-    slot->busy = true;
-    uint64_t position = load->position, next = position + 1;
-    if (load->random) {
-        next = position * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        position = next >> 33;
     }
-    load->position = next;
-    block_client_submit(load->client, load->operation, position % load->positions * load->blocks,
-                        load->blocks, load->buffer, slot->offset, slot_done, slot);
+    load->left--;
+    load->position = load->position * load->factor + load->step;
+    uint64_t position = (load->position >> load->shift) % load->positions;
+    block_client_submit(load->client, load->operation, position * load->blocks, load->blocks,
+                        load->buffer, slot->offset, load->done, slot);
 }
 
 static void slot_done(void *context, enum block_status status)
 {
     struct slot *slot = context;
 
-    slot->busy = false;
     if (status != BLOCK_STATUS_OK) {
         slot->load->failed = status;
         slot->load->left = 0;
     }
-    if (latencies && slot->load->timed)
-        latencies[latency_count++] = (uint32_t)((clock_now() - slot->started) / 1000);
     slot_start(slot);
+}
+
+/* Likewise, for who asks for the times of each. */
+static void slot_timed_done(void *context, enum block_status status)
+{
+    struct slot *slot = context;
+    uint64_t now = clock_now();
+
+    latencies[latency_count++] = (uint32_t)((now - slot->started) / 1000);
+    slot->started = now;
+    slot_done(slot, status);
+}
+
+/* So many of a load's slots begin, to do as many operations. */
+static void load_begin(struct load *load, unsigned depth, uint64_t operations,
+                       block_client_done done)
+{
+    load->left = operations;
+    load->done = done;
+    load->idle = 0;
+    for (unsigned slot = 0; slot < depth; slot++) {
+        load->slot[slot].started = clock_now();
+        slot_start(&load->slot[slot]);
+    }
 }
 
 struct bench {
@@ -101,10 +117,13 @@ static int load_open(const char *device, const struct bench *bench, unsigned num
     struct load *load = &loads[number];
     void *memory;
 
-    *load = (struct load){.operation = bench->operation,
-                          .random = bench->random,
-                          .timed = true,
-                          .position = number + 1};
+    *load =
+        (struct load){.operation = bench->operation, .position = number, .factor = 1, .step = 1};
+    if (bench->random) {
+        load->factor = UINT64_C(6364136223846793005);
+        load->step = UINT64_C(1442695040888963407);
+        load->shift = 33;
+    }
     int error = block_client_open(device, bench->operation == BLOCK_WRITE, &load->client);
     if (error != 0)
         return error;
@@ -120,15 +139,12 @@ static int load_open(const char *device, const struct bench *bench, unsigned num
 }
 
 /* Every client does its part; who has completions is served in turn. */
-static int loads_run(const struct bench *bench, uint64_t operations)
+static int loads_run(const struct bench *bench, uint64_t operations, block_client_done done)
 {
     bool busy = true;
 
-    for (unsigned i = 0; i < bench->clients; i++) {
-        loads[i].left = operations / bench->clients;
-        for (unsigned slot = 0; slot < bench->depth; slot++)
-            slot_start(&loads[i].slot[slot]);
-    }
+    for (unsigned i = 0; i < bench->clients; i++)
+        load_begin(&loads[i], bench->depth, operations / bench->clients, done);
     while (busy) {
         busy = false;
         for (unsigned i = 0; i < bench->clients; i++)
@@ -154,19 +170,18 @@ static int smaller(const void *left, const void *right)
 /* Once without the clock, for the cost; once with it, for the times. */
 static int bench_measure(const struct bench *bench)
 {
-    latencies = NULL;
-    int error = loads_run(bench, bench->depth * bench->clients * 4); /* first touches */
+    int error = loads_run(bench, bench->depth * bench->clients * 4, slot_done); /* first touches */
     if (error != 0)
         return error;
     uint64_t start = clock_now();
     bench_mark_begin();
-    error = loads_run(bench, bench->operations);
+    error = loads_run(bench, bench->operations, slot_done);
     bench_mark_end();
     uint64_t took = clock_now() - start;
     latencies = calloc(bench->operations + 1, sizeof(latencies[0]));
     latency_count = 0;
     if (error == 0)
-        error = latencies ? loads_run(bench, bench->operations) : ENOMEM;
+        error = latencies ? loads_run(bench, bench->operations, slot_timed_done) : ENOMEM;
     if (error == 0) {
         qsort(latencies, latency_count, sizeof(latencies[0]), smaller);
         console_print("%llu operations in %llu us, p50 %u us, p99 %u us\n",
@@ -184,15 +199,6 @@ static uint32_t percentile(unsigned percent)
     return latencies[latency_count * percent / 100];
 }
 
-static bool load_is_busy(const struct load *load, unsigned depth)
-{
-    for (unsigned slot = 0; slot < depth; slot++) {
-        if (load->slot[slot].busy)
-            return true;
-    }
-    return false;
-}
-
 static void begun(void *context)
 {
     (void)context;
@@ -205,18 +211,14 @@ static int neighbours_run(unsigned depth, unsigned operations)
     struct load *busy = &loads[0], *single = &loads[1];
 
     latency_count = 0;
-    busy->timed = false;
-    busy->left = depth > 0 ? UINT64_MAX : 0;
-    single->left = operations;
-    for (unsigned slot = 0; slot < depth; slot++)
-        slot_start(&busy->slot[slot]);
-    slot_start(&single->slot[0]);
+    load_begin(busy, depth, UINT64_MAX, slot_done);
+    load_begin(single, 1, operations, slot_timed_done);
     clock_timer_start(&begin, 0, begun, NULL); /* the loop sends at the end of a turn */
     while (latency_count < operations && busy->failed == BLOCK_STATUS_OK &&
            single->failed == BLOCK_STATUS_OK)
         loop_once(UINT64_MAX);
     busy->left = 0;
-    while (load_is_busy(busy, depth))
+    while (busy->idle < depth)
         loop_once(UINT64_MAX);
     enum block_status failed = busy->failed ? busy->failed : single->failed;
     return failed == BLOCK_STATUS_OK ? 0 : block_status_error(failed);
@@ -291,11 +293,10 @@ static int rate_run(unsigned count, char **words)
     if (count != 4 || !shell_number(words[2], &bench.operations) ||
         !shell_number(words[3], &bench.depth) || bench.depth == 0 || bench.depth > DEPTH_MAX)
         return SHELL_USAGE;
-    latencies = NULL;
     int error = load_open(words[1], &bench, 0);
     uint64_t start = clock_now();
     if (error == 0)
-        error = loads_run(&bench, bench.operations);
+        error = loads_run(&bench, bench.operations, slot_done);
     uint64_t took = clock_now() - start;
     if (loads[0].client)
         block_client_close(loads[0].client);
