@@ -87,7 +87,7 @@ def places(driver, programs=PROGRAMS):
 
 
 def events(driver):
-    return {"@interrupts": (driver, "interrupt_message"), "@wake_client": ("shell", "wakeup_wait"),
+    return {"@interrupts": (driver, "interrupt_message"), "@wake_client": ("shell", "session_link_wait"),
             "@wake_driver": (driver, "serve_block_link_wake"),
             "@commands": (driver, DRIVERS[driver].command)}
 

@@ -8,47 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <mach/notify.h>
-
 #include <interface/block_class_user.h>
 #include <interface/block_session_user.h>
 #include <interface/startup_user.h>
-#include <kernel/mach_port_user.h>
 
 #include <host/mach/block_client.h>
-#include <host/mach/error.h>
-#include <host/mach/memory.h>
 #include <host/mach/port.h>
-#include <host/mach/shared.h>
+#include <host/mach/session_link.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
-#include <interface/types.h>
 #include <kit/block_client_core.h>
-#include <kit/queue.h>
 
 struct block_client_link {
-    char name[OUTBOARD_NAME_SIZE];
+    struct session_link session;
+    struct block_client *client; /* null: it is not open yet */
     bool write;
-    mach_port_t class;   /* where the session was opened; null: nowhere yet */
-    unsigned violations; /* complaints in a row, with nothing done in between */
-    unsigned done_then;  /* requests, at the last complaint */
-    mach_port_t session; /* send right */
-    mach_port_t wakeups; /* receive right; the driver's death is told there too */
-    struct queue queue;
-    struct shared_memory submissions;
-    const void *completions; /* the driver's memory */
-    uint32_t epoch;
-    struct shared_memory buffer[BLOCK_BUFFERS];
-    mach_port_t lent[BLOCK_BUFFERS]; /* the lease of one that is another's; null: it is ours */
-    unsigned buffer_count;
-    bool at_once;      /* nothing is waited for that may be added to a batch */
-    bool seen;         /* who serves it looks at the data */
-    bool wake_driver;  /* it slept when there was something for it */
-    unsigned finished; /* requests, when the alarm was set */
-    struct block_client *client;
+    bool at_once;                    /* nothing is waited for that may be added to a batch */
+    unsigned finished;               /* requests, when the alarm was set */
     struct block_client_counts told; /* of what the supervisor knows */
-    unsigned excused; /* how often who serves us was ended for nothing that it did ... */
-    bool was_excused; /* ... and whether it was the last time */
     bool in_loop;
     unsigned held;                  /* of the batch, when the loop last looked for more */
     unsigned singles;               /* batches of one, the last ones in a row */
@@ -65,125 +42,44 @@ struct opened {
     struct block_client_link link;
 };
 
-/* Have the driver's death told on the port where we wait. */
-static int death_request(struct block_client_link *link)
-{
-    mach_port_t previous = MACH_PORT_NULL;
-
-    if (!MACH_PORT_VALID(link->session)) /* it died before its answer was read */
-        return ENODEV;
-    int error = error_from_kernel(
-        mach_port_request_notification(mach_task_self(), link->session, MACH_NOTIFY_DEAD_NAME, 1,
-                                       link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
-
-    port_release(previous);
-    return error;
-}
-
-static void driver_complain(struct block_client_link *link, const char *reason)
-{
-    unsigned done = link->client ? block_client_finished(link->client) : 0;
-
-    link->violations = done == link->done_then ? link->violations + 1 : 1;
-    link->done_then = done;
-    startup_complain(startup_bootstrap_port(), link->name, link->class, reason);
-}
-
-/* What a call of the driver came to; one that gets no answer is as good as dead. */
-static int answer_of(struct block_client_link *link, kern_return_t code)
-{
-    if (code != MACH_RCV_TIMED_OUT)
-        return error_from_kernel(code);
-    driver_complain(link, "it does not answer a call");
-    return ENODEV;
-}
-
-#define SUBMISSIONS_SIZE                                                                           \
-    ((queue_memory_size(BLOCK_SLOTS, sizeof(struct block_submission)) + 4095) & ~(size_t)4095)
-#define COMPLETIONS_SIZE queue_memory_size(BLOCK_SLOTS, sizeof(struct block_completion))
+static const struct session_class block_sessions = {
+    .slots = BLOCK_SLOTS,
+    .submission_size = sizeof(struct block_submission),
+    .completion_size = sizeof(struct block_completion),
+    .buffers_max = BLOCK_BUFFERS,
+    .wake_id = 71452, /* block_link_wake: the third routine of subsystem 71450 */
+    .queue = block_link_queue,
+    .attach = block_link_attach,
+};
+static_assert(BLOCK_BUFFERS <= SESSION_BUFFERS_MAX, "the link has room for them");
 
 static void client_place(struct block_client_link *link)
 {
-    block_client_place(link->client, (struct block_submission *)link->queue.out, link->epoch);
-}
-
-/* The same memory serves every session, one after the other: who could read it before is dead. */
-static int queue_open(struct block_client_link *link)
-{
-    static uint32_t epochs;
-    mach_port_t own, others;
-    int error = 0;
-
-    if (link->submissions.address)
-        memset(link->submissions.address, 0, SUBMISSIONS_SIZE);
-    else
-        error = shared_memory_allocate(SUBMISSIONS_SIZE, &link->submissions);
-    if (error == 0)
-        error = shared_memory_lease(&link->submissions, MEMORY_READ, &own);
-    if (error != 0)
-        return error;
-    link->epoch = ++epochs;
-    error = answer_of(link, block_link_queue(link->session, own, link->epoch, &others));
-    port_release(own);
-    if (error != 0)
-        return error;
-    error = shared_memory_open(others, COMPLETIONS_SIZE, &link->completions);
-    port_release(others);
-    if (error != 0)
-        return error;
-    queue_init(&link->queue, link->submissions.address, link->completions, BLOCK_SLOTS);
-    if (link->client)
-        client_place(link);
-    return 0;
+    block_client_place(link->client, (struct block_submission *)link->session.queue.out,
+                       link->session.epoch);
 }
 
 static int session_open(struct block_client_link *link, struct block_info *info)
 {
+    struct session_link *session = &link->session;
     char record[2048];
     mach_msg_type_number_t size = sizeof(record);
-    int error = answer_of(link, block_class_open(link->class, link->write, link->wakeups,
-                                                 &link->session, record, &size));
+    int error = session_link_answer(session, block_class_open(session->offered, link->write,
+                                                              session->wakeups, &session->session,
+                                                              record, &size));
 
-    if (error == 0)
-        error = death_request(link);
     if (error != 0)
         return error;
     if (size != sizeof(*info))
         return EPROTO;
     memcpy(info, record, sizeof(*info));
-    link->seen = info->flags & BLOCK_INFO_SEES_DATA;
-    return block_info_is_possible(info) ? queue_open(link) : EPROTO;
-}
-
-/* Who offers the name now. EAGAIN: nobody, or it is who has just ended our session. */
-static int class_find(struct block_client_link *link)
-{
-    mach_port_t class;
-    unsigned excused;
-    int error = startup_capability_excused(link->name, &class, &excused);
-
-    if (error != 0)
-        return error;
-    link->was_excused = excused != link->excused;
-    link->excused = excused;
-    bool same = class == link->class;
-    if (same)
-        driver_complain(link, "it broke off a session, or the protocol");
-    port_release(link->class);
-    link->class = class;
-    return same ? EAGAIN : 0;
-}
-
-static void session_close(struct block_client_link *link)
-{
-    /* With all references: the notification of its death brings one. */
-    if (link->session != MACH_PORT_NULL)
-        mach_port_destroy(mach_task_self(), link->session);
-    link->session = MACH_PORT_NULL;
-    if (link->completions)
-        memory_pages_free((void *)link->completions, COMPLETIONS_SIZE);
-    link->completions = NULL;
-    link->wake_driver = false;
+    session->access = info->flags & BLOCK_INFO_SEES_DATA ? MEMORY_READ : MEMORY_UNSEEN;
+    if (!block_info_is_possible(info))
+        return EPROTO;
+    error = session_link_begin(session);
+    if (error == 0 && link->client)
+        client_place(link);
+    return error;
 }
 
 /* A driver that completes nothing for so long, with requests in flight, is complained of. */
@@ -193,7 +89,7 @@ static void alarm_set(struct block_client_link *link)
         other->finished = block_client_finished(other->client);
     link->finished = block_client_finished(link->client);
     alarmed = link;
-    startup_alarm(startup_bootstrap_port(), link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+    startup_alarm(startup_bootstrap_port(), link->session.wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
                   STARTUP_ALARM_PROGRESS);
 }
 
@@ -201,7 +97,7 @@ static void progress_check(const struct block_client_link *link)
 {
     if (block_client_in_flight(link->client) > 0 &&
         block_client_finished(link->client) == link->finished)
-        startup_complain(startup_bootstrap_port(), link->name, link->class,
+        startup_complain(startup_bootstrap_port(), link->session.name, link->session.offered,
                          "it has completed nothing for too long");
 }
 
@@ -222,27 +118,18 @@ static void loop_leave(struct block_client_link *link)
     while (*at != link)
         at = &(*at)->next;
     *at = link->next;
-    port_destroy(link->wakeups);
+    port_destroy(link->session.wakeups);
 }
 
 static void link_close(struct block_client_link *link)
 {
-    port_release(link->class);
     if (alarmed == link)
         alarmed = NULL;
-    session_close(link);
+    session_link_close(&link->session);
     if (link->in_loop)
         loop_leave(link);
-    else if (link->wakeups != MACH_PORT_NULL)
-        mach_port_mod_refs(mach_task_self(), link->wakeups, MACH_PORT_RIGHT_RECEIVE, -1);
-    if (link->submissions.address)
-        shared_memory_free(&link->submissions);
-    for (unsigned i = 0; i < link->buffer_count; i++) {
-        if (link->lent[i] != MACH_PORT_NULL)
-            port_release(link->lent[i]);
-        else
-            shared_memory_free(&link->buffer[i]);
-    }
+    else
+        session_link_wakeups_drop(&link->session);
 }
 
 /* What is written and not flushed has to be kept. */
@@ -263,16 +150,11 @@ static int link_open(struct block_client_link *link, const char *name, bool writ
                      struct block_info *info)
 {
     bool excused; /* nothing was asked of whoever was there before */
+    int error = session_link_init(&link->session, &block_sessions, name);
 
-    if (strlen(name) >= sizeof(link->name))
-        return ENOENT;
-    strcpy(link->name, name);
     link->write = write;
-    int error = error_from_kernel(
-        mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &link->wakeups));
     if (error != 0)
         return error;
-    mach_port_set_qlimit(mach_task_self(), link->wakeups, 1); /* one is as good as two */
     while ((error = block_client_link_reopen(link, info, &excused)) == EAGAIN)
         block_client_link_await(link); /* its driver is being started again */
     return error;
@@ -317,50 +199,22 @@ static void driver_lost(struct block_client_link *link)
     block_client_resume(link->client);
 }
 
-static int buffer_attach(struct block_client_link *link, unsigned number, uint32_t *buffer)
-{
-    const struct shared_memory *shared = &link->buffer[number];
-    mach_port_t lease = link->lent[number];
-    uint64_t attached = 0;
-    int error = lease == MACH_PORT_NULL
-                    ? shared_memory_lease(shared, link->seen ? MEMORY_READ : MEMORY_UNSEEN, &lease)
-                    : 0;
-
-    if (error != 0)
-        return error;
-    error = answer_of(link, block_link_attach(link->session, lease, buffer, &attached));
-    if (link->lent[number] == MACH_PORT_NULL)
-        port_release(lease);
-    return error == 0 && attached < shared->size ? EPROTO : error;
-}
-
-/* Buffers get their numbers in the order of their attachment, here and in every later session. */
 int block_client_buffer(struct block_client *client, size_t size, void **memory, uint32_t *buffer)
 {
-    struct block_client_link *link = client->link;
+    struct session_link *session = &client->link->session;
+    struct shared_memory *shared;
+    int error = session_link_buffer(session, size, &shared);
 
-    if (link->buffer_count == BLOCK_BUFFERS)
-        return ENOSPC;
-    struct shared_memory *shared = &link->buffer[link->buffer_count];
-    int error = shared_memory_allocate(size, shared);
-    if (error != 0)
-        return error;
-    uint32_t number = link->buffer_count++;
-    link->lent[number] = MACH_PORT_NULL;
-    error = buffer_attach(link, number, buffer);
     if (error == ENODEV) { /* the driver died: the next one is given all buffers */
         block_client_lost(client);
         error = block_client_recover(client);
-        *buffer = number;
+        if (error != 0)
+            session_link_buffer_drop(session);
     }
-    if (error == 0 && *buffer != number)
-        error = EPROTO;
-    if (error != 0) {
-        link->buffer_count--;
-        shared_memory_free(shared);
+    if (error != 0)
         return error;
-    }
     *memory = shared->address;
+    *buffer = session->buffer_count - 1;
     block_client_note_buffer(client, *buffer, *memory);
     return 0;
 }
@@ -368,86 +222,42 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
 int block_client_lend(struct block_client *client, mach_port_t lease, void *memory, size_t size,
                       uint32_t *buffer)
 {
-    struct block_client_link *link = client->link;
-    unsigned number = link->buffer_count;
-    int error = number < BLOCK_BUFFERS ? 0 : ENOSPC;
+    struct session_link *session = &client->link->session;
+    int error = session_link_lend(session, lease, memory, size);
 
-    if (error == 0) {
-        link->buffer[number] = (struct shared_memory){memory, size, MACH_PORT_NULL};
-        link->lent[number] = lease;
-        link->buffer_count++;
-        /* With no driver there now, the next one is given all buffers. */
-        error = client->state == BLOCK_CLIENT_LOST ? 0 : buffer_attach(link, number, buffer);
-        if (error == ENODEV) {
-            driver_lost(link);
-            error = 0;
-        } else if (error == 0 && client->state != BLOCK_CLIENT_LOST && *buffer != number) {
-            error = EPROTO;
-        }
-    }
-    if (error != 0) {
-        link->buffer_count = number;
+    if (error != 0 && error != ENODEV)
         return error;
-    }
-    *buffer = number;
-    block_client_note_buffer(client, number, memory);
+    *buffer = session->buffer_count - 1;
+    if (error == ENODEV && client->state != BLOCK_CLIENT_LOST)
+        driver_lost(client->link); /* the next one is given all buffers */
+    block_client_note_buffer(client, *buffer, memory);
     return 0;
-}
-
-static int session_reopen(struct block_client_link *link, struct block_info *info)
-{
-    int error = session_open(link, info);
-
-    for (unsigned i = 0; i < link->buffer_count && error == 0; i++) {
-        uint32_t buffer;
-        error = buffer_attach(link, i, &buffer);
-        if (error == 0 && buffer != i)
-            error = EPROTO;
-    }
-    return error;
-}
-
-/* Ask for a message when what the name stands for is to be had, or never will be. */
-static void await_request(const struct block_client_link *link)
-{
-    startup_await(startup_bootstrap_port(), link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
-                  link->name);
 }
 
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
 {
-    enum { VIOLATIONS_MAX = 3 };
+    struct session_link *session = &link->session;
+    int error = session_link_find(session, link->client ? block_client_finished(link->client) : 0);
 
-    session_close(link);
-    int error = class_find(link);
-    if (error == EAGAIN && link->violations > VIOLATIONS_MAX)
-        return EPROTO;
+    *excused = session->was_excused;
     if (error == 0)
-        error = session_reopen(link, info);
-    *excused = link->was_excused;
+        error = session_open(link, info);
     if (error != 0)
-        session_close(link);
+        session_link_end(session);
     if (error != EAGAIN && error != ENODEV) /* the latter: it died while we spoke to it */
         return error;
-    await_request(link);
+    session_link_await_request(session);
     return EAGAIN;
 }
 
 void block_client_link_await(struct block_client_link *link)
 {
-    struct {
-        mach_msg_header_t header;
-        unsigned char body[256];
-    } message;
-
-    if (mach_msg(&message.header, MACH_RCV_MSG, 0, sizeof(message), link->wakeups, 0,
-                 MACH_PORT_NULL) == MACH_MSG_SUCCESS)
-        mach_msg_destroy(&message.header); /* whatever it is: the caller looks again */
+    session_link_await(&link->session);
 }
 
 const char *block_client_link_name(const struct block_client_link *link)
 {
-    return link->name;
+    return link->session.name;
 }
 
 int block_client_link_send(struct block_client_link *link,
@@ -455,82 +265,36 @@ int block_client_link_send(struct block_client_link *link,
                            bool scattered)
 {
     (void)submissions, (void)scattered; /* the client's ring is the queue's: they are there */
-    queue_put_in_place(&link->queue, count);
-    link->wake_driver |= queue_publish(&link->queue);
+    queue_put_in_place(&link->session.queue, count);
+    session_link_publish(&link->session);
     return 0;
 }
 
-/* The driver slept when there was something for it, and sleeps still: had it woken meanwhile, it
- * would look before it sleeps again. */
-static bool driver_waits(struct block_client_link *link)
+/* If it has to be; whether it had. */
+static bool driver_wake(struct block_client_link *link)
 {
-    bool waits = link->wake_driver && queue_other_sleeps(&link->queue);
-
-    link->wake_driver = false;
-    return waits;
-}
-
-static mach_msg_header_t wakeup_make(const struct block_client_link *link, mach_port_t waiter)
-{
-    enum { BLOCK_LINK_WAKE = 71452 }; /* the third routine of subsystem 71450 */
-
-    return (mach_msg_header_t){
-        .msgh_bits =
-            MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, waiter ? MACH_MSG_TYPE_MAKE_SEND_ONCE : 0),
-        .msgh_size = sizeof(mach_msg_header_t),
-        .msgh_remote_port = link->session,
-        .msgh_local_port = waiter,
-        .msgh_id = BLOCK_LINK_WAKE,
-    };
-}
-
-static void driver_wake(struct block_client_link *link)
-{
-    mach_msg_header_t message = wakeup_make(link, MACH_PORT_NULL);
-
-    /* A wakeup that finds one there already is as good; of a driver that is gone we hear later. */
-    if (link->in_loop)
+    if (!session_link_driver_waits(&link->session))
+        return false;
+    if (link->in_loop) {
+        mach_msg_header_t message = session_link_wakeup(&link->session, MACH_PORT_NULL);
         loop_send(&message);
-    else
-        mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, sizeof(message), 0, MACH_PORT_NULL, 0,
-                 MACH_PORT_NULL);
-}
-
-/* Whether it tells of the driver's end, and not of completions. */
-static bool wakeup_is_death(const struct block_client_link *link, mach_msg_header_t *message)
-{
-    if (message->msgh_id == STARTUP_ALARM_ID)
-        alarm_rang(link);
-    if (message->msgh_id == MACH_NOTIFY_DEAD_NAME &&
-        MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE &&
-        message->msgh_size >= sizeof(mach_dead_name_notification_t))
-        /* Of an earlier session: or the driver made it up, with the right to wake us. */
-        return ((const mach_dead_name_notification_t *)message)->not_port == link->session;
-    mach_msg_destroy(message); /* a wakeup, and it does not matter what is in it */
-    return false;
+    } else {
+        session_link_driver_wake(&link->session);
+    }
+    return true;
 }
 
 /* Sleep until the driver wakes us, and wake it first if it has to be; ENODEV: it is gone. */
 static int wakeup_wait(struct block_client_link *link)
 {
-    struct {
-        mach_msg_header_t header;
-        unsigned char body[256];
-    } message;
-    mach_msg_option_t option = MACH_RCV_MSG;
+    mach_msg_id_t number;
 
     if (alarmed != link)
         alarm_set(link);
-    if (driver_waits(link)) {
-        option |= MACH_SEND_MSG;
-        message.header = wakeup_make(link, link->wakeups);
-    }
-    mach_msg_return_t code = mach_msg(&message.header, option, sizeof(message.header),
-                                      sizeof(message), link->wakeups, 0, MACH_PORT_NULL);
-
-    if (code != MACH_MSG_SUCCESS)
-        return ENODEV;
-    return wakeup_is_death(link, &message.header) ? ENODEV : 0;
+    int error = session_link_wait(&link->session, SESSION_FOREVER, &number);
+    if (number == STARTUP_ALARM_ID)
+        alarm_rang(link);
+    return error;
 }
 
 /* What is there now. ENODEV: the driver broke the protocol, nothing that it says counts any more.
@@ -539,12 +303,13 @@ static int completions_get(struct block_client_link *link,
                            const volatile struct block_completion **completions, unsigned *count)
 {
     const volatile void *entries = NULL;
-    int error = queue_take_run(&link->queue, &entries, sizeof(**completions), count);
+    int error = queue_take_run(&link->session.queue, &entries, sizeof(**completions), count);
 
     *completions = entries;
     if (error == 0)
         return 0;
-    driver_complain(link, "more completions than there is room for");
+    session_link_complain(&link->session, block_client_finished(link->client),
+                          "more completions than there is room for");
     return ENODEV;
 }
 
@@ -553,17 +318,17 @@ void block_client_link_tell(struct block_client_link *link,
 {
     const struct block_client_counts *told = &link->told;
 
-    startup_recovered(startup_bootstrap_port(), link->name, counts->recoveries - told->recoveries,
-                      counts->replayed - told->replayed, counts->rewritten - told->rewritten,
-                      counts->poisoned - told->poisoned, counts->rejected - told->rejected);
+    startup_recovered(startup_bootstrap_port(), link->session.name,
+                      counts->recoveries - told->recoveries, counts->replayed - told->replayed,
+                      counts->rewritten - told->rewritten, counts->poisoned - told->poisoned,
+                      counts->rejected - told->rejected);
     link->told = *counts;
 }
 
 int block_client_link_poll(struct block_client_link *link,
                            const volatile struct block_completion **completions, unsigned *count)
 {
-    if (driver_waits(link))
-        driver_wake(link);
+    driver_wake(link);
     return completions_get(link, completions, count);
 }
 
@@ -588,10 +353,11 @@ __attribute__((noinline)) bool block_client_spin(const struct queue *queue)
 static bool driver_is_let(const struct block_client_link *link)
 {
     enum { TIMES = 32 };
+    const struct queue *queue = &link->session.queue;
 
-    for (unsigned i = 0; i < TIMES && !queue_other_sleeps(&link->queue); i++) {
+    for (unsigned i = 0; i < TIMES && !queue_other_sleeps(queue); i++) {
         swtch();
-        if (!queue_is_dry(&link->queue))
+        if (!queue_is_dry(queue))
             return true;
     }
     return false;
@@ -600,14 +366,16 @@ static bool driver_is_let(const struct block_client_link *link)
 /* Whether to go to sleep, which has been said then. */
 static bool may_sleep(struct block_client_link *link)
 {
-    if (!queue_is_dry(&link->queue))
+    struct queue *queue = &link->session.queue;
+
+    if (!queue_is_dry(queue))
         return false;
-    if ((link->client->flags & BLOCK_POLLED) && queue_other_is_apart(&link->queue) &&
-        block_client_spin(&link->queue))
+    if ((link->client->flags & BLOCK_POLLED) && queue_other_is_apart(queue) &&
+        block_client_spin(queue))
         return false;
     if (driver_is_let(link))
         return false;
-    return queue_sleep(&link->queue);
+    return queue_sleep(queue);
 }
 
 int block_client_link_receive(struct block_client_link *link,
@@ -616,15 +384,14 @@ int block_client_link_receive(struct block_client_link *link,
     for (;;) {
         if (may_sleep(link)) {
             int error = wakeup_wait(link);
-            queue_awake(&link->queue);
+            queue_awake(&link->session.queue);
             if (error != 0)
                 return error;
         }
         if (completions_get(link, completions, count) != 0)
             return ENODEV;
         if (*count > 0) {
-            if (driver_waits(link))
-                driver_wake(link);
+            driver_wake(link);
             return 0;
         }
     }
@@ -634,10 +401,10 @@ void block_client_accuse(struct block_client *client, const char *reason)
 {
     struct block_client_link *link = client->link;
 
-    if (link->class == MACH_PORT_NULL || client->state == BLOCK_CLIENT_LOST)
+    if (link->session.offered == MACH_PORT_NULL || client->state == BLOCK_CLIENT_LOST)
         return;
     /* What we ask next is asked after this was heard: the name is somebody else's by then. */
-    startup_complain(startup_bootstrap_port(), link->name, link->class, reason);
+    startup_complain(startup_bootstrap_port(), link->session.name, link->session.offered, reason);
     driver_lost(link);
 }
 
@@ -646,12 +413,10 @@ void block_client_send_at_once(struct block_client *client)
     client->link->at_once = true;
 }
 
-/* Wake the driver if it has to be. Who asks for one after the other has nothing else to do. */
+/* Who asks for one after the other has nothing else to do. */
 static void driver_go_on(struct block_client_link *link, bool single)
 {
-    if (driver_waits(link))
-        driver_wake(link);
-    else if (single && block_client_in_flight(link->client) > 0)
+    if (!driver_wake(link) && single && block_client_in_flight(link->client) > 0)
         driver_is_let(link);
 }
 
@@ -661,7 +426,7 @@ static bool link_sleep(struct block_client_link *link)
 {
     if (!alarmed && block_client_in_flight(link->client) > 0)
         alarm_set(link);
-    return !queue_sleep(&link->queue);
+    return !queue_sleep(&link->session.queue);
 }
 
 /* As link_sleep. */
@@ -673,7 +438,7 @@ static bool link_turn(struct block_client_link *link)
     const volatile struct block_completion *completions;
     struct block_client *client = link->client;
 
-    queue_awake(&link->queue);
+    queue_awake(&link->session.queue);
     /* What else has come may have more for the same batch: one wakeup for all. While one asks after
      * the other nothing has. */
     unsigned batched = client->put - client->sent;
@@ -683,7 +448,7 @@ static bool link_turn(struct block_client_link *link)
         /* Somebody may have waited for room in the port's queue, or for the processor; and a driver
          * that polls would have it until the first is done. */
         if (batched % MACH_PORT_QLIMIT_MAX == 0 ||
-            (link->held == 0 && !queue_other_sleeps(&link->queue)))
+            (link->held == 0 && !queue_other_sleeps(&link->session.queue)))
             swtch();
         link->held = batched;
         return true;
@@ -706,7 +471,7 @@ static bool link_turn(struct block_client_link *link)
             driver_lost(link);
             return true;
         }
-        if (client->put == client->sent && queue_is_dry(&link->queue))
+        if (client->put == client->sent && queue_is_dry(&link->session.queue))
             return link_sleep(link);
     }
     return true;
@@ -718,7 +483,7 @@ static bool links_turn(void *context)
 
     (void)context;
     for (struct block_client_link *link = looped; link; link = link->next) {
-        if (link->completions)
+        if (link->session.completions)
             again |= link_turn(link);
     }
     return again;
@@ -727,8 +492,11 @@ static bool links_turn(void *context)
 static void link_message(void *context, mach_msg_header_t *message)
 {
     struct block_client_link *link = context;
+    mach_msg_id_t number = message->msgh_id;
 
-    if (wakeup_is_death(link, message))
+    if (number == STARTUP_ALARM_ID)
+        alarm_rang(link);
+    if (session_link_is_death(&link->session, message))
         driver_lost(link);
     else
         block_client_resume(link->client); /* if that is what it says; else it has nothing to do */
@@ -744,7 +512,7 @@ int block_client_join_loop(struct block_client *client)
     if (!hooked && !loop_at_turn_end(links_turn, NULL))
         return ENOSPC;
     hooked = true;
-    int error = port_adopt(&wakeup_type, link, link->wakeups);
+    int error = port_adopt(&wakeup_type, link, link->session.wakeups);
     if (error != 0)
         return error;
     link->in_loop = true;

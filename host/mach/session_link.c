@@ -88,17 +88,20 @@ static int queue_open(struct session_link *link)
 
 static int buffer_attach(struct session_link *link, unsigned number)
 {
-    const struct shared_memory *shared = &link->buffer[number];
-    mach_port_t lease;
+    const struct session_buffer *buffer = &link->buffer[number];
+    mach_port_t lease = buffer->lent;
     uint64_t attached = 0;
     unsigned given = 0;
-    int error = shared_memory_lease(shared, link->access, &lease);
+    int error = 0;
 
+    if (buffer->lent == MACH_PORT_NULL)
+        error = shared_memory_lease(&buffer->shared, link->access, &lease);
     if (error != 0)
         return error;
     error = session_link_answer(link, link->class->attach(link->session, lease, &given, &attached));
-    port_release(lease);
-    return error == 0 && (attached < shared->size || given != number) ? EPROTO : error;
+    if (buffer->lent == MACH_PORT_NULL)
+        port_release(lease);
+    return error == 0 && (attached < buffer->shared.size || given != number) ? EPROTO : error;
 }
 
 int session_link_begin(struct session_link *link)
@@ -152,7 +155,7 @@ int session_link_answer(struct session_link *link, kern_return_t code)
 {
     if (code != MACH_RCV_TIMED_OUT)
         return error_from_kernel(code);
-    session_link_complain(link, link->done_then, "it does not answer a call");
+    session_link_complain(link, link->done, "it does not answer a call");
     return ENODEV;
 }
 
@@ -160,10 +163,14 @@ int session_link_find(struct session_link *link, unsigned done)
 {
     enum { VIOLATIONS_MAX = 3 };
     mach_port_t offered;
+    unsigned excused;
 
+    link->done = done;
     session_link_end(link);
-    int error = startup_capability(link->name, &offered);
+    int error = startup_capability_excused(link->name, &offered, &excused);
     if (error == 0) {
+        link->was_excused = excused != link->excused;
+        link->excused = excused;
         bool same = offered == link->offered;
         if (same)
             session_link_complain(link, done, "it ended a session");
@@ -206,11 +213,12 @@ int session_link_buffer(struct session_link *link, size_t size, struct shared_me
 {
     if (link->buffer_count == link->class->buffers_max)
         return ENOSPC;
-    struct shared_memory *shared = &link->buffer[link->buffer_count];
-    int error = shared_memory_allocate(size, shared);
+    struct session_buffer *added = &link->buffer[link->buffer_count];
+    added->lent = MACH_PORT_NULL;
+    int error = shared_memory_allocate(size, &added->shared);
     if (error != 0)
         return error;
-    *buffer = shared;
+    *buffer = &added->shared;
     error = link->completions ? buffer_attach(link, link->buffer_count) : ENODEV;
     link->buffer_count++;
     if (error != 0 && error != ENODEV)
@@ -218,22 +226,26 @@ int session_link_buffer(struct session_link *link, size_t size, struct shared_me
     return error;
 }
 
+int session_link_lend(struct session_link *link, mach_port_t lease, void *memory, size_t size)
+{
+    if (link->buffer_count == link->class->buffers_max)
+        return ENOSPC;
+    link->buffer[link->buffer_count] =
+        (struct session_buffer){{memory, size, MACH_PORT_NULL}, lease};
+    int error = link->completions ? buffer_attach(link, link->buffer_count) : ENODEV;
+    if (error == 0 || error == ENODEV)
+        link->buffer_count++;
+    return error;
+}
+
 void session_link_buffer_drop(struct session_link *link)
 {
-    shared_memory_free(&link->buffer[--link->buffer_count]);
-}
+    struct session_buffer *buffer = &link->buffer[--link->buffer_count];
 
-void session_link_publish(struct session_link *link)
-{
-    link->wake_driver |= queue_publish(&link->queue);
-}
-
-bool session_link_driver_waits(struct session_link *link)
-{
-    bool waits = link->wake_driver && queue_other_sleeps(&link->queue);
-
-    link->wake_driver = false;
-    return waits;
+    if (buffer->lent != MACH_PORT_NULL)
+        port_release(buffer->lent);
+    else
+        shared_memory_free(&buffer->shared);
 }
 
 mach_msg_header_t session_link_wakeup(const struct session_link *link, mach_port_t waiter)

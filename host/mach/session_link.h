@@ -32,19 +32,27 @@ struct session_class {
 
 enum { SESSION_BUFFERS_MAX = 64 };
 
+struct session_buffer {
+    struct shared_memory shared;
+    mach_port_t lent; /* the lease of memory that is another's; null: it is ours */
+};
+
 struct session_link {
     const struct session_class *class;
     char name[OUTBOARD_NAME_SIZE];
     mach_port_t offered; /* where the session was opened; null: nowhere yet */
+    unsigned excused;    /* how often who serves us was ended for nothing that it did ... */
+    bool was_excused;    /* ... and whether it was the last time */
     unsigned violations; /* complaints in a row, with nothing done in between */
-    unsigned done_then;  /* what the owner had done at the last complaint */
+    unsigned done;       /* what the owner had done when it last said so ... */
+    unsigned done_then;  /* ... and at the last complaint */
     mach_port_t session; /* send right */
     mach_port_t wakeups; /* receive right; the driver's death is told there too */
     struct queue queue;
     struct shared_memory submissions;
     const void *completions; /* the driver's memory; null: no session */
     uint32_t epoch;
-    struct shared_memory buffer[SESSION_BUFFERS_MAX];
+    struct session_buffer buffer[SESSION_BUFFERS_MAX];
     unsigned buffer_count;
     enum memory_access access; /* of who serves the session to the buffers */
     bool wake_driver;          /* it slept when there was something for it */
@@ -81,6 +89,9 @@ void session_link_await(struct session_link *link);
 int session_link_buffer(struct session_link *link, size_t size, struct shared_memory **buffer);
 void session_link_buffer_drop(struct session_link *link);
 
+/* The same with another's memory, of which this is the lease: ours unless there is an error. */
+int session_link_lend(struct session_link *link, mach_port_t lease, void *memory, size_t size);
+
 /* Say what a driver did that it must not. */
 void session_link_complain(struct session_link *link, unsigned done, const char *reason);
 
@@ -89,11 +100,20 @@ void session_link_complain(struct session_link *link, unsigned done, const char 
 int session_link_answer(struct session_link *link, kern_return_t code);
 
 /* Make what was put into the queue visible. */
-void session_link_publish(struct session_link *link);
+static inline void session_link_publish(struct session_link *link)
+{
+    link->wake_driver |= queue_publish(&link->queue);
+}
 
 /* The driver slept when there was something for it, and sleeps still: had it woken meanwhile, it
  * would look before it sleeps again. Asked once. */
-bool session_link_driver_waits(struct session_link *link);
+static inline bool session_link_driver_waits(struct session_link *link)
+{
+    bool waits = link->wake_driver && queue_other_sleeps(&link->queue);
+
+    link->wake_driver = false;
+    return waits;
+}
 void session_link_driver_wake(struct session_link *link);
 /* A wakeup that is sent together with the wait for its answer. */
 mach_msg_header_t session_link_wakeup(const struct session_link *link, mach_port_t waiter);
