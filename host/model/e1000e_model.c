@@ -121,17 +121,17 @@ static bool ring_next(struct e1000e_model *model, size_t ring, uint8_t descripto
 static void frame_receive(struct e1000e_model *model)
 {
     bool is_long = *reg(model, RCTL) & LONG;
-    uint32_t size = is_long ? 16384 : 2048, length = model->length;
-    uint8_t descriptor[16], frame[E1000E_MODEL_FRAME];
+    uint32_t size = is_long ? 16384 : 2048, length = model->wire.length;
+    uint8_t descriptor[16], frame[MODEL_WIRE_FRAME];
     uint64_t buffer, address;
 
     if (length > (is_long ? 16384u : 1518u) || !ring_next(model, RDBAL, descriptor, &address)) {
         model->missed++;
-        model->waiting--;
+        model->wire.waiting--;
         return;
     }
     memcpy(&buffer, descriptor, sizeof(buffer));
-    memset(frame, (int)model->arrived++, sizeof(frame));
+    memset(frame, (int)model->wire.arrived++, sizeof(frame));
     /* It may write as much as it was told that buffers have. */
     if (!model_memory_write(buffer, frame, size))
         return;
@@ -144,7 +144,7 @@ static void frame_receive(struct e1000e_model *model)
     model->errors = model->status = 0;
     model->claimed_length = 0;
     model_memory_write(address, descriptor, sizeof(descriptor));
-    model->waiting--;
+    model->wire.waiting--;
     cause_add(model, RXT0, RXQ0);
 }
 
@@ -160,9 +160,9 @@ static bool frame_send(struct e1000e_model *model)
     memcpy(&length, descriptor + 8, sizeof(length));
     if (descriptor[11] != COMMAND_EOP_IFCS_RS || length < 14 || descriptor[10] || descriptor[13])
         model_violation("a descriptor with command %02x and %u bytes", descriptor[11], length);
-    else if (model_memory_read(buffer, model->sent_frame, length))
-        model->sent_length = length;
-    model->sent++;
+    else if (model_memory_read(buffer, model->wire.sent_frame, length))
+        model->wire.sent_length = length;
+    model->wire.sent++;
     descriptor[12] = DONE;
     model_memory_write(address, descriptor, sizeof(descriptor));
     return true;
@@ -198,9 +198,10 @@ static void step(struct model_device *device)
         return;
     if (model->done_too_soon)
         everything_done(model);
-    while (model->waiting > 0 && (*reg(model, RCTL) & ENABLE))
+    while (model->wire.waiting > 0 && (*reg(model, RCTL) & ENABLE))
         frame_receive(model);
-    while (!model->holds_sends && model->link && (*reg(model, TCTL) & ENABLE) && frame_send(model))
+    while (!model->wire.holds_sends && model->link && (*reg(model, TCTL) & ENABLE) &&
+           frame_send(model))
         any = true;
     if (any)
         cause_add(model, TXDW, TXQ0);
@@ -301,7 +302,7 @@ void e1000e_model_init(struct e1000e_model *model)
     model->device.config[CAPABILITY] = MSIX;
     model->device.config[CAPABILITY + 3] = 0x80;
     model->link = true;
-    model->length = 60;
+    model->wire.length = 60;
     /* An earlier driver left it running. */
     *reg(model, RCTL) = ENABLE;
     *reg(model, TCTL) = ENABLE;

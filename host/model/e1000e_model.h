@@ -8,25 +8,16 @@
 #define HOST_MODEL_E1000E_MODEL_H
 
 #include "model.h"
-
-enum { E1000E_MODEL_FRAME = 16384 };
+#include "wire.h"
 
 struct e1000e_model {
     struct model_device device; /* first: the handlers cast */
 
-    /* What comes from the wire next: `waiting` frames of that length, with bytes of its number. */
-    unsigned waiting;
-    uint32_t length;
-    unsigned arrived;
+    struct model_wire wire;
     uint8_t errors, status;  /* of the next descriptor, besides what is so */
     bool without_end;        /* the next descriptor does not end a frame */
     uint16_t claimed_length; /* what the next descriptor says; 0: the truth */
     unsigned missed;         /* as its counter has it */
-
-    unsigned sent; /* what went out, and the last one */
-    uint32_t sent_length;
-    uint8_t sent_frame[E1000E_MODEL_FRAME];
-    bool holds_sends;
     bool done_too_soon; /* every descriptor says that it is done, also those it was not given */
 
     bool link, no_address;

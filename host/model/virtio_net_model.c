@@ -16,8 +16,8 @@ static bool ready(struct virtio_model *virtio, const struct virtio_model_chain *
     const struct virtio_net_model *model = model_of(virtio);
 
     if (chain->queue == RECEIVE)
-        return model->waiting > 0;
-    return chain->queue != SEND || !model->holds_sends;
+        return model->wire.waiting > 0;
+    return chain->queue != SEND || !model->wire.holds_sends;
 }
 
 static uint32_t receive(struct virtio_net_model *model, const struct virtio_model_chain *chain)
@@ -28,27 +28,27 @@ static uint32_t receive(struct virtio_net_model *model, const struct virtio_mode
     /* 5.1.6.3.1 */
     if (chain->out != 0 || virtio_model_writable(chain) < 1526)
         model_violation("a buffer of %llu bytes", (unsigned long long)virtio_model_writable(chain));
-    model->waiting--;
-    memset(frame, (int)model->arrived++, sizeof(frame));
-    if (virtio_model_writable(chain) < HEADER + model->length)
+    model->wire.waiting--;
+    memset(frame, (int)model->wire.arrived++, sizeof(frame));
+    if (virtio_model_writable(chain) < HEADER + model->wire.length)
         return 0;
     virtio_model_put(chain, 0, header, sizeof(header));
-    virtio_model_put(chain, HEADER, frame, model->length);
-    return HEADER + model->length;
+    virtio_model_put(chain, HEADER, frame, model->wire.length);
+    return HEADER + model->wire.length;
 }
 
 static uint32_t send(struct virtio_net_model *model, const struct virtio_model_chain *chain)
 {
     uint64_t size = virtio_model_readable(chain);
 
-    if (chain->in != 0 || size < HEADER + 14 || size - HEADER > sizeof(model->sent_frame)) {
+    if (chain->in != 0 || size < HEADER + 14 || size - HEADER > VIRTIO_NET_MODEL_FRAME) {
         model_violation("a frame of %llu bytes", (unsigned long long)size);
         return 0;
     }
     virtio_model_get(chain, 0, model->sent_header, HEADER);
-    virtio_model_get(chain, HEADER, model->sent_frame, size - HEADER);
-    model->sent++;
-    model->sent_length = (uint32_t)(size - HEADER);
+    virtio_model_get(chain, HEADER, model->wire.sent_frame, size - HEADER);
+    model->wire.sent++;
+    model->wire.sent_length = (uint32_t)(size - HEADER);
     /* 5.1.6.2.1 */
     if (model->sent_header[0] != 0 && (model->sent_header[0] != NEEDS_CSUM ||
                                        !virtio_model_has(&model->virtio, VIRTIO_NET_MODEL_CSUM)))
@@ -121,7 +121,7 @@ void virtio_net_model_init(struct virtio_net_model *model)
     model->virtio.ready = ready;
     memcpy(model->config, address, sizeof(address));
     model->config[6] = 1;
-    model->length = 60;
+    model->wire.length = 60;
     model->promiscuous = true; /* until it is told otherwise, as QEMU's */
 }
 

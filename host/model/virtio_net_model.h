@@ -6,8 +6,9 @@
 #define HOST_MODEL_VIRTIO_NET_MODEL_H
 
 #include "virtio_model.h"
+#include "wire.h"
 
-enum { VIRTIO_NET_MODEL_FRAMES = 512, VIRTIO_NET_MODEL_FRAME = 10240 };
+enum { VIRTIO_NET_MODEL_FRAME = 10240 };
 
 /* Feature bits (5.1.3). */
 enum {
@@ -24,18 +25,9 @@ struct virtio_net_model {
     struct virtio_model virtio; /* first: the handlers cast */
     uint8_t config[18];
 
-    /* What comes from the wire next: `waiting` frames of that length, each with bytes of its
-     * number. */
-    unsigned waiting;
-    uint32_t length;
-    uint8_t flags, type; /* of the header */
-    unsigned arrived;    /* so far */
-
-    /* What went out: the last frame and its header. */
-    unsigned sent;
-    uint32_t sent_length;
-    uint8_t sent_frame[VIRTIO_NET_MODEL_FRAME], sent_header[12];
-    bool holds_sends; /* frames are not sent */
+    struct model_wire wire;
+    uint8_t flags, type;     /* of what comes: in its header */
+    uint8_t sent_header[12]; /* of the last frame that went out */
 
     /* The control queue. */
     unsigned commands;

@@ -1,69 +1,181 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <test/unit/net_fixture.h>
 
+#include <errno.h>
 #include <string.h>
 
-void net_test_open(struct net_test *test, const char *name, uint32_t size)
+#include <test/unit/ending.h>
+
+#define LONG (20 * CLOCK_SECOND) /* beyond every limit that a driver sets its device */
+
+struct device *device;
+struct net_test test;
+
+void net_test_setup(struct model_device *model, struct model_wire *wire, const char *name)
+{
+    device = model_host_begin(model, name);
+    test = (struct net_test){.wire = wire};
+}
+
+int net_test_teardown(void **state)
+{
+    unsigned violations = model_violations();
+
+    (void)state;
+    model_net_end();
+    model_host_end();
+    assert_int_equal(violations, 0);
+    return 0;
+}
+
+void net_test_begin(void)
+{
+    assert_int_equal(driver.attach(device), 0);
+    net_test_open();
+}
+
+void net_test_open(void)
 {
     void *memory;
 
-    memset(test, 0, sizeof(*test));
-    assert_int_equal(net_client_open(name, &test->client), 0);
-    assert_int_equal(net_client_buffer(test->client, 2 * (size_t)size, &memory, &test->buffer), 0);
-    test->memory = memory;
-    test->half = size;
-    for (uint32_t i = 0; i < size; i++)
-        test->memory[i] = (uint8_t)(i * 7);
+    test = (struct net_test){.wire = test.wire};
+    assert_int_equal(net_client_open(device_name(device), &test.client), 0);
+    assert_int_equal(net_client_buffer(test.client, 2 * NET_TEST_HALF, &memory, &test.buffer), 0);
+    test.memory = memory;
+    for (uint32_t i = 0; i < NET_TEST_HALF; i++)
+        test.memory[i] = (uint8_t)(i * 7);
 }
 
-void net_test_close(struct net_test *test)
+void net_test_close(void)
 {
-    net_client_close(test->client);
+    net_client_close(test.client);
 }
 
 static void sent(void *context, enum net_completion_status status, uint32_t length, uint8_t flags)
 {
-    struct net_test *test = context;
-
-    (void)length, (void)flags;
+    (void)context, (void)length, (void)flags;
     assert_in_range(status, 0, NET_TEST_STATUSES - 1);
-    test->sent[status]++;
+    test.sent[status]++;
 }
 
 static void received(void *context, enum net_completion_status status, uint32_t length,
                      uint8_t flags)
 {
-    struct net_test *test = context;
-
+    (void)context;
     assert_in_range(status, 0, NET_TEST_STATUSES - 1);
-    test->received[status]++;
-    test->length = length;
-    test->flags = flags;
+    test.received[status]++;
+    test.length = length;
+    test.flags = flags;
 }
 
-void net_test_send(struct net_test *test, uint32_t length, unsigned count)
+void net_test_send(uint32_t length, unsigned count)
 {
-    const struct net_place place = {test->buffer, length, 0};
+    const struct net_place place = {test.buffer, length, 0};
 
     for (unsigned i = 0; i < count; i++)
-        assert_int_equal(net_client_send(test->client, &place, sent, test), 0);
+        assert_int_equal(net_client_send(test.client, &place, sent, NULL), 0);
 }
 
-void net_test_receive(struct net_test *test, uint32_t length, unsigned count)
+void net_test_receive(uint32_t length, unsigned count)
 {
-    const struct net_place place = {test->buffer, length, test->half};
+    const struct net_place place = {test.buffer, length, NET_TEST_HALF};
 
     for (unsigned i = 0; i < count; i++)
-        assert_int_equal(net_client_receive(test->client, &place, received, test), 0);
+        assert_int_equal(net_client_receive(test.client, &place, received, NULL), 0);
 }
 
-void net_test_run(struct net_test *test, uint64_t nanoseconds)
+void net_test_run(uint64_t nanoseconds)
 {
     uint64_t end = model_time() + nanoseconds;
 
     while (model_time() < end) {
-        net_client_poll(test->client);
+        net_client_poll(test.client);
         model_turn();
     }
-    net_client_poll(test->client);
+    net_client_poll(test.client);
+}
+
+void net_test_arrive(unsigned count)
+{
+    test.wire->waiting = count;
+    net_test_run(A_WHILE);
+}
+
+struct net_state net_test_state(void)
+{
+    struct net_state state;
+
+    net_client_state(test.client, &state);
+    return state;
+}
+
+void net_test_goes_out(uint32_t length)
+{
+    unsigned before = test.sent[NET_STATUS_OK];
+
+    net_test_send(length, 1);
+    net_test_run(A_WHILE);
+    assert_int_equal(test.sent[NET_STATUS_OK], before + 1);
+    assert_int_equal(test.wire->sent_length, length);
+    assert_memory_equal(test.wire->sent_frame, test.memory, length);
+}
+
+void net_test_comes_in(uint32_t length)
+{
+    unsigned before = test.received[NET_STATUS_OK], number = test.wire->arrived;
+
+    test.wire->length = length;
+    net_test_arrive(1);
+    assert_int_equal(test.received[NET_STATUS_OK], before + 1);
+    assert_int_equal(test.length, length);
+    assert_int_equal(test.memory[NET_TEST_HALF + length - 1], number);
+}
+
+void net_test_session_after_another(uint32_t room, uint64_t reset)
+{
+    struct net_client *second;
+
+    net_test_begin();
+    net_test_receive(room, 200);
+    test.wire->holds_sends = true;
+    net_test_send(60, 10);
+    net_test_run(A_WHILE);
+    assert_int_equal(net_client_open(device_name(device), &second), EBUSY);
+    net_test_close();
+    assert_int_equal(net_client_open(device_name(device), &second), EBUSY); /* it is being reset */
+    test.wire->waiting = 5; /* a violation if the device were to write */
+    model_run(reset);
+    test.wire->waiting = 0;
+    test.wire->holds_sends = false;
+    net_test_open();
+    net_test_receive(room, 2);
+    net_test_send(60, 2);
+    net_test_run(A_WHILE);
+    net_test_arrive(2);
+    assert_int_equal(test.sent[NET_STATUS_OK], 2);
+    assert_int_equal(test.received[NET_STATUS_OK], 2);
+}
+
+static void send_for_long(void *context)
+{
+    (void)context;
+    net_test_send(60, 3);
+    net_test_run(LONG);
+}
+
+void net_test_sending_ends_driver(void)
+{
+    assert_driver_ends(send_for_long, NULL);
+}
+
+static void close_for_long(void *context)
+{
+    (void)context;
+    net_test_close();
+    model_run(LONG);
+}
+
+void net_test_closing_ends_driver(void)
+{
+    assert_driver_ends(close_for_long, NULL);
 }
