@@ -90,25 +90,53 @@ static const char *image_problem(const struct task_image *image, Elf64_Ehdr *hea
     return end == 0 ? "it has nothing to load" : NULL;
 }
 
+/* What of the image is in the task as it is: whole pages of the program's file, which share memory
+ * with it until somebody writes to them. Null: they do not lie on pages here, or the last one is
+ * not whole. */
+static const void *segment_pages(const struct task_image *image, const Elf64_Phdr *segment,
+                                 uint64_t size)
+{
+    uint64_t lead = segment->p_vaddr - page_down(segment->p_vaddr);
+
+    if (!image->shared || (segment->p_flags & PF_W) || segment->p_filesz != segment->p_memsz ||
+        lead > segment->p_offset || size > image->size - (segment->p_offset - lead))
+        return NULL;
+    const char *pages = (const char *)image->data + segment->p_offset - lead;
+    return (uintptr_t)pages % PAGE == 0 ? pages : NULL;
+}
+
+/* The rest of the segment stays as it was allocated, which is zero. */
+static kern_return_t segment_copy(mach_port_t task, const struct task_image *image,
+                                  const Elf64_Phdr *segment, vm_address_t start)
+{
+    uint64_t lead = segment->p_vaddr - start, size = page_up(lead + segment->p_filesz);
+
+    if (segment->p_filesz == 0)
+        return KERN_SUCCESS;
+    unsigned char *copy = memory_pages_allocate(size);
+    if (!copy)
+        return KERN_RESOURCE_SHORTAGE;
+    memcpy(copy + lead, (const char *)image->data + segment->p_offset, segment->p_filesz);
+    kern_return_t code = vm_write(task, start, (vm_offset_t)copy, (mach_msg_type_number_t)size);
+    memory_pages_free(copy, size);
+    return code;
+}
+
 static int segment_load(mach_port_t task, const struct task_image *image, const Elf64_Phdr *segment)
 {
     vm_address_t start = page_down(segment->p_vaddr);
     uint64_t size = page_up(segment->p_vaddr + segment->p_memsz) - start;
+    const void *pages = segment_pages(image, segment, size);
     vm_prot_t protection = ((segment->p_flags & PF_R) ? VM_PROT_READ : 0) |
                            ((segment->p_flags & PF_W) ? VM_PROT_WRITE : 0) |
                            ((segment->p_flags & PF_X) ? VM_PROT_EXECUTE : 0);
-    unsigned char *copy = memory_pages_allocate(size);
 
-    if (!copy)
-        return ENOMEM;
-    memcpy(copy + (segment->p_vaddr - start), (const char *)image->data + segment->p_offset,
-           segment->p_filesz);
     kern_return_t code = vm_allocate(task, &start, size, FALSE);
     if (code == KERN_SUCCESS)
-        code = vm_write(task, start, (vm_offset_t)copy, (mach_msg_type_number_t)size);
+        code = pages ? vm_write(task, start, (vm_offset_t)pages, (mach_msg_type_number_t)size)
+                     : segment_copy(task, image, segment, start);
     if (code == KERN_SUCCESS)
         code = vm_protect(task, start, size, FALSE, protection);
-    memory_pages_free(copy, size);
     return error_from_kernel(code);
 }
 

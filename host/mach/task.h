@@ -5,6 +5,7 @@
 #ifndef HOST_MACH_TASK_H
 #define HOST_MACH_TASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <mach/port.h>
@@ -16,6 +17,10 @@
 struct task_image {
     const void *data;
     size_t size;
+    /* Pages that nobody writes to are the image's own in the task. Only for one without its task's
+     * port: by that the kernel gives out a memory object of them that can be written to, and with
+     * it the image, for all who run it (doc/security.md, "The kernel's hole"). */
+    bool shared;
 };
 struct task {
     mach_port_t task, thread;

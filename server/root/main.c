@@ -62,7 +62,7 @@ static mach_port_t wiring_host;
 static int start(const struct archive *archive, const char *program, const struct grant *grants,
                  unsigned count, const char *words, void (*died)(void *context, mach_port_t name))
 {
-    struct task_image image;
+    struct task_image image = {NULL, 0, false};
     struct task task = {MACH_PORT_NULL, MACH_PORT_NULL};
     char text[GRANTS_MAX][16];
     const char *argv[1 + GRANTS_MAX + 2] = {program};

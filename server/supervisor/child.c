@@ -289,13 +289,11 @@ static void processor_give(const struct child *child, const char *settings)
 
 int child_start(struct child *child, const char *argument)
 {
-    struct task_image image;
-    int error = child->upgrade.data
+    struct task_image *image = child->upgrade.data ? &child->upgrade : &child->image;
+    int error = image->data
                     ? 0
-                    : archive_find(&supervisor_archive, child->program, &image.data, &image.size);
+                    : archive_find(&supervisor_archive, child->program, &image->data, &image->size);
 
-    if (child->upgrade.data)
-        image = child->upgrade;
     if (error != 0) {
         journal_note(LOG_ERROR, "%s: its program %s is not in the boot archive", child->name,
                      child->program);
@@ -308,7 +306,8 @@ int child_start(struct child *child, const char *argument)
     child->excepted = false;
     if (child->restarts == 0)
         child->cause[0] = '\0';
-    error = task_prepare(child, &image, argument);
+    image->shared = child->kind == CHILD_DRIVER && !child->manifest->whole_task;
+    error = task_prepare(child, image, argument);
     if (error == 0)
         error = task_bound(child);
     if (error == 0)

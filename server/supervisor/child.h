@@ -50,6 +50,7 @@ struct child {
     mach_port_t alarmed;              /* a send-once right; null: it did not */
     uint64_t log_second;              /* when the present second of its log began */
     unsigned log_lines;               /* how many lines it sent since */
+    struct task_image image;          /* its program, in the archive; empty: not looked for yet */
     struct task_image upgrade;        /* in pages of ours; runs instead of its program, if there */
     bool on_probation;                /* the upgrade is: the program comes back if it dies soon */
     unsigned restarts;

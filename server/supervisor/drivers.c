@@ -344,7 +344,7 @@ int drivers_upgrade(const char *name, const void *program, size_t size)
     memcpy(copy, program, size);
     if (child->upgrade.data)
         upgrade_drop(child);
-    child->upgrade = (struct task_image){copy, size};
+    child->upgrade = (struct task_image){copy, size, false};
     child->on_probation = true;
     journal_note(LOG_INFO, "%s: another program takes its place", name);
     return drivers_restart(name);

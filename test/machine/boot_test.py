@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Booting: what a driver holds, what is missing or corrupt in the archive."""
+import io
+import os
 import re
+import tarfile
 
-from machine.vm import MachineTest
+from machine.vm import BUILD, MachineTest
 
 MIB = 1 << 20
 
@@ -89,6 +92,14 @@ class Archive(MachineTest):
         ran = self.run_machine("devices", "--image", image)
         self.assert_status(ran, 1)
         self.assert_says(ran, "supervisor is missing from the boot archive", "log")
+
+    def test_each_file_begins_on_a_page(self):
+        with open(os.path.join(BUILD, "boot", "archive.bin"), "rb") as file:
+            blob = file.read()
+        with tarfile.open(fileobj=io.BytesIO(blob[4096:])) as archive:
+            files = {entry.name: entry.offset_data for entry in archive.getmembers()}
+        self.assertIn("nvme", files)
+        self.assertEqual([name for name, offset in files.items() if offset % 4096 != 0], [])
 
     def test_a_corrupt_archive(self):
         def flip(data):

@@ -15,7 +15,7 @@ def built_files():
     with open(os.path.join(BUILD, "boot", "archive.bin"), "rb") as file:
         file.seek(PAGE)
         with tarfile.open(fileobj=io.BytesIO(file.read())) as tar:
-            return {entry.name: tar.extractfile(entry).read() for entry in tar.getmembers()}
+            return {entry.name: tar.extractfile(entry).read() for entry in tar.getmembers() if entry.isfile()}
 
 
 def make(out, replace, leave_out, archive, kernel="up"):
