@@ -24,7 +24,8 @@ struct block_client_link {
     struct block_client *client; /* null: it is not open yet */
     bool write;
     bool at_once;                    /* nothing is waited for that may be added to a batch */
-    unsigned finished;               /* requests, when the alarm was set */
+    unsigned finished;               /* requests, when the alarm was set ... */
+    uint32_t alarmed_epoch;          /* ... and in which session */
     struct block_client_counts told; /* of what the supervisor knows */
     bool in_loop;
     unsigned held;                  /* of the batch, when the loop last looked for more */
@@ -82,12 +83,18 @@ static int session_open(struct block_client_link *link, struct block_info *info)
     return error;
 }
 
+static void progress_note(struct block_client_link *link)
+{
+    link->finished = block_client_finished(link->client);
+    link->alarmed_epoch = link->session.epoch;
+}
+
 /* A driver that completes nothing for so long, with requests in flight, is complained of. */
 static void alarm_set(struct block_client_link *link)
 {
     for (struct block_client_link *other = looped; other; other = other->next)
-        other->finished = block_client_finished(other->client);
-    link->finished = block_client_finished(link->client);
+        progress_note(other);
+    progress_note(link);
     alarmed = link;
     startup_alarm(startup_bootstrap_port(), link->session.wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE,
                   STARTUP_ALARM_PROGRESS);
@@ -95,7 +102,7 @@ static void alarm_set(struct block_client_link *link)
 
 static void progress_check(const struct block_client_link *link)
 {
-    if (block_client_in_flight(link->client) > 0 &&
+    if (block_client_in_flight(link->client) > 0 && link->session.epoch == link->alarmed_epoch &&
         block_client_finished(link->client) == link->finished)
         startup_complain(startup_bootstrap_port(), link->session.name, link->session.offered,
                          "it has completed nothing for too long");
