@@ -75,34 +75,10 @@ static void transfer_limit_follows_mdts(void **state)
     (void)state;
 }
 
-/* Write at a buffer offset, look at the disk, read back elsewhere, look at both buffers' edges. */
-static void check_transfer(struct test_client *client, uint64_t block, uint32_t count,
-                           uint64_t offset)
-{
-    const struct nvme_model_namespace *namespace = &model.namespaces[0];
-    size_t size = (size_t)count << namespace->shift;
-    uint8_t *expected = malloc(size);
-
-    assert_non_null(expected);
-    client_pattern(client->memory, client->size, (uint32_t)(block + offset));
-    memcpy(expected, client->memory + offset, size);
-    assert_int_equal(client_request(client, BLOCK_WRITE, block, count, offset), BLOCK_STATUS_OK);
-    assert_memory_equal(namespace->disk + (block << namespace->shift), expected, size);
-
-    memset(client->memory, 0xa5, client->size);
-    assert_int_equal(client_request(client, BLOCK_READ, block, count, offset), BLOCK_STATUS_OK);
-    assert_memory_equal(client->memory + offset, expected, size);
-    for (size_t i = 0; i < client->size; i++) {
-        if ((i < offset || i - offset >= size) && client->memory[i] != 0xa5)
-            fail_msg("byte %zu outside of [%llu, +%zu) was changed", i, (unsigned long long)offset,
-                     size);
-    }
-    free(expected);
-}
-
 static void check_all_transfers(unsigned shift)
 {
     static const uint64_t offsets[] = {0, 4, 512, 2048, 3584, 4092, 4096, 4100};
+    const struct nvme_model_namespace *namespace = &model.namespaces[0];
     uint32_t most = (2u << 20) >> shift;
     const uint32_t counts[] = {1,
                                2,
@@ -115,10 +91,12 @@ static void check_all_transfers(unsigned shift)
     struct test_client client;
 
     client_open(&client, "nvme0n1", true, (2 << 20) + 8192);
+    assert_int_equal(block_client_info(client.client)->block_size, 1 << shift);
     for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
         for (size_t j = 0; j < sizeof(counts) / sizeof(counts[0]); j++) {
-            check_transfer(&client, 3, counts[j], offsets[i]);
-            check_transfer(&client, model.namespaces[0].blocks - counts[j], counts[j], offsets[i]);
+            client_check_transfer(&client, namespace->disk, 3, counts[j], offsets[i]);
+            client_check_transfer(&client, namespace->disk, namespace->blocks - counts[j],
+                                  counts[j], offsets[i]);
         }
     }
     assert_int_equal(model.longest_transfer, 2 << 20);
@@ -327,7 +305,7 @@ static void doorbells_may_lie_apart(void **state)
     model.device.window_size[0] = 0x10000;
     nvme_attach();
     client_open(&client, "nvme0n1", true, 4096);
-    check_transfer(&client, 5, 8, 0);
+    client_check_transfer(&client, model.namespaces[0].disk, 5, 8, 0);
     client_close(&client);
 }
 
