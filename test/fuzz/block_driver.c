@@ -297,8 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
 
-    fuzz_machine_begin();
-    memset(&fuzz_window, 0, sizeof(fuzz_window));
+    fuzz_window_begin();
     memset(owner, 0, sizeof(owner));
     memset(offered, 0, sizeof(offered));
     clients = 0;

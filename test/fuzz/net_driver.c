@@ -159,8 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
 
-    fuzz_machine_begin();
-    memset(&fuzz_window, 0, sizeof(fuzz_window));
+    fuzz_window_begin();
     fuzz_device.setting = "mtu";
     fuzz_device.setting_value = fuzz_take8(&input) & 1 ? fuzz_take16(&input) : 1500;
     fuzz_device_make(&input);

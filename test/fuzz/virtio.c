@@ -37,8 +37,7 @@ static void device_make(struct fuzz_input *input)
     struct virtio_common common = {.device_feature = UINT32_MAX, .queues = QUEUES};
     unsigned changes = fuzz_take8(input) % 8;
 
-    fuzz_machine_begin();
-    memset(&fuzz_window, 0, sizeof(fuzz_window));
+    fuzz_window_begin();
     fuzz_window.index = WINDOW;
     fuzz_device.identity =
         (struct device_identity){.vendor = VIRTIO_PCI_VENDOR, .device = 0x1042, .vectors = 2};

@@ -5,6 +5,12 @@
 
 struct fuzz_window fuzz_window;
 
+void fuzz_window_begin(void)
+{
+    fuzz_machine_begin();
+    memset(&fuzz_window, 0, sizeof(fuzz_window));
+}
+
 size_t device_window_size(const struct device *self, unsigned index)
 {
     (void)self;

@@ -21,6 +21,9 @@ struct fuzz_window {
 };
 extern struct fuzz_window fuzz_window;
 
+/* A new run of the machine, with a window that was never written to. */
+void fuzz_window_begin(void);
+
 static inline uint32_t fuzz_window_get(size_t offset)
 {
     uint32_t value;

@@ -57,12 +57,6 @@ int block_client_link_receive(struct block_client_link *link,
     return 0;
 }
 
-void block_client_link_tell(struct block_client_link *link,
-                            const struct block_client_counts *counts)
-{
-    (void)link, (void)counts;
-}
-
 int block_client_link_poll(struct block_client_link *link,
                            const volatile struct block_completion **completions, unsigned *count)
 {
@@ -70,24 +64,6 @@ int block_client_link_poll(struct block_client_link *link,
     if (driver.dead || driver.answered == driver.count)
         return driver.dead ? ENODEV : 0;
     return block_client_link_receive(link, completions, count);
-}
-
-/* No other driver takes the place of this one. */
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
-{
-    (void)link, (void)info, (void)excused;
-    return ENODEV;
-}
-
-void block_client_link_await(struct block_client_link *link)
-{
-    (void)link;
-}
-
-const char *block_client_link_name(const struct block_client_link *link)
-{
-    (void)link;
-    return "disk";
 }
 
 static void done(void *context, enum block_status status)

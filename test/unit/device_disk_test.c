@@ -47,34 +47,10 @@ int block_client_link_receive(struct block_client_link *link,
     return ENODEV;
 }
 
-void block_client_link_tell(struct block_client_link *link,
-                            const struct block_client_counts *counts)
-{
-    (void)link, (void)counts;
-}
-
 int block_client_link_poll(struct block_client_link *link,
                            const volatile struct block_completion **completions, unsigned *count)
 {
     return block_client_link_receive(link, completions, count);
-}
-
-/* No other driver takes the place of this one. */
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
-{
-    (void)link, (void)info, (void)excused;
-    return ENODEV;
-}
-
-void block_client_link_await(struct block_client_link *link)
-{
-    (void)link;
-}
-
-const char *block_client_link_name(const struct block_client_link *link)
-{
-    (void)link;
-    return "disk";
 }
 
 int block_client_buffer(struct block_client *which, size_t size, void **memory, uint32_t *buffer)
