@@ -175,9 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
 
-    pci_model_init(&model);
-    memset(&tree, 0, sizeof(tree));
-    tree.config = &model.config;
+    pci_model_init(&model, &tree);
     refusing = fuzz_take8(&input);
     if (refusing & 0x80)
         model.size = PCI_SPACE_SIZE;

@@ -408,21 +408,23 @@ static void a_module_that_is_not_there_is_missed(void **state)
     assert_int_equal(reads_alive, 0);
 }
 
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(files_are_found_with_their_bytes, setup),
-        cmocka_unit_test_setup(files_are_visited_in_order_until_one_says_stop, setup),
-        cmocka_unit_test_setup(what_is_no_file_is_passed_over, setup),
-        cmocka_unit_test_setup(a_name_of_a_hundred_bytes_is_whole, setup),
-        cmocka_unit_test_setup(truncated_at_any_length_it_is_refused, setup),
-        cmocka_unit_test_setup(any_bit_flipped_in_a_header_is_refused, setup),
-        cmocka_unit_test_setup(impossible_sizes_are_refused, setup),
-        cmocka_unit_test_setup(names_that_are_not_plain_are_refused, setup),
-        cmocka_unit_test_setup(a_module_is_taken, setup),
-        cmocka_unit_test_setup(a_corrupt_module_is_refused_and_said_why, setup),
-        cmocka_unit_test_setup(a_malformed_list_is_refused_though_its_checksum_is_right, setup),
-        cmocka_unit_test_setup(a_module_that_is_not_there_is_missed, setup),
+        TEST(files_are_found_with_their_bytes),
+        TEST(files_are_visited_in_order_until_one_says_stop),
+        TEST(what_is_no_file_is_passed_over),
+        TEST(a_name_of_a_hundred_bytes_is_whole),
+        TEST(truncated_at_any_length_it_is_refused),
+        TEST(any_bit_flipped_in_a_header_is_refused),
+        TEST(impossible_sizes_are_refused),
+        TEST(names_that_are_not_plain_are_refused),
+        TEST(a_module_is_taken),
+        TEST(a_corrupt_module_is_refused_and_said_why),
+        TEST(a_malformed_list_is_refused_though_its_checksum_is_right),
+        TEST(a_module_that_is_not_there_is_missed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

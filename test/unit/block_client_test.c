@@ -292,19 +292,21 @@ static void polling_sends_and_takes_what_is_there(void **state)
     assert_int_equal(block_client_poll(&client), ENODEV);
 }
 
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(transfers_are_split_and_all_in_flight, setup),
-        cmocka_unit_test_setup(data_in_several_places, setup),
-        cmocka_unit_test_setup(lies_do_not_count, setup),
-        cmocka_unit_test_setup(an_idle_slot_has_no_answer, setup),
-        cmocka_unit_test_setup(a_session_has_a_ring_and_an_epoch, setup),
-        cmocka_unit_test_setup(what_cannot_be_ends_the_session, setup),
-        cmocka_unit_test_setup(a_dead_driver_fails_everything_once, setup),
-        cmocka_unit_test_setup(slots_run_out_and_come_back, setup),
-        cmocka_unit_test_setup(what_was_not_sent_has_no_answer, setup),
-        cmocka_unit_test_setup(polling_sends_and_takes_what_is_there, setup),
+        TEST(transfers_are_split_and_all_in_flight),
+        TEST(data_in_several_places),
+        TEST(lies_do_not_count),
+        TEST(an_idle_slot_has_no_answer),
+        TEST(a_session_has_a_ring_and_an_epoch),
+        TEST(what_cannot_be_ends_the_session),
+        TEST(a_dead_driver_fails_everything_once),
+        TEST(slots_run_out_and_come_back),
+        TEST(what_was_not_sent_has_no_answer),
+        TEST(polling_sends_and_takes_what_is_there),
     };
 
     return cmocka_run_group_tests_name("block client", tests, NULL, NULL);

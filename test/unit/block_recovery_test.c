@@ -451,19 +451,21 @@ static void any_moment(void **state)
     }
 }
 
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(what_was_done_and_not_flushed_is_written_again, setup),
-        cmocka_unit_test_setup(what_is_doubted_is_read_back, setup),
-        cmocka_unit_test_setup(what_is_kept_gets_through_by_the_batch, setup),
-        cmocka_unit_test_setup(a_driver_is_waited_for, setup),
-        cmocka_unit_test_setup(one_that_does_not_return_fails_everything, setup),
-        cmocka_unit_test_setup(another_disk_gets_nothing, setup),
-        cmocka_unit_test_setup(poison_fails_alone, setup),
-        cmocka_unit_test_setup(operators_kills_are_no_poison, setup),
-        cmocka_unit_test_setup(what_cannot_be_kept_is_flushed, setup),
-        cmocka_unit_test_setup(any_moment, setup),
+        TEST(what_was_done_and_not_flushed_is_written_again),
+        TEST(what_is_doubted_is_read_back),
+        TEST(what_is_kept_gets_through_by_the_batch),
+        TEST(a_driver_is_waited_for),
+        TEST(one_that_does_not_return_fails_everything),
+        TEST(another_disk_gets_nothing),
+        TEST(poison_fails_alone),
+        TEST(operators_kills_are_no_poison),
+        TEST(what_cannot_be_kept_is_flushed),
+        TEST(any_moment),
     };
 
     return cmocka_run_group_tests_name("block recovery", tests, NULL, NULL);

@@ -718,28 +718,29 @@ static void a_driver_is_watched_while_it_has_requests(void **state)
     device->ops = &ops;
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_request_goes_through, setup, teardown),
-        cmocka_unit_test_setup_teardown(rings_are_used_in_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_requests_are_answered, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_request_in_several_places, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_parts_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reader_writes_no_parts, setup, teardown),
-        cmocka_unit_test_setup_teardown(slots_are_the_clients_to_keep_apart, setup, teardown),
-        cmocka_unit_test_setup_teardown(read_only_sessions_do_not_write, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_full_driver_is_shared_fairly, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_session_ends_when_the_driver_has_let_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_bounded_session_sees_its_part, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_read_only_part_is_not_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_device_without_a_cache_has_nothing_to_flush, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(bounds_nest, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_device_apart_is_polled, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_driver_is_watched_while_it_has_requests, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_stopped_starts_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_quick_device_is_polled, setup, teardown),
+        TEST(a_request_goes_through),
+        TEST(rings_are_used_in_place),
+        TEST(bad_requests_are_answered),
+        TEST(a_request_in_several_places),
+        TEST(bad_parts_are_refused),
+        TEST(a_reader_writes_no_parts),
+        TEST(slots_are_the_clients_to_keep_apart),
+        TEST(read_only_sessions_do_not_write),
+        TEST(a_full_driver_is_shared_fairly),
+        TEST(a_session_ends_when_the_driver_has_let_go),
+        TEST(a_bounded_session_sees_its_part),
+        TEST(a_read_only_part_is_not_written),
+        TEST(a_device_without_a_cache_has_nothing_to_flush),
+        TEST(bounds_nest),
+        TEST(a_device_apart_is_polled),
+        TEST(a_driver_is_watched_while_it_has_requests),
+        TEST(what_is_stopped_starts_nothing),
+        TEST(a_quick_device_is_polled),
         cmocka_unit_test(impossible_devices_are_refused),
     };
     int failed = cmocka_run_group_tests_name("block class", tests, NULL, NULL);

@@ -369,19 +369,21 @@ static void any_order_of_answers_gives_the_same(void **state)
     assert_memory_equal(device.media, shadow, MEDIA);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(callers_are_in_flight_together, setup, teardown),
-        cmocka_unit_test_setup_teardown(long_ones_are_split_as_little_as_possible, setup, teardown),
-        cmocka_unit_test_setup_teardown(more_than_there_is_room_for_waits, setup, teardown),
-        cmocka_unit_test_setup_teardown(writes_into_one_block_follow_each_other, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_error_is_told_once_and_last, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_dead_driver_ends_everything, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_lent_is_not_overwritten_too_soon, setup, teardown),
-        cmocka_unit_test_setup_teardown(only_whole_pages_are_lent, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_waits_goes_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(any_order_of_answers_gives_the_same, setup, teardown),
+        TEST(callers_are_in_flight_together),
+        TEST(long_ones_are_split_as_little_as_possible),
+        TEST(more_than_there_is_room_for_waits),
+        TEST(writes_into_one_block_follow_each_other),
+        TEST(an_error_is_told_once_and_last),
+        TEST(a_dead_driver_ends_everything),
+        TEST(what_is_lent_is_not_overwritten_too_soon),
+        TEST(only_whole_pages_are_lent),
+        TEST(who_waits_goes_first),
+        TEST(any_order_of_answers_gives_the_same),
     };
 
     return cmocka_run_group_tests_name("device disk", tests, NULL, NULL);

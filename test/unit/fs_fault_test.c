@@ -181,13 +181,12 @@ static void large_files_travel_in_large_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_full_disk_is_an_error, fs_step_begin, fs_step_end),
-        cmocka_unit_test_setup_teardown(images_that_are_refused, fs_step_begin, fs_step_end),
-        cmocka_unit_test_setup_teardown(what_is_dirty_may_only_be_read, fs_step_begin, fs_step_end),
-        cmocka_unit_test_setup_teardown(what_is_marked_clean_is_clean, fs_step_begin, fs_step_end),
-        cmocka_unit_test_setup_teardown(a_disk_that_fails_is_an_error, fs_step_begin, fs_step_end),
-        cmocka_unit_test_setup_teardown(large_files_travel_in_large_requests, fs_step_begin,
-                                        fs_step_end),
+        FS_STEP_TEST(a_full_disk_is_an_error),
+        FS_STEP_TEST(images_that_are_refused),
+        FS_STEP_TEST(what_is_dirty_may_only_be_read),
+        FS_STEP_TEST(what_is_marked_clean_is_clean),
+        FS_STEP_TEST(a_disk_that_fails_is_an_error),
+        FS_STEP_TEST(large_files_travel_in_large_requests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <interface/fs.h>
 #include <interface/types.h>
 #include <kit/log.h>
+#include <test/unit/cmocka.h>
 #include <test/unit/fs_fixture.h>
 
 extern struct fs_fixture fs_step_fixture;
@@ -17,6 +18,7 @@ extern char fs_step_log[LOG_LINE_SIZE]; /* the last line that was logged */
 /* cmocka's set-up and tear-down. */
 int fs_step_begin(void **state);
 int fs_step_end(void **state);
+#define FS_STEP_TEST(name) cmocka_unit_test_setup_teardown(name, fs_step_begin, fs_step_end)
 
 /* Contents that tell a byte's place. */
 void fs_step_bytes(unsigned char *data, size_t size, uint64_t offset, unsigned seed);

@@ -362,14 +362,12 @@ static void paths_and_numbers_from_clients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_mke2fs_wrote_is_read, fs_step_begin, fs_step_end),
-        cmocka_unit_test_setup_teardown(what_is_written_satisfies_e2fsck, fs_step_begin,
-                                        fs_step_end),
-        cmocka_unit_test_setup_teardown(what_was_cut_off_does_not_come_back, fs_step_begin,
-                                        fs_step_end),
-        cmocka_unit_test_setup_teardown(times_and_owners_are_whole, fs_step_begin, fs_step_end),
-        cmocka_unit_test_setup_teardown(hard_links_are_counted, fs_step_begin, fs_step_end),
-        cmocka_unit_test_setup_teardown(paths_and_numbers_from_clients, fs_step_begin, fs_step_end),
+        FS_STEP_TEST(what_mke2fs_wrote_is_read),
+        FS_STEP_TEST(what_is_written_satisfies_e2fsck),
+        FS_STEP_TEST(what_was_cut_off_does_not_come_back),
+        FS_STEP_TEST(times_and_owners_are_whole),
+        FS_STEP_TEST(hard_links_are_counted),
+        FS_STEP_TEST(paths_and_numbers_from_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

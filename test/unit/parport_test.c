@@ -198,17 +198,19 @@ static void a_port_without_epp_says_so(void **state)
     assert_int_equal(model.resets, 1);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, stream_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bytes_are_printed, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(nothing_is_there, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(errors_of_the_printer_are_errors, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(a_busy_printer_is_waited_for, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(the_device_id_is_read, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(an_id_that_stops_is_an_error, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(epp_is_found_and_used, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(a_port_without_epp_says_so, setup, stream_teardown),
+        TEST(bytes_are_printed),
+        TEST(nothing_is_there),
+        TEST(errors_of_the_printer_are_errors),
+        TEST(a_busy_printer_is_waited_for),
+        TEST(the_device_id_is_read),
+        TEST(an_id_that_stops_is_an_error),
+        TEST(epp_is_found_and_used),
+        TEST(a_port_without_epp_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,11 +174,13 @@ static const struct pci_config_ops model_ops = {
     .write = model_write,
 };
 
-void pci_model_init(struct pci_model *model)
+void pci_model_init(struct pci_model *model, struct pci_tree *tree)
 {
     memset(model, 0, sizeof(*model));
     model->size = PCI_EXTENDED_SPACE_SIZE;
     model->config = (struct pci_config){&model_ops, model};
+    memset(tree, 0, sizeof(*tree));
+    tree->config = &model->config;
     warnings = 0;
     last_warning[0] = '\0';
     slept = 0;

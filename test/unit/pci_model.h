@@ -39,7 +39,8 @@ struct pci_model {
     unsigned writes_to_system;     /* to functions 06:00 and 08:00 */
 };
 
-void pci_model_init(struct pci_model *model);
+/* Without functions, and the tree of what was found there, with nothing in it. */
+void pci_model_init(struct pci_model *model, struct pci_tree *tree);
 
 /* A function with header type 0 (class given as 0xCCSSII); returns its number. */
 int pci_model_add(struct pci_model *model, int parent, unsigned device, unsigned function,

@@ -19,9 +19,7 @@ static struct pci_tree tree;
 static int setup(void **state)
 {
     (void)state;
-    pci_model_init(&model);
-    memset(&tree, 0, sizeof(tree));
-    tree.config = &model.config;
+    pci_model_init(&model, &tree);
     return 0;
 }
 
@@ -447,28 +445,30 @@ static void requesters_behind_conventional_bridges(void **state)
     assert_int_equal(pci_tree_requester(&tree, found(0, 1, 0)), pci_address(0, 0, 1, 0));
 }
 
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(mcfg_is_read, setup),
-        cmocka_unit_test_setup(mcfg_cut_short_is_refused, setup),
-        cmocka_unit_test_setup(mcfg_nonsense_is_left_out, setup),
-        cmocka_unit_test_setup(bars_of_every_kind, setup),
-        cmocka_unit_test_setup(bars_larger_than_4_gib, setup),
-        cmocka_unit_test_setup(bars_that_make_no_sense, setup),
-        cmocka_unit_test_setup(bars_beyond_the_processor_have_no_address, setup),
-        cmocka_unit_test_setup(system_functions_are_not_touched, setup),
-        cmocka_unit_test_setup(capabilities_are_found, setup),
-        cmocka_unit_test_setup(capability_lists_that_loop_end, setup),
-        cmocka_unit_test_setup(msix_tables_outside_their_bar_are_not_used, setup),
-        cmocka_unit_test_setup(functions_that_exist_are_found, setup),
-        cmocka_unit_test_setup(buses_with_the_firmwares_numbers, setup),
-        cmocka_unit_test_setup(buses_without_numbers_get_some, setup),
-        cmocka_unit_test_setup(bridges_that_cannot_be_numbered_are_reported, setup),
-        cmocka_unit_test_setup(bridges_that_lie_are_not_followed, setup),
-        cmocka_unit_test_setup(wiring_that_loops_ends, setup),
-        cmocka_unit_test_setup(too_deep_and_too_many_end, setup),
-        cmocka_unit_test_setup(requesters_behind_conventional_bridges, setup),
+        TEST(mcfg_is_read),
+        TEST(mcfg_cut_short_is_refused),
+        TEST(mcfg_nonsense_is_left_out),
+        TEST(bars_of_every_kind),
+        TEST(bars_larger_than_4_gib),
+        TEST(bars_that_make_no_sense),
+        TEST(bars_beyond_the_processor_have_no_address),
+        TEST(system_functions_are_not_touched),
+        TEST(capabilities_are_found),
+        TEST(capability_lists_that_loop_end),
+        TEST(msix_tables_outside_their_bar_are_not_used),
+        TEST(functions_that_exist_are_found),
+        TEST(buses_with_the_firmwares_numbers),
+        TEST(buses_without_numbers_get_some),
+        TEST(bridges_that_cannot_be_numbered_are_reported),
+        TEST(bridges_that_lie_are_not_followed),
+        TEST(wiring_that_loops_ends),
+        TEST(too_deep_and_too_many_end),
+        TEST(requesters_behind_conventional_bridges),
     };
 
     return cmocka_run_group_tests_name("pci", tests, NULL, NULL);

@@ -23,9 +23,7 @@ static struct pci_tree tree;
 static int setup(void **state)
 {
     (void)state;
-    pci_model_init(&model);
-    memset(&tree, 0, sizeof(tree));
-    tree.config = &model.config;
+    pci_model_init(&model, &tree);
     return 0;
 }
 
@@ -582,26 +580,28 @@ static void slots(void **state)
     assert_in_range(pci_model_slept() - before, CLOCK_SECOND, 2 * CLOCK_SECOND);
 }
 
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(gaps_on_the_root_bus_are_used, setup),
-        cmocka_unit_test_setup(what_the_authority_refuses_is_not_used, setup),
-        cmocka_unit_test_setup(without_evidence_nothing_is_assigned, setup),
-        cmocka_unit_test_setup(below_the_firmwares_range_but_not_in_ecam, setup),
-        cmocka_unit_test_setup(windows_of_bridges_are_used, setup),
-        cmocka_unit_test_setup(closed_windows_are_opened, setup),
-        cmocka_unit_test_setup(registers_that_do_not_take_an_address, setup),
-        cmocka_unit_test_setup(decoding_and_mastering, setup),
-        cmocka_unit_test_setup(messages_narrow_and_wide, setup),
-        cmocka_unit_test_setup(silence_is_complete, setup),
-        cmocka_unit_test_setup(function_level_reset, setup),
-        cmocka_unit_test_setup(other_resets, setup),
-        cmocka_unit_test_setup(bus_reset_where_it_is_alone, setup),
-        cmocka_unit_test_setup(slots, setup),
-        cmocka_unit_test_setup(what_a_driver_may_write, setup),
-        cmocka_unit_test_setup(what_a_virtio_driver_may_write, setup),
-        cmocka_unit_test_setup(noise, setup),
+        TEST(gaps_on_the_root_bus_are_used),
+        TEST(what_the_authority_refuses_is_not_used),
+        TEST(without_evidence_nothing_is_assigned),
+        TEST(below_the_firmwares_range_but_not_in_ecam),
+        TEST(windows_of_bridges_are_used),
+        TEST(closed_windows_are_opened),
+        TEST(registers_that_do_not_take_an_address),
+        TEST(decoding_and_mastering),
+        TEST(messages_narrow_and_wide),
+        TEST(silence_is_complete),
+        TEST(function_level_reset),
+        TEST(other_resets),
+        TEST(bus_reset_where_it_is_alone),
+        TEST(slots),
+        TEST(what_a_driver_may_write),
+        TEST(what_a_virtio_driver_may_write),
+        TEST(noise),
     };
 
     return cmocka_run_group_tests_name("pci use", tests, NULL, NULL);

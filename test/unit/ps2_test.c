@@ -221,20 +221,21 @@ static void what_is_plugged_in_is_set_up(void **state)
     assert_true(model.mouse.reports && model.mouse.wheel_is_on);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(keys_have_linux_numbers, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_held_key_repeats_by_the_clock, setup, teardown),
-        cmocka_unit_test_setup_teardown(several_read_the_same, setup, teardown),
-        cmocka_unit_test_setup_teardown(leds_are_lit, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_mouse_moves, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_packet_that_lost_a_byte_harms_no_other, setup, teardown),
-        cmocka_unit_test_setup_teardown(without_a_wheel_packets_are_shorter, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_not_there_is_no_error, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_controller_that_fails_its_test_is_refused, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(what_is_plugged_in_is_set_up, setup, teardown),
+        TEST(keys_have_linux_numbers),
+        TEST(a_held_key_repeats_by_the_clock),
+        TEST(several_read_the_same),
+        TEST(leds_are_lit),
+        TEST(the_mouse_moves),
+        TEST(a_packet_that_lost_a_byte_harms_no_other),
+        TEST(without_a_wheel_packets_are_shorter),
+        TEST(what_is_not_there_is_no_error),
+        TEST(a_controller_that_fails_its_test_is_refused),
+        TEST(what_is_plugged_in_is_set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

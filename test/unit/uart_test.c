@@ -298,25 +298,24 @@ static void only_one_client_has_it(void **state)
     send("again", 5);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, stream_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(chips_are_told_apart, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(what_is_no_uart_is_refused, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(bytes_go_out_and_come_in, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(a_port_without_interrupts_is_polled, setup,
-                                        stream_teardown),
-        cmocka_unit_test_setup_teardown(a_line_that_is_another_is_noticed, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(settings_reach_the_chip, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(errors_come_with_their_byte, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(a_break_is_held, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(cts_holds_back_what_is_sent, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(xoff_holds_back_what_is_sent, setup, stream_teardown),
-        cmocka_unit_test_setup_teardown(who_sends_is_stopped_before_anything_is_lost, setup,
-                                        stream_teardown),
-        cmocka_unit_test_setup_teardown(what_nobody_reads_is_said_to_be_missing, setup,
-                                        stream_teardown),
-        cmocka_unit_test_setup_teardown(only_one_client_has_it, setup, stream_teardown),
+        TEST(chips_are_told_apart),
+        TEST(what_is_no_uart_is_refused),
+        TEST(bytes_go_out_and_come_in),
+        TEST(a_port_without_interrupts_is_polled),
+        TEST(a_line_that_is_another_is_noticed),
+        TEST(settings_reach_the_chip),
+        TEST(errors_come_with_their_byte),
+        TEST(a_break_is_held),
+        TEST(cts_holds_back_what_is_sent),
+        TEST(xoff_holds_back_what_is_sent),
+        TEST(who_sends_is_stopped_before_anything_is_lost),
+        TEST(what_nobody_reads_is_said_to_be_missing),
+        TEST(only_one_client_has_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
