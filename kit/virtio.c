@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <kit/log.h>
+#include <kit/wait.h>
 
 #include "virtio_layout.h"
 
@@ -186,16 +187,13 @@ void virtio_reset_begin(struct virtio *virtio)
 
 int virtio_reset(struct virtio *virtio)
 {
-    uint64_t start = clock_now();
-
     virtio_reset_begin(virtio);
-    while (!virtio_is_stopped(virtio)) { /* 4.1.4.3.2 */
-        if (clock_now() - start >= VIRTIO_RESET_LIMIT) {
+    for (uint64_t start = clock_now(); !virtio_is_stopped(virtio);) { /* 4.1.4.3.2 */
+        if (!wait_more(start, VIRTIO_RESET_LIMIT)) {
             log_error("the device does not reset within %llu s: it needs a power cycle",
                       (unsigned long long)(VIRTIO_RESET_LIMIT / CLOCK_SECOND));
             return ETIMEDOUT;
         }
-        clock_sleep(CLOCK_MILLISECOND);
     }
     return 0;
 }

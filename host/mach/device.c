@@ -152,7 +152,10 @@ size_t device_window_size(const struct device *device, unsigned index)
 {
     if (index >= 6 || (device->info.bar[index].flags & PCI_BAR_PORTS))
         return 0;
-    return device->info.bar[index].size;
+    /* Of the page where the MSI-X table begins, and of what is behind it, nothing. */
+    const struct io_resource *guard = resource_find(device, IO_RESOURCE_GUARD, index);
+    return guard ? (guard->base - device->info.bar[index].base) & ~(uint64_t)(DEVICE_PAGE - 1)
+                 : device->info.bar[index].size;
 }
 
 int device_window_open(struct device *device, unsigned index, size_t size, struct regs *regs)

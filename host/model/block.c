@@ -58,8 +58,10 @@ void model_block_end(void)
     while (offers) {
         struct offer *offer = offers;
         offers = offer->next;
+        block_device_end(offer->block);
         free(offer);
     }
+    block_turn();
 }
 
 int block_host_publish(struct device *device, const char *suffix,
