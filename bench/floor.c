@@ -6,7 +6,7 @@
  */
 #include <stdint.h>
 
-#include <driver/nvme/io.h>
+#include <driver/nvme/nvme.h>
 #include <kit/dma.h>
 #include <kit/driver.h>
 #include <kit/log.h>
@@ -29,8 +29,7 @@ __attribute__((noinline)) void bench_mark_end(void)
 }
 
 static struct nvme nvme;
-static struct nvme_io io;
-static struct nvme_namespace namespace = {.io = &io, .id = 1};
+static struct nvme_namespace namespace = {.nvme = &nvme, .id = 1};
 static struct block_request request[DEPTH_MAX];
 static unsigned left, in_flight, failed;
 static uint64_t position = 1;
@@ -103,7 +102,7 @@ static int attach(struct device *device)
     int error = nvme_start(device, &nvme);
 
     if (error == 0)
-        error = nvme_io_open(&nvme, &io);
+        error = nvme_io_open(&nvme);
     if (error == 0)
         error = dma_buffer_create(device, (size_t)SIZE * DEPTH_MAX, &buffer);
     for (unsigned i = 0; error == 0 && i < DEPTH_MAX; i++)

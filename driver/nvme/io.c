@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "io.h"
-
 #include <errno.h>
 #include <string.h>
 
 #include <kit/irq.h>
 #include <kit/log.h>
+
+#include "nvme.h"
 
 static enum block_status status_translate(unsigned status)
 {
@@ -24,10 +24,8 @@ static enum block_status status_translate(unsigned status)
 
 static void stray_note(struct nvme_pair *pair, const struct nvme_completion *completion)
 {
-    pair->stray++;
-    if (log_is_worth(pair->stray))
-        log_warning("completion for command %u of queue %u, which is not in flight: ignored (%u so "
-                    "far)",
+    if (log_is_worth(++pair->stray))
+        log_warning("completion of command %u, queue %u, which is not in flight: ignored (%u)",
                     completion->id, completion->sq_id, pair->stray);
 }
 
@@ -36,7 +34,7 @@ static inline void completion_take(struct nvme_pair *pair, const struct nvme_com
 {
     unsigned id = completion->id, status = NVME_STATUS(completion->status);
 
-    if (completion->sq_id != pair->queue.id || id >= pair->commands || !pair->request[id]) {
+    if (completion->sq_id != pair->id || id >= NVME_IO_ENTRIES || !pair->request[id]) {
         stray_note(pair, completion);
         return;
     }
@@ -53,14 +51,13 @@ static inline void completion_take(struct nvme_pair *pair, const struct nvme_com
  * has more to say than that is not listened to for ever. */
 static bool completions_take(struct nvme_pair *pair)
 {
-    struct nvme_completion completion;
     unsigned count = 0;
 
-    while (count < pair->queue.entries && nvme_queue_complete(&pair->queue, &completion)) {
+    for (; count < pair->entries && nvme_pair_is_ready(pair); count++) {
+        struct nvme_completion completion = nvme_pair_take(pair);
         completion_take(pair, &completion);
-        count++;
     }
-    nvme_queue_acknowledge(&pair->queue);
+    nvme_ring_tell(pair, &pair->completions);
     return count > 0;
 }
 
@@ -73,75 +70,46 @@ static bool interrupt(void *context)
     return completions_take(pair) || any;
 }
 
-/* All of them: interrupts may be long in coming while we are busy. */
-static void all_take(struct nvme_io *io)
-{
-    for (unsigned i = 0; i < io->count; i++)
-        completions_take(&io->pair[i]);
-}
-
-/* A list must not cross a page (4.3): its size is a power of two. It is also where a discard's
- * range goes, or the descriptors of an SGL. */
-static unsigned list_size(const struct nvme *nvme)
-{
-    size_t pages = nvme->max_transfer / NVME_PAGE * sizeof(uint64_t);
-    size_t parts = BLOCK_PARTS * sizeof(struct nvme_sgl);
-    unsigned size = sizeof(struct nvme_dataset_range);
-
-    while (size < pages || size < parts)
-        size *= 2;
-    return size;
-}
-
-int nvme_pair_open(struct nvme *nvme, unsigned id, unsigned vector, struct nvme_pair *pair)
-{
-    struct device *device = nvme->device;
-    unsigned entries = NVME_CAP_ENTRIES(nvme->cap);
-
-    if (entries > NVME_IO_ENTRIES)
-        entries = NVME_IO_ENTRIES;
-    *pair = (struct nvme_pair){
-        .nvme = nvme, .list_size = list_size(nvme), .commands = entries - 1, /* 4.1.2 */
-    };
-    int error = vector == NVME_SILENT ? 0 : irq_attach(device, vector, interrupt, pair);
-    if (error == 0)
-        error = dma_buffer_create(device, (size_t)pair->commands * pair->list_size, &pair->lists);
-    if (error == 0)
-        error = nvme_queue_create(device, &nvme->regs, id, entries, NVME_CAP_STRIDE(nvme->cap),
-                                  &pair->queue);
-    if (error == 0 && nvme->shadow.memory)
-        nvme_queue_shadow(&pair->queue, nvme->shadow.memory);
-    if (error == 0)
-        error = nvme_admin_queue_register(nvme, vector, &pair->queue);
-    if (error != 0) {
-        log_error("queue pair %u with interrupt vector %u cannot be made: %s", id, vector,
-                  strerror(error));
-        return error;
-    }
-    for (unsigned command = pair->commands; command-- > 0;)
-        pair->free_id[pair->free_count++] = (uint16_t)command;
-    return 0;
-}
-
-/* 0 is the admin queue's number. */
-static int lane_open(struct nvme_io *io)
-{
-    unsigned first = io->count;
-    int error = nvme_pair_open(io->nvme, 1 + first, first / 2, &io->pair[first]);
-
-    if (error == 0 && io->most > 1)
-        error = nvme_pair_open(io->nvme, 2 + first, NVME_SILENT, &io->pair[first + 1]);
-    if (error == 0)
-        io->count += io->most > 1 ? 2 : 1;
-    return error;
-}
-
 static unsigned least(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
 
-int nvme_io_open(struct nvme *nvme, struct nvme_io *io)
+int nvme_io_pair_open(struct nvme *nvme, unsigned id, unsigned vector, struct nvme_pair *pair)
+{
+    unsigned entries = least(NVME_CAP_ENTRIES(nvme->cap), NVME_IO_ENTRIES);
+    unsigned size = nvme->max_transfer / NVME_PAGE * sizeof(uint64_t);
+    int error = nvme_pair_create(nvme, id, entries, pair);
+
+    /* A list must not cross a page (4.3): its size is a power of two. */
+    pair->list_size = size < NVME_LIST_LEAST ? NVME_LIST_LEAST : size;
+    for (; pair->free_count < entries - 1; pair->free_count++) /* 4.1.2 */
+        pair->free_id[pair->free_count] = (uint16_t)pair->free_count;
+    if (error == 0)
+        error = dma_buffer_create(nvme->device, (size_t)entries * pair->list_size, &pair->lists);
+    if (error == 0 && vector != NVME_SILENT)
+        error = irq_attach(nvme->device, vector, interrupt, pair);
+    if (error == 0)
+        error = nvme_admin_pair_register(nvme, vector, pair);
+    if (error != 0)
+        log_error("queue pair %u with interrupt vector %u cannot be made: %s", id, vector,
+                  strerror(error));
+    return error;
+}
+
+/* 0 is the admin queue's number. */
+static int pairs_open(struct nvme *nvme, unsigned count)
+{
+    int error = 0;
+
+    for (unsigned i = nvme->pair_count; i < count && error == 0; i++) {
+        error = nvme_io_pair_open(nvme, 1 + i, i % 2 ? NVME_SILENT : i / 2, &nvme->pair[i]);
+        nvme->pair_count += error == 0;
+    }
+    return error;
+}
+
+int nvme_io_open(struct nvme *nvme)
 {
     unsigned wanted = nvme->queues - 1, vectors = device_identity(nvme->device)->vectors;
     uint32_t granted; /* 5.21.1.7: zero-based numbers of queues; may be more than was asked for */
@@ -152,33 +120,31 @@ int nvme_io_open(struct nvme *nvme, struct nvme_io *io)
         return error;
     unsigned pairs = least(wanted, least(granted & 0xffff, granted >> 16) + 1);
     unsigned lanes = least(pairs / 2, vectors);
-    *io = (struct nvme_io){.nvme = nvme};
-    io->most = pairs < 2 ? 1 : lanes < 2 ? 2 : 2 * lanes;
-    return lane_open(io);
+    nvme->pairs_most = pairs < 2 ? 1 : lanes < 2 ? 2 : 2 * lanes;
+    return pairs_open(nvme, least(2, nvme->pairs_most));
 }
 
+/* There is one pair, or there are two for each lane. */
 void nvme_io_extend(void *context, unsigned client)
 {
-    struct nvme_io *io = ((const struct nvme_namespace *)context)->io;
+    struct nvme *nvme = ((const struct nvme_namespace *)context)->nvme;
 
-    while (2 * client >= io->count && io->count < io->most) {
-        if (lane_open(io) != 0) {
-            log_warning("clients share %u queues from now on", io->count);
-            io->most = io->count;
-        }
+    if (pairs_open(nvme, least(2 * client + 2, nvme->pairs_most)) != 0) {
+        nvme->pair_count = nvme->pairs_most = nvme->pair_count & ~1u;
+        log_warning("clients share %u queues from now on", nvme->pair_count);
     }
 }
 
 /* 5.21.1.8. Queues without an interrupt are not concerned. */
 int nvme_io_gather(void *context, unsigned count, unsigned microseconds)
 {
-    const struct nvme_io *io = ((const struct nvme_namespace *)context)->io;
+    struct nvme *nvme = ((const struct nvme_namespace *)context)->nvme;
     unsigned time = (microseconds + NVME_COALESCING_UNIT_US - 1) / NVME_COALESCING_UNIT_US;
 
     if (count == 0 || count > NVME_COALESCING_MAX || time > NVME_COALESCING_TIME_MAX)
         return EINVAL;
     /* The threshold is zero-based. */
-    return nvme_admin_feature_set(io->nvme, NVME_FEATURE_COALESCING, time << 8 | (count - 1), NULL);
+    return nvme_admin_feature_set(nvme, NVME_FEATURE_COALESCING, time << 8 | (count - 1), NULL);
 }
 
 /* What belongs to the command, in memory of its own. */
@@ -192,62 +158,61 @@ static void *list_of(const struct nvme_pair *pair, unsigned id, uint64_t *addres
 
 /* 4.3: the command has the first page, and the second or a list of the others. max_transfer keeps
  * that to one page, and where segments meet pages do (BLOCK_INFO_SCATTER_PAGES). */
-static void pages_fill(const struct nvme_pair *pair, const struct block_segment *segments,
-                       unsigned count, struct nvme_command *command)
+static void pages_fill(const struct nvme_pair *pair, unsigned id,
+                       const struct block_segment *segments, unsigned count,
+                       struct nvme_command *command)
 {
-    uint64_t *list = list_of(pair, command->id, &command->prp2);
-    uint64_t page = segments->address;
+    uint64_t address, last = 0;
+    uint64_t *list = list_of(pair, id, &address);
     unsigned entries = 0;
 
-    command->prp1 = page;
-    page += NVME_PAGE - page % NVME_PAGE;
+    command->prp1 = segments->address;
     for (unsigned i = 0; i < count; i++) {
-        if (i > 0)
-            page = segments[i].address;
-        for (; page < segments[i].address + segments[i].length; page += NVME_PAGE)
-            list[entries++] = page;
+        uint64_t page = segments[i].address, end = page + segments[i].length;
+        if (i == 0)
+            page += NVME_PAGE - page % NVME_PAGE;
+        for (; page < end; page += NVME_PAGE)
+            list[entries++] = last = page;
     }
-    if (entries <= 1)
-        command->prp2 = entries == 0 ? 0 : list[0];
+    command->prp2 = entries > 1 ? address : last;
+}
+
+static struct nvme_sgl descriptor(uint64_t address, uint64_t length, uint8_t type)
+{
+    return (struct nvme_sgl){.address = address, .length = (uint32_t)length, .type = type};
 }
 
 /* 4.4: the command has one descriptor, of the segment that has all others. */
-static void sgl_fill(const struct nvme_pair *pair, const struct block_segment *segments,
-                     unsigned count, struct nvme_command *command)
+static void sgl_fill(const struct nvme_pair *pair, unsigned id,
+                     const struct block_segment *segments, unsigned count,
+                     struct nvme_command *command)
 {
     uint64_t address;
-    struct nvme_sgl *list = list_of(pair, command->id, &address);
+    struct nvme_sgl *list = list_of(pair, id, &address);
 
+    static_assert(BLOCK_PARTS * sizeof(*list) <= NVME_LIST_LEAST, "room for all of them");
     for (unsigned i = 0; i < count; i++)
-        list[i] = (struct nvme_sgl){
-            .address = segments[i].address,
-            .length = (uint32_t)segments[i].length,
-            .type = NVME_SGL_DATA,
-        };
+        list[i] = descriptor(segments[i].address, segments[i].length, NVME_SGL_DATA);
     command->flags = NVME_PSDT_SGL;
-    command->sgl = (struct nvme_sgl){
-        .address = address,
-        .length = count * (uint32_t)sizeof(*list),
-        .type = NVME_SGL_LAST_SEGMENT,
-    };
+    command->sgl = descriptor(address, count * sizeof(*list), NVME_SGL_LAST_SEGMENT);
 }
 
-static __attribute__((noinline)) void data_fill(const struct nvme_pair *pair,
+static __attribute__((noinline)) void data_fill(const struct nvme_pair *pair, unsigned id,
                                                 const struct block_request *request,
                                                 struct nvme_command *command)
 {
     const struct block_segment whole = {request->address, request->length};
-    const struct block_segment *segments = request->segments ? request->segments : &whole;
-    unsigned count = request->segments ? request->segment_count : 1;
 
-    if (count > 1 && NVME_SGLS_USABLE(pair->nvme->identity.sgls))
-        sgl_fill(pair, segments, count, command);
+    if (!request->segments)
+        pages_fill(pair, id, &whole, 1, command);
+    else if (NVME_SGLS_USABLE(pair->nvme->identity.sgls))
+        sgl_fill(pair, id, request->segments, request->segment_count, command);
     else
-        pages_fill(pair, segments, count, command);
+        pages_fill(pair, id, request->segments, request->segment_count, command);
 }
 
 /* What is no read or write. */
-static __attribute__((noinline)) void other_fill(const struct nvme_pair *pair,
+static __attribute__((noinline)) void other_fill(const struct nvme_pair *pair, unsigned id,
                                                  const struct block_request *request,
                                                  struct nvme_command *command)
 {
@@ -257,7 +222,7 @@ static __attribute__((noinline)) void other_fill(const struct nvme_pair *pair,
     command->cdw10 = command->cdw11 = command->cdw12 = 0;
     if (request->operation == BLOCK_DISCARD) {
         /* 6.7: one range, zero-based */
-        struct nvme_dataset_range *range = list_of(pair, command->id, &command->prp1);
+        struct nvme_dataset_range *range = list_of(pair, id, &command->prp1);
         *range = (struct nvme_dataset_range){.count = request->count, .first = request->block};
         command->cdw11 = NVME_DATASET_DEALLOCATE;
     }
@@ -273,11 +238,12 @@ bool nvme_io_submit(void *context, struct block_request *request)
         [BLOCK_DISCARD] = NVME_DATASET,
     };
     const struct nvme_namespace *namespace = context;
-    struct nvme_io *io = namespace->io;
-    struct nvme_pair *pair = &io->pair[(2 * request->client + request->silent) % io->count];
-    struct nvme_command *command = nvme_queue_room(&pair->queue);
+    struct nvme *nvme = namespace->nvme;
+    struct nvme_pair *pair =
+        &nvme->pair[(2 * request->client + request->silent) % nvme->pair_count];
+    struct nvme_command *command = nvme_pair_room(pair);
 
-    if (!command || pair->free_count == 0)
+    if (pair->free_count == 0)
         return false;
     unsigned id = pair->free_id[--pair->free_count];
     pair->request[id] = request;
@@ -289,54 +255,60 @@ bool nvme_io_submit(void *context, struct block_request *request)
     command->cdw11 = (uint32_t)(request->block >> 32);
     command->cdw12 = request->count - 1; /* 6.9, 6.15, 6.16: zero-based */
     if (request->length == 0) {
-        other_fill(pair, request, command);
+        other_fill(pair, id, request, command);
     } else if (request->segments || request->length > NVME_PAGE - request->address % NVME_PAGE) {
-        data_fill(pair, request, command);
+        data_fill(pair, id, request, command);
     } else {
         command->prp1 = request->address;
         command->prp2 = 0;
     }
-    nvme_queue_advance(&pair->queue);
+    nvme_ring_advance(pair, &pair->submissions);
     return true;
 }
 
 void nvme_io_kick(void *context)
 {
-    struct nvme_io *io = ((const struct nvme_namespace *)context)->io;
+    struct nvme *nvme = ((const struct nvme_namespace *)context)->nvme;
 
-    for (unsigned i = 0; i < io->count; i++)
-        nvme_queue_kick(&io->pair[i].queue);
+    for (unsigned i = 0; i < nvme->pair_count; i++)
+        nvme_ring_tell(&nvme->pair[i], &nvme->pair[i].submissions);
 }
 
+/* All of them: interrupts may be long in coming while we are busy. */
 void nvme_io_poll(void *context)
 {
-    all_take(((const struct nvme_namespace *)context)->io);
+    struct nvme *nvme = ((const struct nvme_namespace *)context)->nvme;
+
+    for (unsigned i = 0; i < nvme->pair_count; i++) {
+        if (nvme_pair_is_ready(&nvme->pair[i]))
+            completions_take(&nvme->pair[i]);
+    }
 }
 
 const char *nvme_io_watch(void *context)
 {
-    struct nvme_io *io = ((const struct nvme_namespace *)context)->io;
+    const struct nvme *nvme = ((const struct nvme_namespace *)context)->nvme;
 
-    all_take(io);
-    return nvme_is_dead(io->nvme) ? "it reports a fatal error, or is not there any more" : NULL;
+    nvme_io_poll(context);
+    return nvme_is_dead(nvme) ? "it reports a fatal error, or is not there any more" : NULL;
 }
 
 /* Of the silent ones. */
 bool nvme_io_is_ready(void *context)
 {
-    const struct nvme_io *io = ((const struct nvme_namespace *)context)->io;
+    const struct nvme *nvme = ((const struct nvme_namespace *)context)->nvme;
 
-    for (unsigned i = io->count > 1; i < io->count; i += 2) {
-        if (nvme_queue_is_ready(&io->pair[i].queue))
+    for (unsigned i = nvme->pair_count > 1; i < nvme->pair_count; i += 2) {
+        if (nvme_pair_is_ready(&nvme->pair[i]))
             return true;
     }
     return false;
 }
 
-void nvme_io_close(struct nvme_io *io)
+void nvme_io_close(struct nvme *nvme)
 {
     int error = 0;
 
-    for (unsigned i = 0; i < io->count && error == 0; i++)
-        error = nvme_admin_queue_delete(io->nvme, &io->pair[i].queue);
+    for (unsigned i = 0; i < nvme->pair_count && error == 0; i++)
+        error = nvme_admin_pair_delete(nvme, &nvme->pair[i]);
 }

@@ -10,24 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 3.1 */
-struct nvme_registers {
-    uint64_t cap; /* 3.1.1 controller capabilities */
-    uint32_t reserved0[3];
-    uint32_t cc; /* 3.1.5 controller configuration */
-    uint32_t reserved1;
-    uint32_t csts; /* 3.1.6 controller status */
-    uint32_t reserved2;
-    uint32_t aqa; /* 3.1.8 admin queue attributes */
-    uint64_t asq; /* 3.1.9 admin submission queue base */
-    uint64_t acq; /* 3.1.10 admin completion queue base */
+/* 3.1: offsets of registers */
+enum {
+    NVME_CAP = 0x00,  /* 3.1.1 controller capabilities, 64 bits */
+    NVME_CC = 0x14,   /* 3.1.5 controller configuration */
+    NVME_CSTS = 0x1c, /* 3.1.6 controller status */
+    NVME_AQA = 0x24,  /* 3.1.8 admin queue attributes */
+    NVME_ASQ = 0x28,  /* 3.1.9 admin submission queue base, 64 bits */
+    NVME_ACQ = 0x30,  /* 3.1.10 admin completion queue base, 64 bits */
 };
-static_assert(offsetof(struct nvme_registers, cc) == 0x14, "3.1.5");
-static_assert(offsetof(struct nvme_registers, csts) == 0x1c, "3.1.6");
-static_assert(offsetof(struct nvme_registers, aqa) == 0x24, "3.1.8");
-static_assert(offsetof(struct nvme_registers, acq) == 0x30, "3.1.10");
-
-#define NVME_REGISTER(name) offsetof(struct nvme_registers, name)
 
 /* 3.1.1: fields of CAP */
 #define NVME_CAP_ENTRIES(cap)  ((unsigned)((cap)&0xffff) + 1)          /* of the largest queue */
@@ -48,11 +39,13 @@ static_assert(offsetof(struct nvme_registers, acq) == 0x30, "3.1.10");
 #define NVME_CSTS_SHUTDOWN_DONE (2u << 2)
 #define NVME_CSTS_GONE          UINT32_MAX /* a register of a device that is not there */
 
-/* 3.1.24 and 3.1.25: a pair of doorbells per queue, NVME_CAP_STRIDE bytes apart. */
-#define NVME_DOORBELLS                    0x1000u
-#define NVME_DOORBELL_TAIL(queue, stride) (NVME_DOORBELLS + 2 * (queue) * (stride))
-#define NVME_DOORBELL_HEAD(queue, stride) (NVME_DOORBELLS + (2 * (queue) + 1) * (stride))
-#define NVME_DOORBELLS_SIZE(queues, cap)  (2 * (queues)*NVME_CAP_STRIDE(cap))
+/* 3.1.24 and 3.1.25: two doorbells for each queue pair, NVME_CAP_STRIDE bytes apart. */
+#define NVME_DOORBELLS                   0x1000u
+#define NVME_DOORBELLS_SIZE(queues, cap) (2 * (queues)*NVME_CAP_STRIDE(cap))
+
+/* 5.7, 7.13: shadow doorbells are laid out as the registers are, in a page for what we say, and
+ * another (EventIdx) for what the controller wants to hear of. */
+enum { NVME_SHADOW_SIZE = 4096 }; /* bytes of each */
 
 /* 4.4 a descriptor of a scatter gather list: data, or where more descriptors are */
 struct nvme_sgl {

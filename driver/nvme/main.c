@@ -1,45 +1,26 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later
- *
- * NVMe: one controller, each of its active namespaces a block device.
- *
- *   layout.h       the specification's layouts
- *   queue.c        submission and completion rings
- *   controller.c   bring-up and shutdown
- *   admin.c        admin commands, and what the controller tells by itself
- *   io.c           block requests as commands, in queue pairs for each client
- *   namespace.c    what is offered to clients
- */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <kit/driver.h>
 #include <kit/log.h>
 
-#include "namespace.h"
+#include "nvme.h"
 
 #define STOP_LIMIT (5 * CLOCK_SECOND)
 
 static struct nvme nvme;
-static struct nvme_io io;
-static struct nvme_namespaces namespaces = {.io = &io};
-
-static void namespaces_changed(void *context)
-{
-    (void)context;
-    nvme_namespaces_look(&namespaces);
-}
 
 static int attach(struct device *device)
 {
     int error = nvme_start(device, &nvme);
 
-    namespaces.count = 0;
     if (error == 0)
-        error = nvme_io_open(&nvme, &io);
+        error = nvme_io_open(&nvme);
     if (error == 0)
-        error = nvme_namespaces_look(&namespaces);
+        error = nvme_namespaces_look(&nvme);
     if (error != 0)
         return error;
-    if (namespaces.count == 0)
+    if (nvme.namespace_count == 0)
         log_warning("%s has no namespace that can be used", device_name(device));
-    nvme_admin_events_begin(&nvme, namespaces_changed, NULL);
+    nvme_admin_events_begin(&nvme, nvme_namespaces_look);
     return 0;
 }
 
@@ -49,7 +30,7 @@ static void detach(void)
     bool is_idle = block_stop(STOP_LIMIT);
 
     if (is_idle)
-        nvme_io_close(&io);
+        nvme_io_close(&nvme);
     nvme_shutdown(&nvme);
     if (!is_idle)
         block_give_up("requests are still in flight");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "namespace.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <kit/log.h>
+
+#include "nvme.h"
 
 static const struct block_device_ops ops = {
     .start = nvme_io_submit,
@@ -66,20 +66,20 @@ static struct block_device_limits limits_get(const struct nvme *nvme,
 /* Only that there is no memory is an error: one bad namespace does not take the others with it. */
 static int publish(struct nvme_namespace *namespace)
 {
-    struct block_device *block;
     char suffix[16];
 
     snprintf(suffix, sizeof(suffix), "n%u", namespace->id);
-    int error = block_device_publish(namespace->io->nvme->device, suffix, &namespace->limits, &ops,
-                                     namespace, &block);
-    namespace->block = error == 0 ? block : NULL;
+    int error = block_device_publish(namespace->nvme->device, suffix, &namespace->limits, &ops,
+                                     namespace, &namespace->block);
+    if (error != 0)
+    namespace->block = NULL;
     return error == ENOMEM ? error : 0;
 }
 
 /* What it is now, and what it was when it was offered, if it was. */
 static int look(struct nvme_namespace *namespace)
 {
-    struct nvme *nvme = namespace->io->nvme;
+    struct nvme *nvme = namespace->nvme;
     struct nvme_identify_namespace identity;
     struct block_device_limits before = namespace->limits, *now = &namespace->limits;
     int error = nvme_admin_identify(nvme, NVME_IDENTIFY_NAMESPACE, namespace->id, &identity);
@@ -100,39 +100,35 @@ static int look(struct nvme_namespace *namespace)
     if (!problem && !namespace->block)
         return publish(namespace);
     if (!problem && now->blocks != before.blocks) {
-        log_info(
-            "namespace %u has now %llu blocks, %llu before: who opens it from now on sees them",
-            namespace->id, (unsigned long long)now->blocks, (unsigned long long)before.blocks);
+        log_info("namespace %u has now %llu blocks, %llu before", namespace->id,
+                 (unsigned long long)now->blocks, (unsigned long long)before.blocks);
         block_device_resize(namespace->block, now->blocks);
     }
     return 0;
 }
 
-static bool is_known(const struct nvme_namespaces *namespaces, uint32_t id)
+/* It is looked at from now on. */
+static void remember(struct nvme *nvme, uint32_t id)
 {
-    for (unsigned i = 0; i < namespaces->count; i++) {
-        if (namespaces->list[i].id == id)
-            return true;
-    }
-    return false;
+    unsigned i = 0;
+
+    while (i < nvme->namespace_count && nvme->namespaces[i].id != id)
+        i++;
+    if (i == nvme->namespace_count && i < NVME_ACTIVE_MAX)
+        nvme->namespaces[nvme->namespace_count++] = (struct nvme_namespace){.nvme = nvme, .id = id};
 }
 
-int nvme_namespaces_look(struct nvme_namespaces *namespaces)
+int nvme_namespaces_look(struct nvme *nvme)
 {
     uint32_t active[NVME_ACTIVE_MAX]; /* 5.15.2.3: their ids, ended by 0 unless the list is full */
-    int error = nvme_admin_identify(namespaces->io->nvme, NVME_IDENTIFY_ACTIVE, 0, active);
+    int error = nvme_admin_identify(nvme, NVME_IDENTIFY_ACTIVE, 0, active);
 
-    for (unsigned i = 0; i < namespaces->count && error == 0; i++)
-        error = look(&namespaces->list[i]);
-    for (unsigned i = 0; error == 0 && i < NVME_ACTIVE_MAX && active[i] != 0; i++) {
-        if (is_known(namespaces, active[i]))
-            continue;
-        if (namespaces->count == NVME_ACTIVE_MAX)
-            break;
-        struct nvme_namespace *namespace = &namespaces->list[namespaces->count++];
-        *namespace = (struct nvme_namespace){.io = namespaces->io, .id = active[i]};
-        error = look(namespace);
-    }
+    if (error != 0)
+        return error;
+    for (unsigned i = 0; i < NVME_ACTIVE_MAX && active[i] != 0; i++)
+        remember(nvme, active[i]);
+    for (unsigned i = 0; i < nvme->namespace_count && error == 0; i++)
+        error = look(&nvme->namespaces[i]);
     if (error == 0 && active[NVME_ACTIVE_MAX - 1] != 0)
         log_warning("only the first %u namespaces are looked at", NVME_ACTIVE_MAX);
     return error;

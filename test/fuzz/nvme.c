@@ -4,7 +4,7 @@
  * name memory of their request, all of it and nothing else, or the driver's own; and a request ends
  * only when the controller has said so, or no longer runs.
  */
-#include <driver/nvme/controller.h>
+#include <driver/nvme/nvme.h>
 #include <test/fuzz/block_driver.h>
 
 enum { FLIGHT_MAX = 512, ANSWERS = 3, BLOCK_SHIFT = 9, BLOCKS = 1 << 20 };
@@ -203,31 +203,31 @@ static void commands_take(unsigned index, unsigned tail)
 
 static void configure(uint32_t configuration)
 {
-    uint32_t sizes = fuzz_window_get(NVME_REGISTER(aqa)), status = 0;
+    uint32_t sizes = fuzz_window_get(NVME_AQA), status = 0;
 
     if (configuration & NVME_CC_ENABLE && obeys)
         status = NVME_CSTS_READY;
     if (configuration & NVME_CC_SHUTDOWN_NORMAL && obeys)
         status |= NVME_CSTS_SHUTDOWN_DONE;
-    if (!(fuzz_window_get(NVME_REGISTER(csts)) & NVME_CSTS_READY) && status & NVME_CSTS_READY) {
+    if (!(fuzz_window_get(NVME_CSTS) & NVME_CSTS_READY) && status & NVME_CSTS_READY) {
         fuzz_require(fuzz_device.is_enabled);
         memset(queues, 0, sizeof(queues));
         queues[0] = (struct queue){
-            .submissions = fuzz_window_get(NVME_REGISTER(asq)) |
-                           (uint64_t)fuzz_window_get(NVME_REGISTER(asq) + 4) << 32,
-            .completions = fuzz_window_get(NVME_REGISTER(acq)) |
-                           (uint64_t)fuzz_window_get(NVME_REGISTER(acq) + 4) << 32,
+            .submissions = fuzz_window_get(NVME_ASQ) | (uint64_t)fuzz_window_get(NVME_ASQ + 4)
+                                                           << 32,
+            .completions = fuzz_window_get(NVME_ACQ) | (uint64_t)fuzz_window_get(NVME_ACQ + 4)
+                                                           << 32,
             .entries = (sizes & 0xfff) + 1,
             .phase = 1,
         };
     }
-    fuzz_window_set(NVME_REGISTER(csts), status);
+    fuzz_window_set(NVME_CSTS, status);
 }
 
 /* A controller that does not run, or is not there, has none of the requests any more. */
 void fuzz_window_was_read(size_t offset, uint64_t value)
 {
-    if (offset == NVME_REGISTER(csts) && (value == NVME_CSTS_GONE || !(value & NVME_CSTS_READY)))
+    if (offset == NVME_CSTS && (value == NVME_CSTS_GONE || !(value & NVME_CSTS_READY)))
         forget_all();
 }
 
@@ -236,7 +236,7 @@ void fuzz_window_was_written(size_t offset, unsigned width, uint64_t before, uin
     unsigned doorbell = (unsigned)(offset - NVME_DOORBELLS) / sizeof(uint32_t);
 
     (void)width, (void)before;
-    if (offset == NVME_REGISTER(cc))
+    if (offset == NVME_CC)
         configure((uint32_t)value);
     else if (offset >= NVME_DOORBELLS && doorbell % 2 == 0 && doorbell / 2 < NVME_QUEUES)
         commands_take(doorbell / 2, (unsigned)value);
@@ -276,8 +276,8 @@ void fuzz_device_make(struct fuzz_input *input)
     controller->sgls = kind >> 5 & 1;
     active[0] = 1;
     active[1] = 2;
-    fuzz_window_set(NVME_REGISTER(cap), 1u << 24 | (kind & 0x80 ? 7 : 255));
-    fuzz_window_set(NVME_REGISTER(cap) + 4, 1u << 5); /* bit 37 */
+    fuzz_window_set(NVME_CAP, 1u << 24 | (kind & 0x80 ? 7 : 255));
+    fuzz_window_set(NVME_CAP + 4, 1u << 5); /* bit 37 */
     fuzz_device.identity.vectors = 1 + (kind & 3);
     for (unsigned i = 0; i < (changes & 7); i++)
         answer_change(input);

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include <driver/nvme/io.h>
+#include <driver/nvme/nvme.h>
 #include <kit/device.h>
 
 enum { ELSEWHERE = 8 };
@@ -16,14 +16,14 @@ bool __wrap_nvme_io_submit(void *context, struct block_request *request);
 
 static bool is_due(const struct nvme_namespace *namespace, const char *name, unsigned *count)
 {
-    unsigned every = device_setting(namespace->io->nvme->device, name, 0);
+    unsigned every = device_setting(namespace->nvme->device, name, 0);
 
     return every > 0 && ++*count % every == 0;
 }
 
 static bool is_about(const struct nvme_namespace *namespace, const struct block_request *request)
 {
-    unsigned block = device_setting(namespace->io->nvme->device, "block", 0);
+    unsigned block = device_setting(namespace->nvme->device, "block", 0);
 
     return block > 0 && block >= request->block && block - request->block < request->count;
 }

@@ -9,7 +9,7 @@
 
 #include <interface/io_device_user.h>
 
-#include <driver/nvme/io.h>
+#include <driver/nvme/nvme.h>
 #include <host/mach/device.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
@@ -31,14 +31,13 @@ static void transfer(unsigned opcode, uint64_t prp1, uint64_t prp2, unsigned pag
 {
     struct nvme_command command = {
         .opcode = (uint8_t)opcode, .namespace = 1, .prp1 = prp1, .prp2 = prp2};
-    struct nvme_completion completion;
 
     command.cdw12 = pages * BLOCKS - 1;
-    nvme_queue_submit(&pair.queue, &command);
-    nvme_queue_kick(&pair.queue);
+    nvme_pair_submit(&pair, &command);
     for (unsigned tries = 0; tries < 500; tries++) {
-        if (nvme_queue_complete(&pair.queue, &completion)) {
-            nvme_queue_acknowledge(&pair.queue);
+        if (nvme_pair_is_ready(&pair)) {
+            nvme_pair_take(&pair);
+            nvme_ring_tell(&pair, &pair.completions);
             return;
         }
         clock_sleep(CLOCK_MILLISECOND);
@@ -176,19 +175,18 @@ static enum outcome queue_elsewhere(void)
     struct nvme_pair foreign;
 
     disk_fill('x', 3);
-    if (nvme_pair_open(&nvme, 2, NVME_SILENT, &foreign) != 0)
+    if (nvme_io_pair_open(&nvme, 2, NVME_SILENT, &foreign) != 0)
         return REFUSED;
-    nvme_admin_queue_delete(&nvme, &foreign.queue);
-    foreign.queue.completions.address = VGA_TEXT;
-    if (nvme_admin_queue_register(&nvme, NVME_SILENT, &foreign.queue) != 0)
+    nvme_admin_pair_delete(&nvme, &foreign);
+    foreign.completions.buffer.address = VGA_TEXT;
+    if (nvme_admin_pair_register(&nvme, NVME_SILENT, &foreign) != 0)
         return REFUSED;
     struct nvme_command command = {.opcode = NVME_READ,
                                    .namespace = 1,
                                    .prp1 = own.address,
                                    .cdw12 = BLOCKS - 1,
                                    .id = 0x4242};
-    nvme_queue_submit(&foreign.queue, &command);
-    nvme_queue_kick(&foreign.queue);
+    nvme_pair_submit(&foreign, &command);
     clock_sleep(50 * CLOCK_MILLISECOND);
     transfer(NVME_WRITE, VGA_TEXT, 0, 1);
     const struct nvme_completion *first = (const void *)disk_page(0);
@@ -225,7 +223,7 @@ static int attach(struct device *device)
     if (error == 0) /* two */
         error = nvme_admin_feature_set(&nvme, NVME_FEATURE_QUEUES, 1 << 16 | 1, NULL);
     if (error == 0)
-        error = nvme_pair_open(&nvme, 1, NVME_SILENT, &pair);
+        error = nvme_io_pair_open(&nvme, 1, NVME_SILENT, &pair);
     if (error == 0)
         error = dma_buffer_create(device, PAGE, &list);
     if (error == 0)

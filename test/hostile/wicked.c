@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <driver/nvme/io.h>
+#include <driver/nvme/nvme.h>
 #include <host/mach/shared.h>
 #include <interface/io_device_user.h>
 #include <kernel/mach_port_user.h>
