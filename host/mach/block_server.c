@@ -200,14 +200,14 @@ static bool all_are_dry(void)
     return true;
 }
 
-/* Let others have the processor. Who has it for so long computes, and does not wait for us. */
+/* Let others have the processor. Who has it for so long, a tenth of a quantum,
+ * computes, and does not wait for us. */
 static void processor_give(void)
 {
-    static const uint64_t LONG = 150000000; /* ticks; a quantum is 100 ms */
-    uint64_t before = __builtin_ia32_rdtsc();
+    uint64_t before = processor_ticks();
 
     swtch();
-    if (__builtin_ia32_rdtsc() - before > LONG)
+    if (processor_ticks_are_long(processor_ticks() - before, 10 * CLOCK_MILLISECOND))
         block_poll_less();
 }
 

@@ -5,6 +5,7 @@
 
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
+#include <kit/clock.h>
 
 bool host_is_apart(void)
 {
@@ -16,4 +17,19 @@ bool host_is_apart(void)
     port_release(usual);
     port_release(host);
     return apart;
+}
+
+bool processor_ticks_were_long(uint64_t ticks, uint64_t time)
+{
+    static uint64_t first_ticks, first_time;
+    uint64_t now_ticks = processor_ticks(), now = clock_now();
+
+    if (first_time == 0) {
+        first_ticks = now_ticks;
+        first_time = now;
+    }
+    uint64_t milliseconds = (now - first_time) / CLOCK_MILLISECOND;
+    if (milliseconds == 0)
+        return false;
+    return ticks >= (now_ticks - first_ticks) / milliseconds * (time / CLOCK_MILLISECOND);
 }
