@@ -6,7 +6,7 @@ import re
 import subprocess
 
 # The code that carries requests: what runs once at attach would seldom be met.
-HOT = re.compile(r"^(nvme_io_(submit|poll|kick|is_ready)|nvme_queue_(submit|kick|complete|acknowledge)"
+HOT = re.compile(r"^(nvme_io_(submit|poll|kick|is_ready)|nvme_ring_tell"
                  r"|namespace_(submit|kick|poll|is_ready)|block_(session_submit|session_take|turn|request_done|spin)|command_start"
                  r"|completions_take|queue_(look|sleep|awake)|link_deliver|turn|loop_once|loop_send"
                  r"|port_internal_dispatch|interrupt|interrupt_message"
