@@ -13,6 +13,7 @@
 #ifndef TEST_HOSTILE_HOSTILE_H
 #define TEST_HOSTILE_HOSTILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <kit/device.h>
@@ -25,6 +26,10 @@ struct crime {
     enum outcome (*attempt)(void);
 };
 
+/* On the bus, and not ours. Without an IOMMU what is attempted there succeeds: the kernel's text is
+ * only read, and what is written is the text buffer of the VGA. */
+enum { KERNEL_TEXT = 0x1000000, VGA_TEXT = 0xba000 };
+
 /* Tables, each ended by a null name. */
 extern const struct crime crimes_dma[], crimes_rights[], crimes_kernel[], crimes_flood[],
     crimes_last[], crimes_fixed[];
@@ -32,8 +37,12 @@ extern const struct crime crimes_dma[], crimes_rights[], crimes_kernel[], crimes
 extern struct device *hostile_device;
 extern struct regs hostile_regs;
 
-/* Attempt it and say in the log what came of it. */
-void crime_commit(const struct crime *crime);
+/* From half a second later on every crime of those tables is attempted, one at a time, and the log
+ * says what came of it. The list ends with a null. */
+void crimes_begin(const struct crime *const *tables);
+
+/* A crime: a page is lent, given back, and read. */
+enum outcome crime_after_release(bool (*device_can_read)(uint64_t address));
 
 /* Move bytes between the device's own memory and an address on the bus, and wait. */
 void edu_read_bus(uint64_t address, uint32_t size);  /* bus to device */
