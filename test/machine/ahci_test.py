@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """AHCI: patterns, file systems, partitions, restarts, errors, the board's own controller and its CD."""
 import os
-import re
 import subprocess
 
-from machine.monitored import MonitoredTest
+from machine.disk_driver import DiskDriverTest, MIB
 from machine.vm import BUILD, SBIN
 
-MIB = 1 << 20
 NAME = "ahci0p0"
 
 
-def pattern(start, count, seed, disk=NAME):
-    return f"write-pattern {disk} {start} {count} {seed}; verify-pattern {disk} {start} {count} {seed}"
+class Ahci(DiskDriverTest):
+    DRIVER, DISK, KIND = "ahci0", NAME, "ahci"
 
-
-class Ahci(MonitoredTest):
     def device(self, *properties):
         """A controller with what is said at its ports, one after the other."""
         words = ["-device", "ich9-ahci,id=x"]
@@ -23,10 +19,6 @@ class Ahci(MonitoredTest):
             words += ["-drive", f"if=none,id=x{number},format=raw,{drive}",
                       "-device", f"{device},drive=x{number},bus=x.{number}"]
         return [f"--qemu-arg={word}" for word in words]
-
-    def assert_pattern(self, ran, count, disk=NAME):
-        self.assert_status(ran)
-        self.assert_says(ran, f"^{disk}: {count} of {count} blocks as written$")
 
     def test_pattern_is_there_after_a_reboot(self):
         disk = f"ahci:{self.blank_image('a.img', 24 * MIB)}"
@@ -42,22 +34,12 @@ class Ahci(MonitoredTest):
         self.assert_status(ran, 1)
 
     def test_it_writes_the_same_bytes_as_another_driver(self):
-        images = self.blank_image("a.img", 8 * MIB), self.blank_image("b.img", 8 * MIB)
-        ran = self.run_machine(f"write-pattern nvme0n1 5 9001 6; write-pattern {NAME} 5 9001 6",
-                               "--disk", f"nvme:{images[0]}", "--disk", f"ahci:{images[1]}")
-        self.assert_status(ran)
-        contents = []
-        for image in images:
-            with open(image, "rb") as file:
-                contents.append(file.read())
-        self.assertEqual(*contents)
-        self.assertEqual(contents[1][:5 * 512], bytes(5 * 512))
-        self.assertNotEqual(contents[1][9005 * 512:9006 * 512], bytes(512))
+        self.check_same_bytes_as_nvme()
 
     def test_without_an_iommu(self):
         for kernel in ("up", "smp"):
             image = self.blank_image("a.img", 8 * MIB)
-            ran = self.run_machine(pattern(1, 4001, 3), "--disk", f"ahci:{image}", "--iommu", "none",
+            ran = self.run_machine(self.pattern(1, 4001, 3), "--disk", f"ahci:{image}", "--iommu", "none",
                                    "--kernel", kernel)
             self.assert_pattern(ran, 4001)
             self.assert_says(ran, "DMA is not confined", "log")
@@ -90,22 +72,13 @@ class Ahci(MonitoredTest):
             f"mount {NAME}p1; mkdir /new; cp /big /new/copy; rm /big; sync; cp /new/copy /again;"
             f"umount /; mount {NAME}p1 / ro; sha256sum /new/copy /again", "--disk", f"ahci:{image}")
         self.assert_status(ran)
-        with open(self.path("tree/big"), "rb") as file:
-            wanted = subprocess.run(["sha256sum"], stdin=file, capture_output=True, text=True,
-                                    check=True).stdout.split()[0]
-        self.assertEqual(re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M), [wanted, wanted], str(ran))
+        self.assert_sums(ran, self.path("tree/big"), 2)
         subprocess.run(["dd", f"if={image}", f"of={inner}", "bs=1M", "skip=1", "count=40",
                         "status=none"], check=True)
         self.assert_clean(inner)
 
     def test_patterns_go_on_under_kills(self):
-        image = self.blank_image("a.img", 64 * MIB)
-        for iommu in ("vtd", "none"):
-            ran = self.run_machine(f"kill ahci0 1000 60 3; {pattern(5, 60001, 4)}; kill ahci0 0; sleep 400;"
-                                   "drivers", "--disk", f"ahci:{image}", "--iommu", iommu)
-            self.assert_pattern(ran, 60001)
-            row = re.search(r"^ahci0 +driver +\w+ +\d+ +\d+ +[\d.]+ +(\d+) ", ran.output, re.M)
-            self.assertGreater(int(row[1]), 1)
+        self.check_patterns_under_kills()
 
     def test_a_file_system_goes_on_under_kills(self):
         os.makedirs(self.path("tree"))
@@ -115,9 +88,7 @@ class Ahci(MonitoredTest):
         ran = self.run_machine(f"mount {NAME}; kill ahci0 400 50 3; cp /big /a; cp /a /b; sync; cp /b /c;"
                                "kill ahci0 0; sleep 300; sha256sum /big /c; umount /", "--disk", f"ahci:{image}")
         self.assert_status(ran)
-        hashes = re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M)
-        self.assertEqual(len(hashes), 2, str(ran))
-        self.assertEqual(*hashes)
+        self.assert_sums(ran, self.path("tree/big"), 2)
         self.assert_clean(image)
 
     def test_discard(self):
@@ -134,13 +105,11 @@ class Ahci(MonitoredTest):
 
     def test_an_error_of_the_medium(self):
         """The one that failed fails, the others of the same queue do not."""
-        image, rules = self.blank_image("a.img", 4 * MIB), self.path("rules")
-        with open(rules, "w", encoding="ascii") as file:
-            file.write('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "3000"\niotype = "read"\n')
+        image = self.failing_reads(self.blank_image("a.img", 4 * MIB), 3000, 'iotype = "read"\n')
         ran = self.run_machine(
             f"write-pattern {NAME} 0 8192 3; hexdump {NAME} {3000 * 512} 1; verify-pattern {NAME} 0 3000 3;"
             f"verify-pattern {NAME} 3001 5191 3; verify-pattern {NAME} 2900 200 3",
-            *self.device((f"file=blkdebug:{rules}:{image}", "ide-hd")))
+            *self.device((f"file={image}", "ide-hd")))
         self.assert_status(ran, 1)
         self.assert_says(ran, f"^hexdump: {NAME}: I/O error$")
         self.assert_says(ran, f"^{NAME}: 3000 of 3000 blocks as written$")

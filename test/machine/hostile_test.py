@@ -75,69 +75,57 @@ class Hostile(NicTest):
         self.assertEqual(found.get("memory-outside"), crimes.DIED, str(ran))
         self.assert_says(ran, r"hostile0: bad access at \w+ \(code 10, ", "log")
 
+    def commit_beside_a_disk(self, hostile, honest, claim, instead, iommu, *arguments):
+        """Devices that the honest driver of the kind would have, the hostile one gets: of those it claims others
+        instead. A disk works all the while."""
+        with open(os.path.join(ROOT, "driver", honest, honest + ".manifest"), encoding="ascii") as file:
+            manifest = file.read()
+        self.assertIn(claim, manifest)
+        image = self.image_with(hostile, {honest + ".manifest": manifest.replace(claim, instead).encode()})
+        disk = self.blank_image("good.img", 16 * MIB)
+        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 500; " * 8
+        ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
+                               "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, *arguments)
+        self.assert_status(ran)
+        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 8, str(ran))
+        return outcomes(hostile + "0", ran), ran
+
     def commit_nvme(self, iommu):
         """Its own controller has an id of its own; the honest driver keeps the other."""
-        with open(os.path.join(ROOT, "driver", "nvme", "nvme.manifest"), encoding="ascii") as file:
-            honest = file.read().replace("class = 01:08:02", "ids = 1b36:0010").encode()
-        image = self.image_with("hostile-nvme", {"nvme.manifest": honest})
-        good, bad = (self.blank_image(name, 16 * MIB) for name in ("good.img", "bad.img"))
-        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 500; " * 8
-        ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
-                               "--disk", f"nvme:{good}", "--image", image, "--iommu", iommu,
-                               "--qemu-arg=-drive", f"--qemu-arg=if=none,id=bad,format=raw,file={bad}",
-                               "--qemu-arg=-device",
-                               "--qemu-arg=nvme,drive=bad,serial=bad,use-intel-id=on")
-        self.assert_status(ran)
-        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 8, str(ran))
-        return outcomes("hostile-nvme0", ran), ran
+        bad = self.blank_image("bad.img", 16 * MIB)
+        return self.commit_beside_a_disk(
+            "hostile-nvme", "nvme", "class = 01:08:02", "ids = 1b36:0010", iommu,
+            "--qemu-arg=-drive", f"--qemu-arg=if=none,id=bad,format=raw,file={bad}",
+            "--qemu-arg=-device", "--qemu-arg=nvme,drive=bad,serial=bad,use-intel-id=on")
 
     def commit_card(self, iommu):
-        """A network card's driver; a disk works all the while."""
-        with open(os.path.join(ROOT, "driver", "e1000e", "e1000e.manifest"), encoding="ascii") as file:
-            elsewhere = file.read().replace("ids = 8086:10d3", "ids = 8086:ffff").encode()
-        image = self.image_with("hostile-card", {"e1000e.manifest": elsewhere})
-        disk = self.blank_image("a.img", 16 * MIB)
-        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 500; " * 8
-        ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
-                               "--disk", f"nvme:{disk}", "--nic", "e1000e,hubport,hubid=0", "--image", image,
-                               "--iommu", iommu)
-        self.assert_status(ran)
-        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 8, str(ran))
-        return outcomes("hostile-card0", ran), ran
+        return self.commit_beside_a_disk(
+            "hostile-card", "e1000e", "ids = 8086:10d3", "ids = 8086:ffff", iommu,
+            "--nic", "e1000e,hubport,hubid=0")
 
-    def judge_card(self, iommu, column):
-        found, ran = self.commit_card(iommu)
-        self.assertEqual(crimes.wrong(found, crimes.CARD, column), {}, str(ran))
+    def judge(self, expected, column, committed):
+        found, ran = committed
+        self.assertEqual(crimes.wrong(found, expected, column), {}, str(ran))
         return ran
+
+    def assert_blocked(self, ran, driver):
+        self.assert_says(ran, f"DMA fault: {driver}: read at 1000000 blocked", "log")
+        self.assert_says(ran, f"DMA fault: {driver}: write at ba000 blocked", "log")
 
     def test_a_network_card_with_vtd(self):
-        ran = self.judge_card("vtd", 0)
-        self.assert_says(ran, "DMA fault: hostile-card0: read at 1000000 blocked", "log")
-        self.assert_says(ran, "DMA fault: hostile-card0: write at ba000 blocked", "log")
+        self.assert_blocked(self.judge(crimes.CARD, 0, self.commit_card("vtd")), "hostile-card0")
 
     def test_a_network_card_without_an_iommu(self):
-        self.judge_card("none", 1)
-
-    def judge_nvme(self, iommu, column):
-        found, ran = self.commit_nvme(iommu)
-        self.assertEqual(crimes.wrong(found, crimes.NVME, column), {}, str(ran))
-        return ran
+        self.judge(crimes.CARD, 1, self.commit_card("none"))
 
     def test_nvme_with_vtd(self):
-        ran = self.judge_nvme("vtd", 0)
-        self.assert_says(ran, "DMA fault: hostile-nvme0: read at 1000000 blocked", "log")
-        self.assert_says(ran, "DMA fault: hostile-nvme0: write at ba000 blocked", "log")
+        self.assert_blocked(self.judge(crimes.NVME, 0, self.commit_nvme("vtd")), "hostile-nvme0")
 
     def test_nvme_without_an_iommu(self):
-        self.judge_nvme("none", 1)
-
-    def judge(self, iommu, column):
-        found, ran = self.commit(iommu)
-        self.assertEqual(crimes.wrong(found, crimes.EDU, column), {}, str(ran))
-        return ran
+        self.judge(crimes.NVME, 1, self.commit_nvme("none"))
 
     def test_with_vtd(self):
-        ran = self.judge("vtd", 0)
+        ran = self.judge(crimes.EDU, 0, self.commit("vtd"))
         for pattern in (r"DMA fault: hostile0: read at 1000000 blocked",
                         r"DMA fault: hostile0: .*: its owner revoked that memory",
                         r"DMA fault: hostile0: (read|write) at ba000 blocked",
@@ -270,8 +258,7 @@ class Hostile(NicTest):
         return outcomes("hostile0", ran), ran
 
     def test_random_messages_of_a_fixed_device(self):
-        found, ran = self.commit_fixed("vtd")
-        self.assertEqual(crimes.wrong(found, crimes.FIXED, 0), {}, str(ran))
+        ran = self.judge(crimes.FIXED, 0, self.commit_fixed("vtd"))
 
     programs = hurd_test.Hurd.programs
 
@@ -319,5 +306,5 @@ class Hostile(NicTest):
         self.commit_lines("vtd")
 
     def test_without_an_iommu(self):
-        ran = self.judge("none", 1)
+        ran = self.judge(crimes.EDU, 1, self.commit("none"))
         self.assert_says(ran, "no IOMMU in use: DMA is not confined", "log")

@@ -2,28 +2,20 @@
 """virtio-blk: patterns, file systems, what the device can and cannot do, and devices that are refused."""
 import os
 import re
-import subprocess
 
-from machine.monitored import MonitoredTest
+from machine.disk_driver import DiskDriverTest, MIB
 
-MIB = 1 << 20
 NAME = "virtio-blk0"
 
 
-def pattern(start, count, seed, disk=NAME):
-    return f"write-pattern {disk} {start} {count} {seed}; verify-pattern {disk} {start} {count} {seed}"
+class Virtio(DiskDriverTest):
+    DRIVER, DISK, KIND = NAME, NAME, "virtio"
 
-
-class Virtio(MonitoredTest):
     def device(self, image, properties):
         """A device as QEMU would have it, without obvm's choice of properties."""
         return [f"--qemu-arg={word}" for word in (
             "-drive", f"if=none,id=x,format=raw,file={image}",
             "-device", f"virtio-blk-pci,drive=x,{properties}")]
-
-    def assert_pattern(self, ran, count):
-        self.assert_status(ran)
-        self.assert_says(ran, f"^{NAME}: {count} of {count} blocks as written$")
 
     def test_pattern_is_there_after_a_reboot(self):
         image = self.blank_image("a.img", 24 * MIB)
@@ -41,23 +33,11 @@ class Virtio(MonitoredTest):
             self.assert_status(ran, 1)
 
     def test_both_drivers_write_the_same_bytes(self):
-        images = self.blank_image("a.img", 8 * MIB), self.blank_image("b.img", 8 * MIB)
-        ran = self.run_machine("write-pattern nvme0n1 5 9001 6; write-pattern virtio-blk0 5 9001 6",
-                               "--disk", f"nvme:{images[0]}", "--disk", f"virtio:{images[1]}")
-        self.assert_status(ran)
-        contents = []
-        for image in images:
-            with open(image, "rb") as file:
-                contents.append(file.read())
-        self.assertEqual(*contents)
-        self.assertEqual(contents[1][:5 * 512], bytes(5 * 512))
-        self.assertNotEqual(contents[1][5 * 512:6 * 512], bytes(512))
-        self.assertNotEqual(contents[1][9005 * 512:9006 * 512], bytes(512))
-        self.assertEqual(contents[1][9006 * 512:], bytes(8 * MIB - 9006 * 512))
+        self.check_same_bytes_as_nvme()
 
     def test_without_an_iommu(self):
         image = self.blank_image("a.img", 8 * MIB)
-        ran = self.run_machine(pattern(1, 4001, 3), "--disk", f"virtio:{image}", "--iommu", "none")
+        ran = self.run_machine(self.pattern(1, 4001, 3), "--disk", f"virtio:{image}", "--iommu", "none")
         self.assert_pattern(ran, 4001)
         self.assert_says(ran, "DMA is not confined", "log")
 
@@ -95,20 +75,10 @@ class Virtio(MonitoredTest):
                 ran = self.run_machine(f"mount {NAME} / ro; sha256sum /new/er/copy /again",
                                        "--disk", f"{disk},ro", "--iommu", iommu)
                 self.assert_status(ran)
-                hashes = re.findall(r"^([0-9a-f]{64}) ", ran.output, re.M)
-                with open(self.path("tree/big"), "rb") as file:
-                    wanted = subprocess.run(["sha256sum"], stdin=file, capture_output=True, text=True,
-                                            check=True).stdout.split()[0]
-                self.assertEqual(hashes, [wanted, wanted], str(ran))
+                self.assert_sums(ran, self.path("tree/big"), 2)
 
     def test_patterns_go_on_under_kills(self):
-        image = self.blank_image("a.img", 64 * MIB)
-        for iommu in ("vtd", "none"):
-            ran = self.run_machine(f"kill {NAME} 1000 60 3; {pattern(5, 60001, 4)}; kill {NAME} 0;"
-                                   "sleep 400; drivers", "--disk", f"virtio:{image}", "--iommu", iommu)
-            self.assert_pattern(ran, 60001)
-            row = re.search(rf"^{NAME} +driver +\w+ +\d+ +\d+ +[\d.]+ +(\d+) ", ran.output, re.M)
-            self.assertGreater(int(row[1]), 1)
+        self.check_patterns_under_kills()
 
     def test_devices_of_all_kinds(self):
         """Less than the usual: no event index, no indirect descriptors, few descriptors, a notification
@@ -118,13 +88,13 @@ class Virtio(MonitoredTest):
                            "queue-size=4", "queue-size=4,indirect_desc=off", "page-per-vq=on",
                            "packed=on", "num-queues=4", "vectors=1", "vectors=0"):
             with self.subTest(properties=properties):
-                ran = self.run_machine(pattern(1, 2001, 3), *self.device(
+                ran = self.run_machine(self.pattern(1, 2001, 3), *self.device(
                     image, "disable-legacy=on,iommu_platform=on," + properties))
                 self.assert_pattern(ran, 2001)
 
     def test_a_transitional_device_is_used_as_a_modern_one(self):
         image = self.blank_image("a.img", 4 * MIB)
-        ran = self.run_machine(pattern(1, 2001, 3), *self.device(image, "disable-legacy=off"),
+        ran = self.run_machine(self.pattern(1, 2001, 3), *self.device(image, "disable-legacy=off"),
                                "--iommu", "none")
         self.assert_pattern(ran, 2001)
 
@@ -159,11 +129,9 @@ class Virtio(MonitoredTest):
                 self.assertNotEqual(data[end:end + block_size], bytes(block_size))
 
     def test_an_error_of_the_medium(self):
-        image, rules = self.blank_image("a.img", 4 * MIB), self.path("rules")
-        with open(rules, "w", encoding="ascii") as file:
-            file.write('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "100"\n')
+        image = self.failing_reads(self.blank_image("a.img", 4 * MIB), 100)
         ran = self.run_machine(f"hexdump {NAME} {100 * 512} 1; hexdump {NAME} {99 * 512} 1", *self.device(
-            f"blkdebug:{rules}:{image}", "disable-legacy=on,iommu_platform=on"))
+            image, "disable-legacy=on,iommu_platform=on"))
         self.assert_status(ran, 1)
         self.assert_says(ran, f"^hexdump: {NAME}: I/O error$")
         self.assert_says(ran, "^0000c600  00 ")
@@ -171,7 +139,7 @@ class Virtio(MonitoredTest):
 
     def test_a_disk_that_grows(self):
         """Who opens it afterwards has all of it."""
-        machine = self.start("; ".join([pattern(8192, 8192, 3) + "; sleep 300"] * 60),
+        machine = self.start("; ".join([self.pattern(8192, 8192, 3) + "; sleep 300"] * 60),
                              "--disk", f"virtio:{self.blank_image('a.img', 4 * MIB)}")
         self.assertTrue(machine.wait_for(f"^verify-pattern: {NAME}: "), machine.output.decode())
         machine.do("block_resize", device="disk0", size=8 * MIB)
@@ -182,7 +150,7 @@ class Virtio(MonitoredTest):
         image = self.blank_image("a.img", 8 * MIB)
         for queues, clients in ((3, 3), (8, 6)):
             ran = self.run_machine(
-                f"bench {NAME} randread 3000 1 4096 interrupt {clients}; devices -v; {pattern(5, 4001, 3)}",
+                f"bench {NAME} randread 3000 1 4096 interrupt {clients}; devices -v; {self.pattern(5, 4001, 3)}",
                 *self.device(image, f"disable-legacy=on,iommu_platform=on,num-queues={queues}"))
             self.assert_pattern(ran, 4001)
             used = min(queues, 4)
