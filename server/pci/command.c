@@ -5,21 +5,13 @@
 
 enum { ATS_CONTROL = 6, ATS_ENABLE = 1u << 15 };
 
-static void command_change(const struct pci_config *config, uint32_t address, unsigned clear,
-                           unsigned set)
-{
-    uint16_t command = pci_read16(config, address, PCI_COMMAND);
-
-    pci_write16(config, address, PCI_COMMAND, (uint16_t)((command & ~clear) | set));
-}
-
 /* A parent has a lower bus number than its children, so this ends. */
 static void path_change(struct pci_tree *tree, const struct pci_function *function, unsigned set)
 {
     const struct pci_function *bridge;
 
     while ((bridge = pci_tree_bridge(tree, function->info.segment, function->info.bus)) != NULL) {
-        command_change(tree->config, pci_function_address(bridge), 0, set);
+        pci_change16(tree->config, pci_function_address(bridge), PCI_COMMAND, 0, set);
         function = bridge;
     }
 }
@@ -49,35 +41,32 @@ void pci_function_decode(struct pci_tree *tree, const struct pci_function *funct
 
     if (on)
         path_change(tree, function, set);
-    command_change(tree->config, pci_function_address(function),
-                   PCI_COMMAND_IO | PCI_COMMAND_MEMORY, set);
+    pci_change16(tree->config, pci_function_address(function), PCI_COMMAND,
+                 PCI_COMMAND_IO | PCI_COMMAND_MEMORY, set);
 }
 
 void pci_function_master(struct pci_tree *tree, const struct pci_function *function, bool on)
 {
     if (on)
         path_change(tree, function, PCI_COMMAND_MASTER);
-    command_change(tree->config, pci_function_address(function), PCI_COMMAND_MASTER,
-                   on ? PCI_COMMAND_MASTER : 0);
+    pci_change16(tree->config, pci_function_address(function), PCI_COMMAND, PCI_COMMAND_MASTER,
+                 on ? PCI_COMMAND_MASTER : 0);
 }
 
 void pci_function_line(const struct pci_config *config, const struct pci_function *function,
                        bool on)
 {
-    command_change(config, pci_function_address(function), PCI_COMMAND_NO_INTX,
-                   on ? 0 : PCI_COMMAND_NO_INTX);
+    pci_change16(config, pci_function_address(function), PCI_COMMAND, PCI_COMMAND_NO_INTX,
+                 on ? 0 : PCI_COMMAND_NO_INTX);
 }
 
 void pci_function_silence(const struct pci_config *config, const struct pci_function *function)
 {
     uint32_t address = pci_function_address(function);
 
-    command_change(config, address, PCI_COMMAND_MASTER, PCI_COMMAND_NO_INTX);
+    pci_change16(config, address, PCI_COMMAND, PCI_COMMAND_MASTER, PCI_COMMAND_NO_INTX);
     pci_msi_disable(config, function);
     pci_msix_hold(config, function);
-    if (function->ats_offset != 0) {
-        uint16_t control = pci_read16(config, address, function->ats_offset + ATS_CONTROL);
-        pci_write16(config, address, function->ats_offset + ATS_CONTROL,
-                    (uint16_t)(control & ~ATS_ENABLE));
-    }
+    if (function->ats_offset != 0)
+        pci_change16(config, address, function->ats_offset + ATS_CONTROL, ATS_ENABLE, 0);
 }

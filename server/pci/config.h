@@ -98,6 +98,15 @@ static inline void pci_write32(const struct pci_config *config, uint32_t address
     pci_config_write(config, address, offset, 4, value);
 }
 
+/* Those bits of a register; the others are written as they are. */
+static inline void pci_change16(const struct pci_config *config, uint32_t address, unsigned offset,
+                                unsigned clear, unsigned set)
+{
+    uint16_t value = pci_read16(config, address, offset);
+
+    pci_write16(config, address, offset, (uint16_t)((value & ~clear) | set));
+}
+
 enum {
     PCI_SPACE_SIZE = 256,
     PCI_EXTENDED_SPACE_SIZE = 4096,

@@ -48,14 +48,6 @@ int pci_msi_enable(const struct pci_config *config, const struct pci_function *f
     return 0;
 }
 
-static void control_change(const struct pci_config *config, uint32_t address, unsigned offset,
-                           unsigned clear, unsigned set)
-{
-    uint16_t control = pci_read16(config, address, offset);
-
-    pci_write16(config, address, offset, (uint16_t)((control & ~clear) | set));
-}
-
 int pci_msi_mask(const struct pci_config *config, const struct pci_function *function, bool masked)
 {
     uint32_t address = pci_function_address(function);
@@ -72,27 +64,27 @@ int pci_msi_mask(const struct pci_config *config, const struct pci_function *fun
 void pci_msi_disable(const struct pci_config *config, const struct pci_function *function)
 {
     if (function->info.msi_offset != 0)
-        control_change(config, pci_function_address(function),
-                       function->info.msi_offset + MSI_CONTROL, MSI_ENABLE, 0);
+        pci_change16(config, pci_function_address(function),
+                     function->info.msi_offset + MSI_CONTROL, MSI_ENABLE, 0);
 }
 
 void pci_msix_enable(const struct pci_config *config, const struct pci_function *function)
 {
     if (function->info.msix_offset != 0)
-        control_change(config, pci_function_address(function),
-                       function->info.msix_offset + MSIX_CONTROL, MSIX_MASK_ALL, MSIX_ENABLE);
+        pci_change16(config, pci_function_address(function),
+                     function->info.msix_offset + MSIX_CONTROL, MSIX_MASK_ALL, MSIX_ENABLE);
 }
 
 void pci_msix_hold(const struct pci_config *config, const struct pci_function *function)
 {
     if (function->info.msix_offset != 0)
-        control_change(config, pci_function_address(function),
-                       function->info.msix_offset + MSIX_CONTROL, 0, MSIX_MASK_ALL);
+        pci_change16(config, pci_function_address(function),
+                     function->info.msix_offset + MSIX_CONTROL, 0, MSIX_MASK_ALL);
 }
 
 void pci_msix_disable(const struct pci_config *config, const struct pci_function *function)
 {
     if (function->info.msix_offset != 0)
-        control_change(config, pci_function_address(function),
-                       function->info.msix_offset + MSIX_CONTROL, MSIX_ENABLE, MSIX_MASK_ALL);
+        pci_change16(config, pci_function_address(function),
+                     function->info.msix_offset + MSIX_CONTROL, MSIX_ENABLE, MSIX_MASK_ALL);
 }

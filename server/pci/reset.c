@@ -109,8 +109,7 @@ static bool reset_express(const struct pci_config *config, const struct pci_func
         !(pci_read32(config, address, offset + EXPRESS_CAPABILITIES) & EXPRESS_HAS_RESET))
         return false;
     pending_wait(config, function, offset + EXPRESS_STATUS, EXPRESS_PENDING);
-    uint16_t control = pci_read16(config, address, offset + EXPRESS_CONTROL);
-    pci_write16(config, address, offset + EXPRESS_CONTROL, (uint16_t)(control | EXPRESS_RESET));
+    pci_change16(config, address, offset + EXPRESS_CONTROL, 0, EXPRESS_RESET);
     clock_sleep(RESET_TIME);
     return true;
 }
@@ -135,10 +134,7 @@ static bool reset_advanced(const struct pci_config *config, const struct pci_fun
 static void power_state_set(const struct pci_config *config, uint32_t address, unsigned offset,
                             unsigned state)
 {
-    uint16_t control = pci_read16(config, address, offset + POWER_CONTROL);
-
-    pci_write16(config, address, offset + POWER_CONTROL,
-                (uint16_t)((control & ~POWER_STATE) | state));
+    pci_change16(config, address, offset + POWER_CONTROL, POWER_STATE, state);
     clock_sleep(POWER_TIME);
 }
 

@@ -74,12 +74,10 @@ void pci_slot_power(const struct pci_config *config, const struct pci_function *
 {
     uint32_t address = pci_function_address(port);
     unsigned express = port->info.express_offset;
-    uint16_t control = pci_read16(config, address, express + SLOT_CONTROL);
 
-    control &= (uint16_t) ~(SLOT_POWER_INDICATOR | SLOT_POWER_OFF);
-    control |= on ? SLOT_INDICATOR_ON : SLOT_INDICATOR_OFF | SLOT_POWER_OFF;
     pci_write16(config, address, express + SLOT_STATUS, SLOT_COMPLETED);
-    pci_write16(config, address, express + SLOT_CONTROL, control);
+    pci_change16(config, address, express + SLOT_CONTROL, SLOT_POWER_INDICATOR | SLOT_POWER_OFF,
+                 on ? SLOT_INDICATOR_ON : SLOT_INDICATOR_OFF | SLOT_POWER_OFF);
     if (!(pci_read32(config, address, express + SLOT_CAPABILITIES) & SLOT_NO_COMPLETION))
         bits_wait(config, address, express + SLOT_STATUS, SLOT_COMPLETED, COMMAND_LIMIT);
     if (!on)
