@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,184 +8,154 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <kit/block_client.h>
+#include <kit/block_client_core.h>
 #include <test/unit/cmocka.h>
 #include <test/unit/fs_fixture.h>
 
 unsigned long fs_fixture_reads_left = ULONG_MAX, fs_fixture_writes_left = ULONG_MAX;
 unsigned long fs_fixture_reads, fs_fixture_writes, fs_fixture_flushes;
 
-enum { REQUESTS = 64, BUFFERS = 2 };
+enum { BUFFERS = 2 };
 
-struct block_client {
+/* To an image. */
+struct block_client_link {
+    struct block_client client;
     int file;
     bool write;
-    struct block_info info;
     unsigned buffers;
     unsigned char *memory[BUFFERS];
     size_t size[BUFFERS];
-    unsigned in_flight;
-    struct request {
-        enum block_operation operation;
-        uint64_t block, count, offset;
-        uint32_t buffer;
-        block_client_done done;
-        void *context;
-    } request[REQUESTS];
+    struct block_submission queue[BLOCK_SLOTS];
+    unsigned queued;
 };
 
 static struct fs_fixture *opening;
 
 int block_client_open(const char *name, bool write, struct block_client **result)
 {
-    struct block_client *client = calloc(1, sizeof(*client));
+    struct block_client_link *link = calloc(1, sizeof(*link));
     struct stat status;
 
     (void)name;
-    assert_non_null(client);
-    client->file = open(opening->image, write ? O_RDWR : O_RDONLY);
-    client->write = write;
-    assert_true(client->file >= 0);
-    assert_int_equal(fstat(client->file, &status), 0);
-    client->info = (struct block_info){
+    assert_non_null(link);
+    link->file = open(opening->image, write ? O_RDWR : O_RDONLY);
+    link->write = write;
+    assert_true(link->file >= 0);
+    assert_int_equal(fstat(link->file, &status), 0);
+    const struct block_info info = {
         .blocks = (uint64_t)status.st_size / opening->unit,
         .block_size = opening->unit,
         .max_transfer = 128 << 10,
     };
-    *result = client;
+    block_client_init(&link->client, &info, link);
+    *result = &link->client;
     return 0;
 }
 
 void block_client_close(struct block_client *client)
 {
-    assert_int_equal(client->in_flight, 0);
-    close(client->file);
-    for (unsigned i = 0; i < client->buffers; i++)
-        free(client->memory[i]);
-    free(client);
-}
+    struct block_client_link *link = client->link;
 
-const struct block_info *block_client_info(const struct block_client *client)
-{
-    return &client->info;
+    assert_int_equal(block_client_in_flight(client), 0);
+    close(link->file);
+    for (unsigned i = 0; i < link->buffers; i++)
+        free(link->memory[i]);
+    free(link);
 }
 
 int block_client_buffer(struct block_client *client, size_t size, void **memory, uint32_t *buffer)
 {
-    assert_in_range(client->buffers, 0, BUFFERS - 1);
-    client->memory[client->buffers] = calloc(1, size);
-    client->size[client->buffers] = size;
-    *memory = client->memory[client->buffers];
-    *buffer = client->buffers++;
+    struct block_client_link *link = client->link;
+
+    assert_in_range(link->buffers, 0, BUFFERS - 1);
+    link->memory[link->buffers] = calloc(1, size);
+    link->size[link->buffers] = size;
+    *memory = link->memory[link->buffers];
+    *buffer = link->buffers++;
     return 0;
 }
 
-/* The range is inside the buffer, or the service is at fault. */
-static unsigned char *buffer_at(struct block_client *client, uint32_t buffer, uint64_t offset,
-                                uint64_t length)
+int block_client_link_send(struct block_client_link *link,
+                           const struct block_submission *submissions, unsigned count,
+                           bool scattered)
 {
-    assert_in_range(buffer, 0, client->buffers - 1);
-    assert_true(offset <= client->size[buffer] && length <= client->size[buffer] - offset);
-    return client->memory[buffer] + offset;
+    const struct block_info *info = &link->client.info;
+
+    assert_false(scattered);
+    assert_true(count <= BLOCK_SLOTS - link->queued);
+    for (unsigned i = 0; i < count; i++) {
+        const struct block_submission *submission = &submissions[i];
+        if (submission->operation != BLOCK_FLUSH)
+            assert_true(submission->block <= info->blocks &&
+                        submission->count <= info->blocks - submission->block &&
+                        (uint64_t)submission->count * info->block_size <= info->max_transfer);
+        link->queue[link->queued++] = *submission;
+    }
+    return 0;
 }
 
-static enum block_status request_carry_out(struct block_client *client,
-                                           const struct request *request)
+static enum block_status carry_out(struct block_client_link *link,
+                                   const struct block_submission *submission)
 {
-    if (request->operation == BLOCK_FLUSH) {
+    if (submission->operation == BLOCK_FLUSH) {
         fs_fixture_flushes++;
         return BLOCK_STATUS_OK;
     }
-    if (request->operation == BLOCK_WRITE && !client->write)
+    if (submission->operation == BLOCK_WRITE && !link->write)
         return BLOCK_STATUS_READ_ONLY;
 
-    size_t length = request->count * client->info.block_size;
-    off_t where = (off_t)(request->block * client->info.block_size);
-    unsigned char *memory = buffer_at(client, request->buffer, request->offset, length);
+    const struct block_info *info = &link->client.info;
+    size_t length = (size_t)submission->count * info->block_size;
+    off_t where = (off_t)(submission->block * info->block_size);
+    /* The range is inside the buffer, or the service is at fault. */
+    assert_true(submission->buffer < link->buffers);
+    size_t size = link->size[submission->buffer];
+    assert_true(submission->offset <= size && length <= size - submission->offset);
+    unsigned char *memory = link->memory[submission->buffer] + submission->offset;
     unsigned long *left =
-        request->operation == BLOCK_READ ? &fs_fixture_reads_left : &fs_fixture_writes_left;
+        submission->operation == BLOCK_READ ? &fs_fixture_reads_left : &fs_fixture_writes_left;
     if (*left == 0)
         return BLOCK_STATUS_MEDIUM;
     if (*left != ULONG_MAX)
         --*left;
-    if (request->operation == BLOCK_READ) {
+    if (submission->operation == BLOCK_READ) {
         fs_fixture_reads++;
-        assert_int_equal(pread(client->file, memory, length, where), length);
+        assert_int_equal(pread(link->file, memory, length, where), length);
     } else {
         fs_fixture_writes++;
-        assert_int_equal(pwrite(client->file, memory, length, where), length);
+        assert_int_equal(pwrite(link->file, memory, length, where), length);
     }
     return BLOCK_STATUS_OK;
 }
 
-int block_client_submit(struct block_client *client, enum block_operation operation, uint64_t block,
-                        uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
-                        void *context)
-{
-    bool moves = operation != BLOCK_FLUSH;
-
-    assert_true(!moves || (block <= client->info.blocks && count <= client->info.blocks - block &&
-                           (uint64_t)count * client->info.block_size <= client->info.max_transfer));
-    if (client->in_flight == REQUESTS)
-        return EAGAIN;
-    client->request[client->in_flight++] = (struct request){
-        .operation = operation,
-        .block = block,
-        .count = count,
-        .offset = offset,
-        .buffer = buffer,
-        .done = done,
-        .context = context,
-    };
-    return 0;
-}
-
 /* In any order: a device need not keep one. */
-static void request_finish(struct block_client *client)
+int block_client_link_receive(struct block_client_link *link,
+                              const volatile struct block_completion **completions, unsigned *count)
 {
-    unsigned which = (unsigned)rand() % client->in_flight;
-    struct request request = client->request[which];
+    static struct block_completion answer;
 
-    client->request[which] = client->request[--client->in_flight];
-    request.done(request.context, request_carry_out(client, &request));
-}
-
-int block_client_wait(struct block_client *client, bool all)
-{
-    do {
-        if (client->in_flight > 0)
-            request_finish(client);
-    } while (all && client->in_flight > 0);
+    assert_int_not_equal(link->queued, 0); /* else it would wait for ever */
+    unsigned which = (unsigned)rand() % link->queued;
+    struct block_submission submission = link->queue[which];
+    link->queue[which] = link->queue[--link->queued];
+    enum block_status status = carry_out(link, &submission);
+    bool moved = status == BLOCK_STATUS_OK && submission.operation != BLOCK_FLUSH;
+    answer = (struct block_completion){
+        .slot = submission.slot,
+        .status = (uint16_t)status,
+        .generation = submission.generation,
+        .length = moved ? submission.count * link->client.info.block_size : 0,
+    };
+    *completions = &answer;
+    *count = 1;
     return 0;
 }
 
-int block_client_poll(struct block_client *client)
+int block_client_link_poll(struct block_client_link *link,
+                           const volatile struct block_completion **completions, unsigned *count)
 {
-    if (client->in_flight > 0 && rand() % 2)
-        request_finish(client);
-    return 0;
-}
-
-int block_status_error(enum block_status status)
-{
-    return status == BLOCK_STATUS_OK ? 0 : status == BLOCK_STATUS_READ_ONLY ? EROFS : EIO;
-}
-
-static void transfer_done(void *context, enum block_status status)
-{
-    *(int *)context = block_status_error(status);
-}
-
-int block_client_transfer(struct block_client *client, enum block_operation operation,
-                          uint64_t block, uint64_t count, uint32_t buffer, uint64_t offset)
-{
-    int error = 0;
-
-    assert_int_equal(block_client_submit(client, operation, block, (uint32_t)count, buffer, offset,
-                                         transfer_done, &error),
-                     0);
-    block_client_wait(client, true);
-    return error;
+    *count = 0;
+    return link->queued > 0 && rand() % 2 ? block_client_link_receive(link, completions, count) : 0;
 }
 
 void fs_fixture_begin(struct fs_fixture *fixture)
