@@ -29,15 +29,9 @@ static void again(void)
 
 static void attach_describes_the_device(void **state)
 {
-    static const uint8_t address[] = {0x52, 0x54, 0, 1, 2, 3};
-
     (void)state;
     net_test_begin();
-    const struct net_info *info = net_client_info(test.client);
-    assert_memory_equal(info->address, address, sizeof(address));
-    assert_int_equal(info->max_frame, 1514);
-    assert_int_equal(info->receive_size, 2048);
-    assert_int_equal(info->flags, NET_INFO_CHECKSUM_RECEIVE);
+    net_test_expect_info(1514, 2048, NET_INFO_CHECKSUM_RECEIVE);
     net_test_run(A_WHILE);
     const struct net_state net = net_test_state();
     assert_int_equal(net.link, 1);
@@ -158,8 +152,7 @@ static void long_frames(void **state)
     (void)state;
     model_settings("mtu=9000");
     net_test_begin();
-    assert_int_equal(net_client_info(test.client)->max_frame, 9014);
-    assert_int_equal(net_client_info(test.client)->receive_size, 16384);
+    net_test_expect_info(9014, 16384, NET_INFO_CHECKSUM_RECEIVE);
     net_test_receive(16384, 1);
     net_test_goes_out(9014);
     net_test_comes_in(9014);

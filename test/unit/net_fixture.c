@@ -51,6 +51,17 @@ void net_test_close(void)
     net_client_close(test.client);
 }
 
+void net_test_expect_info(uint32_t max_frame, uint32_t receive_size, uint32_t flags)
+{
+    static const uint8_t address[] = {0x52, 0x54, 0, 1, 2, 3};
+    const struct net_info *info = net_client_info(test.client);
+
+    assert_memory_equal(info->address, address, sizeof(address));
+    assert_int_equal(info->max_frame, max_frame);
+    assert_int_equal(info->receive_size, receive_size);
+    assert_int_equal(info->flags, flags);
+}
+
 static void sent(void *context, enum net_completion_status status, uint32_t length, uint8_t flags)
 {
     (void)context, (void)length, (void)flags;

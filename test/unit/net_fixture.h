@@ -42,6 +42,9 @@ void net_test_begin(void);
 void net_test_open(void);
 void net_test_close(void);
 
+/* What the driver says of its device, whose address is the models'. */
+void net_test_expect_info(uint32_t max_frame, uint32_t receive_size, uint32_t flags);
+
 /* Turns, and calls back. */
 void net_test_run(uint64_t nanoseconds);
 

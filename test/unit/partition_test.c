@@ -89,6 +89,13 @@ static void record_put(uint64_t block, unsigned index, uint8_t type, uint32_t fi
     put32(record + 12, count);
 }
 
+/* The table can be read, and has so many. */
+static void assert_partitions(unsigned count)
+{
+    assert_int_equal(read_table(), 0);
+    assert_int_equal(table.count, count);
+}
+
 static void assert_partition(unsigned index, unsigned number, uint64_t first, uint64_t count)
 {
     assert_true(index < table.count);
@@ -172,9 +179,8 @@ static void gpt_is_read(void **state)
         gpt_make(size);
         entry_put(0, 100, 199, "root");
         entry_put(5, 200, 200, "caf\xe9\n");
-        assert_int_equal(read_table(), 0);
+        assert_partitions(2);
         assert_string_equal(table.kind, "GPT");
-        assert_int_equal(table.count, 2);
         assert_partition(0, 1, 100, 100);
         assert_partition(1, 6, 200, 1);
         assert_string_equal(table.partition[0].name, "root");
@@ -197,8 +203,7 @@ static void gpt_entries_that_are_wrong(void **state)
     entry_put(7, UINT64_MAX, UINT64_MAX, "far");
     entry_put(8, 1100, UINT64_MAX, "long");
     entry_put(9, 1100, 1109, "good");
-    assert_int_equal(read_table(), 0);
-    assert_int_equal(table.count, 2);
+    assert_partitions(2);
     assert_partition(1, 10, 1100, 10);
     assert_int_equal(table.refused, 8);
     assert_said("d: GPT entry 2 overlaps entry 1: not offered");
@@ -246,8 +251,7 @@ static void gpt_blocks_that_cannot_be_read(void **state)
         gpt_make(512);
         entry_put(0, 100, 199, "a");
         image.bad_block = block;
-        assert_int_equal(read_table(), 0);
-        assert_int_equal(table.count, 1);
+        assert_partitions(1);
         assert_said("the backup at block 4095 is used");
     }
     image.bad_block = BLOCKS - 1; /* nobody needs it */
@@ -319,9 +323,8 @@ static void mbr_is_read(void **state)
         record_put(200, 1, 0x05, 100, 200);
         record_put(300, 1, 0x05, 300, 200); /* one that was deleted */
         record_put(500, 0, 0x82, 1, 699);
-        assert_int_equal(read_table(), 0);
+        assert_partitions(4);
         assert_string_equal(table.kind, "MBR");
-        assert_int_equal(table.count, 4);
         assert_partition(0, 1, 1, 99);
         assert_partition(1, 4, 2000, BLOCKS - 2000);
         assert_partition(2, 5, 210, 90);
@@ -351,8 +354,7 @@ static void mbr_records_that_are_wrong(void **state)
     record_put(0, 1, 0x83, 100, BLOCKS);
     record_put(0, 2, 0x83, UINT32_MAX, UINT32_MAX);
     record_put(0, 3, 0x83, 100, 50);
-    assert_int_equal(read_table(), 0);
-    assert_int_equal(table.count, 1);
+    assert_partitions(1);
     assert_partition(0, 4, 100, 50);
     assert_said("d: MBR entry 1 covers the table itself: not offered");
     assert_said("d: MBR entry 2 reaches past the end of the disk (4096 blocks from 100)");
@@ -367,8 +369,7 @@ static void mbr_primaries_stay_off_the_extended(void **state)
     record_put(0, 1, 0x83, 1100, 500);
     record_put(0, 2, 0x0f, 2000, 100);
     record_put(200, 0, 0x83, 10, 20);
-    assert_int_equal(read_table(), 0);
-    assert_int_equal(table.count, 1);
+    assert_partitions(1);
     assert_partition(0, 5, 210, 20);
     assert_said("d: MBR entry 2 overlaps entry 1: not offered");
     assert_said("d: MBR entry 3 is a second extended partition: not offered");
@@ -388,8 +389,7 @@ static void mbr_logical_ones_that_are_wrong(void **state)
     record_put(500, 0, 0x83, 0, 10); /* over its own link */
     record_put(500, 1, 0x05, 400, 200);
     record_put(600, 0, 0x83, 1, 10);
-    assert_int_equal(read_table(), 0);
-    assert_int_equal(table.count, 1);
+    assert_partitions(1);
     assert_partition(0, 9, 601, 10);
     assert_said("d: MBR entry 5 reaches out of the extended partition: not offered");
     assert_said("d: MBR entry 6 covers a part of the table: not offered");
@@ -406,13 +406,11 @@ static void mbr_chains_that_never_end(void **state)
     record_put(200, 1, 0x05, 100, 100);
     record_put(300, 0, 0x83, 10, 20);
     record_put(300, 1, 0x05, 0, 100);
-    assert_int_equal(read_table(), 0);
-    assert_int_equal(table.count, 2);
+    assert_partitions(2);
     assert_said("goes round in a circle at block 200");
 
     record_put(300, 1, 0x05, 1000, 100);
-    assert_int_equal(read_table(), 0);
-    assert_int_equal(table.count, 2);
+    assert_partitions(2);
     assert_said("leaves the extended partition at block 1200");
     record_put(300, 1, 0x05, UINT32_MAX, 100);
     assert_int_equal(read_table(), 0);
@@ -425,8 +423,7 @@ static void mbr_chains_that_never_end(void **state)
         record_put(200 + 2 * link, 0, 0x83, 1, 1);
         record_put(200 + 2 * link, 1, 0x05, 2 * (link + 1), 2);
     }
-    assert_int_equal(read_table(), 0);
-    assert_int_equal(table.count, 124);
+    assert_partitions(124);
     assert_said("is too long");
 }
 

@@ -30,15 +30,9 @@ static void again(void)
 
 static void attach_describes_the_device(void **state)
 {
-    static const uint8_t address[] = {0x52, 0x54, 0, 1, 2, 3};
-
     (void)state;
     net_test_begin();
-    const struct net_info *info = net_client_info(test.client);
-    assert_memory_equal(info->address, address, sizeof(address));
-    assert_int_equal(info->max_frame, 1514);
-    assert_int_equal(info->receive_size, 1514);
-    assert_int_equal(info->flags, 0);
+    net_test_expect_info(1514, 1514, 0);
     /* 5.1.6.3.1: merged buffers have no place for the second one's beginning. */
     assert_false(virtio_model_has(&model.virtio, VIRTIO_NET_MODEL_MRG_RXBUF));
     net_test_run(A_WHILE);
