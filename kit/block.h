@@ -85,7 +85,7 @@ struct block_device_ops {
     /* Called every few seconds while the driver has requests: end what the device has completed, if
      * an interrupt was lost. Null, or why the device cannot be relied on any more. Then, or when
      * the driver has had a request for 30 s, the kit gives the device up (block_give_up). May be
-     * null: the driver watches for itself. */
+     * null only for who has no device, but others to ask. */
     const char *(*watch)(void *context);
 };
 

@@ -161,11 +161,8 @@ static bool changed(void *context)
     struct virtio_blk_disk *disk = context;
     uint64_t capacity;
 
-    if (virtio_is_dead(&disk->virtio)) {
-        virtio_blk_io_give_up(&disk->io, BLOCK_STATUS_GONE,
-                              "it wants a reset, or is not there any more");
-        return true;
-    }
+    if (virtio_is_dead(&disk->virtio))
+        block_give_up(VIRTIO_BLK_DEAD);
     capacity = CONFIG(disk, capacity);
     if (capacity == disk->capacity)
         return false;
@@ -217,17 +214,12 @@ int virtio_blk_disk_start(struct device *device, struct virtio_blk_disk *disk)
 
 void virtio_blk_disk_stop(struct virtio_blk_disk *disk)
 {
-    if (disk->io.state == VIRTIO_BLK_IO_OPEN) { /* it was not given up before */
-        int error = virtio_blk_io_drain(&disk->io, STOP_LIMIT);
-        if (error != 0)
-            log_warning("requests are still in flight: stopping all the same");
-        else
-            error = virtio_blk_io_flush(&disk->io, STOP_LIMIT);
-        if (error != 0)
-            log_error("the disk was not flushed: %s", strerror(error));
-    }
-    virtio_blk_io_close(&disk->io);
-    /* A device that did not stop still owns the memory of what is in flight. */
-    if (virtio_reset(&disk->virtio) == 0)
-        virtio_blk_io_abandon(&disk->io, BLOCK_STATUS_GONE);
+    bool is_idle = block_stop(STOP_LIMIT);
+    int error = is_idle ? virtio_blk_io_flush(&disk->io, STOP_LIMIT) : 0;
+
+    if (error != 0)
+        log_error("the disk was not flushed: %s", strerror(error));
+    virtio_reset(&disk->virtio);
+    if (!is_idle)
+        block_give_up("requests are still in flight");
 }

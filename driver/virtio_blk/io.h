@@ -17,11 +17,7 @@
 
 enum { VIRTIO_BLK_LANES_MAX = 4 };
 
-enum virtio_blk_io_state {
-    VIRTIO_BLK_IO_CLOSED = 0, /* takes no requests: not open yet, closed, or given up and stopped */
-    VIRTIO_BLK_IO_OPEN,
-    VIRTIO_BLK_IO_STOPPING, /* given up; the device may still touch memory */
-};
+#define VIRTIO_BLK_DEAD "it wants a reset, or is not there any more"
 
 /* How requests are cut: a segment has at most so many bytes, a request at most so many of them. */
 struct virtio_blk_shape {
@@ -32,18 +28,12 @@ struct virtio_blk_shape {
 
 struct virtio_blk_io {
     struct virtio *virtio;
-    enum virtio_blk_io_state state;
     struct virtio_blk_shape shape;
     unsigned lane_count;
     struct virtio_blk_lane lane[VIRTIO_BLK_LANES_MAX];
     unsigned gather;      /* how many completions together ... */
     uint64_t gather_time; /* ... in so many nanoseconds */
     uint8_t own_status;   /* of the driver's last own command */
-
-    struct clock_timer watch;  /* runs while commands are in flight */
-    unsigned round;            /* how often it did: the time, as far as a command's age goes */
-    enum block_status verdict; /* what those get that were in flight when it was given up */
-    uint64_t stop_due;
 };
 
 /* With so many queues, between virtio_start and virtio_run. 0 or an errno value with a line in the
@@ -51,27 +41,12 @@ struct virtio_blk_io {
 int virtio_blk_io_open(struct virtio *virtio, const struct virtio_blk_shape *shape, unsigned queues,
                        struct virtio_blk_io *io);
 
-/* A command was started: see that it ends. */
-void virtio_blk_io_watch(struct virtio_blk_io *io);
-
 /* As in struct block_device_ops, with the io as their context. */
 extern const struct block_device_ops virtio_blk_io_ops;
 
-/* The device cannot be relied on any more: stop it, fail everything. */
-void virtio_blk_io_give_up(struct virtio_blk_io *io, enum block_status verdict, const char *why);
-
-/* Wait until nothing is in flight. 0 or ETIMEDOUT. */
-int virtio_blk_io_drain(struct virtio_blk_io *io, uint64_t limit);
-
-/* Commands of the driver's own, waited for: 0, EIO, EBUSY or ETIMEDOUT. The identity is not
- * terminated. */
+/* Commands of the driver's own, waited for, with nothing else in flight: 0, EIO, EBUSY or
+ * ETIMEDOUT. The identity is not terminated. */
 int virtio_blk_io_flush(struct virtio_blk_io *io, uint64_t limit);
 int virtio_blk_io_identify(struct virtio_blk_io *io, uint64_t limit, char *identity);
-
-/* Take no more requests. What is in flight stays so until virtio_blk_io_abandon. */
-void virtio_blk_io_close(struct virtio_blk_io *io);
-
-/* The device is stopped: fail what is in flight. */
-void virtio_blk_io_abandon(struct virtio_blk_io *io, enum block_status status);
 
 #endif

@@ -39,24 +39,23 @@ static enum block_status status_translate(const struct block_request *request, u
                                                               : BLOCK_STATUS_DEVICE;
 }
 
-/* The command is free again; whose request it was. */
-static struct block_request *command_end(struct virtio_blk_lane *lane,
-                                         struct virtio_blk_command *command)
+/* The driver's own commands are waited for. */
+static bool is_loud(const struct block_request *request)
 {
-    command->in_flight = false;
-    lane->loud -= !command->silent;
-    lane->free_id[lane->free_count++] = (uint16_t)(command - lane->command);
-    return command->request;
+    return request && !request->silent;
 }
 
 static void command_take(struct virtio_blk_lane *lane, struct virtio_blk_command *command,
                          uint32_t written)
 {
-    const volatile struct slot *slot = slot_of(lane, (unsigned)(command - lane->command));
+    unsigned id = (unsigned)(command - lane->command);
+    const volatile struct slot *slot = slot_of(lane, id);
     /* 2.7.8.2: what lies behind `written` means nothing, and the status is the last byte. */
     uint8_t status = written < command->expected ? STATUS_NONE : slot->status;
-    struct block_request *request = command_end(lane, command);
+    struct block_request *request = command->request;
 
+    lane->free_id[lane->free_count++] = (uint16_t)id;
+    lane->loud -= is_loud(request);
     if (!request)
         lane->io->own_status = status;
     else if (status == VIRTIO_BLK_S_OK)
@@ -162,37 +161,10 @@ bool virtio_blk_lane_start(struct virtio_blk_lane *lane, const struct virtio_blk
     if (!virtio_queue_add(&lane->queue, segments, out, count - out, command))
         return false;
     lane->free_count--;
-    *command = (struct virtio_blk_command){
-        .in_flight = true,
-        .silent = !request || request->silent,
-        .request = request,
-        .expected = is_read ? (uint32_t)length + 1 : 1,
-        .round = lane->io->round,
-    };
-    lane->loud += !command->silent;
-    virtio_blk_io_watch(lane->io);
+    command->request = request;
+    command->expected = is_read ? (uint32_t)length + 1 : 1;
+    lane->loud += is_loud(request);
     return true;
-}
-
-void virtio_blk_lane_abandon(struct virtio_blk_lane *lane, enum block_status status)
-{
-    for (unsigned id = 0; id < lane->commands; id++) {
-        if (!lane->command[id].in_flight)
-            continue;
-        struct block_request *request = command_end(lane, &lane->command[id]);
-        if (request)
-            block_request_done(request, status);
-    }
-}
-
-bool virtio_blk_lane_is_late(const struct virtio_blk_lane *lane, unsigned rounds)
-{
-    for (unsigned id = 0; id < lane->commands; id++) {
-        const struct virtio_blk_command *command = &lane->command[id];
-        if (command->in_flight && lane->io->round - command->round >= rounds)
-            return true;
-    }
-    return false;
 }
 
 int virtio_blk_lane_open(struct virtio_blk_io *io, unsigned index, irq_handler handler,
@@ -222,12 +194,7 @@ int virtio_blk_lane_open(struct virtio_blk_io *io, unsigned index, irq_handler h
     return 0;
 }
 
-unsigned virtio_blk_lane_next(const struct virtio_blk_lane *lane)
+const uint8_t *virtio_blk_lane_answer(const struct virtio_blk_lane *lane)
 {
-    return lane->free_id[lane->free_count - 1];
-}
-
-void virtio_blk_lane_answer(const struct virtio_blk_lane *lane, unsigned id, char *answer)
-{
-    memcpy(answer, slot_of(lane, id)->answer, VIRTIO_BLK_ID_SIZE);
+    return slot_of(lane, lane->free_id[lane->free_count - 1])->answer;
 }

@@ -19,11 +19,8 @@ enum { VIRTIO_BLK_PIECES_MAX = 32 }; /* that a request's data is cut into */
 struct virtio_blk_io;
 
 struct virtio_blk_command {
-    bool in_flight;
-    bool silent;
     struct block_request *request; /* null: the driver's own */
     uint32_t expected;             /* bytes that the device has to write, the status among them */
-    unsigned round;                /* of the watch, when it was started */
 };
 
 struct virtio_blk_lane {
@@ -54,20 +51,7 @@ bool virtio_blk_lane_take(struct virtio_blk_lane *lane);
 /* Have the device interrupt if somebody waits for that. */
 void virtio_blk_lane_arm(struct virtio_blk_lane *lane);
 
-static inline bool virtio_blk_lane_is_idle(const struct virtio_blk_lane *lane)
-{
-    return lane->free_count == lane->commands;
-}
-
-/* Whether a command has been in flight for so many rounds of the watch. */
-bool virtio_blk_lane_is_late(const struct virtio_blk_lane *lane, unsigned rounds);
-
-/* The device is stopped: fail what is in flight. */
-void virtio_blk_lane_abandon(struct virtio_blk_lane *lane, enum block_status status);
-
-/* Which command is the next to be started, of a lane that is idle; what the device answered to it.
- */
-unsigned virtio_blk_lane_next(const struct virtio_blk_lane *lane);
-void virtio_blk_lane_answer(const struct virtio_blk_lane *lane, unsigned id, char *answer);
+/* What the device answered to the command that ended last. */
+const uint8_t *virtio_blk_lane_answer(const struct virtio_blk_lane *lane);
 
 #endif
