@@ -102,7 +102,7 @@ struct block_device_limits {
 
 /* Offer a device to clients as "<device name><suffix>", e.g. "nvme0" + "n1", and say so in the log.
  * Completions are noticed as the operator set it (kit/moderation.h). 0 or an errno value, with a
- * line in the log: EINVAL for impossible limits, EEXIST, ENOMEM. */
+ * line in the log, and no device: EINVAL for impossible limits, EEXIST, ENOMEM. */
 int block_device_publish(struct device *device, const char *suffix,
                          const struct block_device_limits *limits,
                          const struct block_device_ops *ops, void *context,

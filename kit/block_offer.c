@@ -42,6 +42,7 @@ int block_device_publish(struct device *device, const char *suffix,
 
     if (error != 0) {
         log_error("%s%s is not offered: %s", device_name(device), suffix, strerror(error));
+        *result = NULL;
         return error;
     }
     if (suffix[0] != '\0') /* else the log has the name already */

@@ -13,7 +13,8 @@
 
 uint64_t clock_now(void);
 
-/* Block the whole task, event loop included. For use while attaching only. */
+/* Block the whole task, event loop included. While attaching, or for a device that answers at once;
+ * the supervisor ends a driver that does not listen for a second. */
 void clock_sleep(uint64_t nanoseconds);
 
 /* A one-shot timer that the event loop calls. Zero-initialised by its owner; the owner keeps it

@@ -21,8 +21,8 @@ enum ata_command {
     ATA_IDENTIFY_DEVICE = 0xec,
 };
 
-enum { ATA_TRIM = 1, ATA_RANGE_MAX = 65535 };        /* DATA SET MANAGEMENT: sectors of a range */
-enum { ATA_PACKET_DMA = 1, ATA_PACKET_TO_HOST = 4 }; /* features of PACKET */
+enum { ATA_TRIM = 1, ATA_RANGE_MAX = 65535 }; /* DATA SET MANAGEMENT: sectors of a range */
+enum { ATA_PACKET_DMA = 1 };                  /* a feature of PACKET */
 
 /* 6.2: the error register */
 enum { ATA_ERROR_NOT_FOUND = 1 << 4, ATA_ERROR_UNCORRECTABLE = 1 << 6 };
@@ -38,7 +38,6 @@ enum ata_identity {
     ATA_SERIAL = 10,
     ATA_MODEL = 27,
     ATA_CAPABILITIES = 49,
-    ATA_PACKET_DMA_SHAPE = 62,
     ATA_QUEUE_DEPTH = 75, /* less one */
     ATA_SATA = 76,
     ATA_COMMANDS2 = 83,
@@ -48,29 +47,24 @@ enum ata_identity {
     ATA_SECTOR_WORDS = 117,
     ATA_SECURITY = 128,
     ATA_DATA_SET = 169,
-    ATA_INTEGRITY = 255, /* a signature, and a byte that makes the sum of all 0 */
     ATA_IDENTITY_WORDS = 256,
 };
-enum { ATA_SERIAL_SIZE = 20, ATA_MODEL_SIZE = 40, ATA_SECTORS_SIZE = 8 }; /* bytes */
+enum { ATA_SERIAL_SIZE = 20, ATA_MODEL_SIZE = 40, ATA_SECTORS_SIZE = 6 }; /* bytes */
 enum {
     ATA_GENERAL_INCOMPLETE = 1 << 2,
-    ATA_GENERAL_PACKET = 1 << 15,
     ATA_CAPABILITIES_DMA_LBA = 3 << 8,
-    ATA_PACKET_DIRECTION = 1 << 15,
     ATA_SATA_QUEUED = 1 << 8,
     ATA_COMMANDS2_48_BIT = 1 << 10,
     ATA_ENABLED1_WRITE_CACHE = 1 << 5,
     ATA_SHAPE_LONG_LOGICAL = 1 << 12,
     ATA_SECURITY_LOCKED = 1 << 2,
     ATA_DATA_SET_TRIM = 1 << 0,
-    ATA_INTEGRITY_SIGNATURE = 0xa5,
 };
 /* Words 83 and 106 mean something if their upper two bits are 01. */
 #define ATA_IS_VALID(word) (((word) >> 14 & 3) == 1)
 
 /* SPC-4, 6; MMC-6, 6 */
 enum {
-    SCSI_TEST_UNIT_READY = 0x00,
     SCSI_REQUEST_SENSE = 0x03,
     SCSI_READ_CAPACITY = 0x25,
     SCSI_READ_10 = 0x28,

@@ -27,16 +27,16 @@ void ahci_command_fill(struct ahci_port *port, unsigned slot, const struct ahci_
     uint64_t address = port->address + offsetof(struct ahci_memory, table) + slot * sizeof(*table);
     uint32_t flags = AHCI_HEADER_FIS_DWORDS | (task->is_write ? AHCI_HEADER_WRITE : 0);
 
+    if (task->command == ATA_PACKET) {
+        flags |= AHCI_HEADER_PACKET;
+        memcpy(table->packet, task->packet, sizeof(table->packet));
+    }
     table->fis = (struct ahci_fis){
         .command = AHCI_FIS_COMMAND | (uint32_t)task->command << 16 | (uint32_t)task->feature << 24,
         .lba = (uint32_t)(task->lba & 0xffffff) | AHCI_FIS_DEVICE_LBA,
         .lba_high = (uint32_t)(task->lba >> 24) | (uint32_t)(task->feature >> 8) << 24,
         .count = task->count,
     };
-    if (task->command == ATA_PACKET) {
-        flags |= AHCI_HEADER_PACKET;
-        memcpy(table->packet, task->packet, sizeof(table->packet));
-    }
     memory->list[slot] = (struct ahci_header){
         .flags = flags | AHCI_HEADER_REGIONS(regions_fill(table, task)),
         .table = (uint32_t)address,
@@ -46,17 +46,14 @@ void ahci_command_fill(struct ahci_port *port, unsigned slot, const struct ahci_
 
 /* ACS-3, DATA SET MANAGEMENT: ranges of 48 bits of address and 16 of length; those of length 0 are
  * passed over. */
-static void discard_task(struct ahci_port *port, unsigned slot, const struct block_request *request,
-                         struct ahci_task *task)
+static void discard_fill(struct ahci_port *port, unsigned slot, struct ahci_task *task)
 {
-    uint64_t *range = port->memory->ranges[slot];
-    uint64_t block = request->block;
-    uint32_t left = request->count;
+    uint32_t left = port->request[slot]->count;
 
     for (unsigned i = 0; i < AHCI_RANGES; i++) {
         uint32_t count = left < ATA_RANGE_MAX ? left : ATA_RANGE_MAX;
-        range[i] = count > 0 ? block | (uint64_t)count << 48 : 0;
-        block += count;
+        port->memory->ranges[slot][i] = count > 0 ? task->lba | (uint64_t)count << 48 : 0;
+        task->lba += count;
         left -= count;
     }
     *task = (struct ahci_task){
@@ -70,49 +67,45 @@ static void discard_task(struct ahci_port *port, unsigned slot, const struct blo
 }
 
 /* MMC-6, READ (10). The drive has no more than 2^32 blocks. */
-static void packet_read(const struct block_request *request, uint8_t *packet)
+static void packet_fill(const struct block_request *request, struct ahci_task *task)
 {
-    packet[0] = SCSI_READ_10;
-    for (unsigned i = 0; i < 4; i++)
-        packet[2 + i] = (uint8_t)(request->block >> (24 - 8 * i));
-    packet[7] = (uint8_t)(request->count >> 8);
-    packet[8] = (uint8_t)request->count;
-}
+    uint32_t block = __builtin_bswap32((uint32_t)request->block);
+    uint16_t count = __builtin_bswap16((uint16_t)request->count);
 
-static void transfer_task(const struct ahci_port *port, unsigned slot,
-                          const struct block_request *request, struct ahci_task *task)
-{
-    bool is_write = request->operation == BLOCK_WRITE;
-
-    task->is_write = is_write;
-    task->address = request->address;
-    task->length = (uint32_t)request->length;
-    task->segments = request->segments;
-    task->segment_count = request->segment_count;
-    task->lba = request->block;
-    if (port->is_queued) { /* the count is where the features are, and the tag where it was */
-        task->command = is_write ? ATA_WRITE_FPDMA_QUEUED : ATA_READ_FPDMA_QUEUED;
-        task->feature = (uint16_t)request->count;
-        task->count = (uint16_t)(slot << 3);
-    } else if (port->is_packet) {
-        task->command = ATA_PACKET;
-        task->feature = port->packet_feature;
-        task->lba = 0;
-        packet_read(request, task->packet);
-    } else {
-        task->command = is_write ? ATA_WRITE_DMA_EXT : ATA_READ_DMA_EXT;
-        task->count = (uint16_t)request->count;
-    }
+    task->command = ATA_PACKET;
+    task->feature = ATA_PACKET_DMA;
+    task->lba = 0;
+    task->packet[0] = SCSI_READ_10;
+    memcpy(task->packet + 2, &block, sizeof(block));
+    memcpy(task->packet + 7, &count, sizeof(count));
 }
 
 void ahci_command_request_fill(struct ahci_port *port, unsigned slot)
 {
     const struct block_request *request = port->request[slot];
-    struct ahci_task task = {.command = ATA_FLUSH_CACHE_EXT};
+    bool is_write = request->operation == BLOCK_WRITE;
+    struct ahci_task task = {
+        .is_write = is_write,
+        .lba = request->block,
+        .address = request->address,
+        .length = (uint32_t)request->length,
+        .segments = request->segments,
+        .segment_count = request->segment_count,
+    };
 
-    if (request->operation == BLOCK_DISCARD)
-        discard_task(port, slot, request, &task);
-    else if (request->operation != BLOCK_FLUSH)
-        transfer_task(port, slot, request, &task);
+    if (request->operation == BLOCK_FLUSH) {
+        task.command = ATA_FLUSH_CACHE_EXT;
+    } else if (request->operation == BLOCK_DISCARD) {
+        discard_fill(port, slot, &task);
+    } else if (port->is_queued) { /* the count is where the features are, the tag where it was */
+        task.command = is_write ? ATA_WRITE_FPDMA_QUEUED : ATA_READ_FPDMA_QUEUED;
+        task.feature = (uint16_t)request->count;
+        task.count = (uint16_t)(slot << 3);
+    } else if (port->is_packet) {
+        packet_fill(request, &task);
+    } else {
+        task.command = is_write ? ATA_WRITE_DMA_EXT : ATA_READ_DMA_EXT;
+        task.count = (uint16_t)request->count;
+    }
     ahci_command_fill(port, slot, &task);
 }

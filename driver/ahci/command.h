@@ -27,9 +27,8 @@ struct ahci_fis {
     uint32_t command, lba, lba_high, count, reserved;
 };
 static_assert(sizeof(struct ahci_fis) == 4 * AHCI_HEADER_FIS_DWORDS, "10.5.5");
-#define AHCI_FIS_COMMAND       (0x27u | 1u << 15)
-#define AHCI_FIS_CODE(command) ((uint8_t)((command) >> 16))
-#define AHCI_FIS_DEVICE_LBA    (0x40u << 24)
+#define AHCI_FIS_COMMAND    (0x27u | 1u << 15)
+#define AHCI_FIS_DEVICE_LBA (0x40u << 24)
 
 /* 4.2.3.3: a region of memory: even address, even length less one, at most 4 MiB */
 struct ahci_region {

@@ -2,12 +2,7 @@
  *
  * Block requests as commands of a port.
  */
-#include <kit/log.h>
-
 #include "ahci.h"
-
-enum { MARK_ROUNDS = 15 }; /* of the watch, 30 s: a command may take so long, twice at most */
-enum { DOUBTS_MAX = 8 };
 
 static struct block_request *slot_end(struct ahci_port *port, unsigned slot)
 {
@@ -23,7 +18,7 @@ static struct block_request *slot_end(struct ahci_port *port, unsigned slot)
 }
 
 /* ACS-3, 6.2; SPC-4, 4.5.6. What the device does not blame on the medium it just could not do. */
-static void slot_fail(struct ahci_port *port, unsigned slot, uint8_t error)
+void ahci_io_fail(struct ahci_port *port, unsigned slot, uint8_t error)
 {
     bool is_medium = port->is_packet ? error >> 4 == SENSE_MEDIUM
                                      : error & (ATA_ERROR_UNCORRECTABLE | ATA_ERROR_NOT_FOUND);
@@ -45,11 +40,14 @@ static uint32_t next_get(const struct ahci_port *port)
     return port->issued ? 0 : waiting;
 }
 
-/* Errors always; completions only while somebody waits for that. */
-static void interrupts_set(struct ahci_port *port)
+/* Of an open port errors always, and completions while somebody waits for that. 7.3.1: of one at
+ * rest only that something is connected, or goes. */
+void ahci_io_interrupts_set(struct ahci_port *port)
 {
-    uint32_t wanted =
-        AHCI_IS_ERRORS | (port->issued & port->loud ? AHCI_IS_REGISTER | AHCI_IS_BITS : 0);
+    uint32_t completions = port->issued & port->loud ? AHCI_IS_REGISTER | AHCI_IS_BITS : 0;
+    uint32_t wanted = port->stage == AHCI_OPEN    ? AHCI_IS_ERRORS | completions
+                      : port->stage == AHCI_EMPTY ? AHCI_IS_PLUG
+                                                  : 0;
 
     if (port->enabled != wanted)
         AHCI_WRITE(port, ie, wanted);
@@ -68,8 +66,7 @@ static void io_kick(void *context)
     for (uint32_t left = next; left; left &= left - 1)
         ahci_command_request_fill(port, (unsigned)__builtin_ctz(left));
     port->issued |= next;
-    port->old &= ~next;
-    interrupts_set(port);
+    ahci_io_interrupts_set(port);
     /* 5.5.1: PxSACT before PxCI; in both, zeroes do nothing. */
     if (!(next & port->plain))
         AHCI_WRITE(port, sact, next);
@@ -86,7 +83,7 @@ static void commands_take(struct ahci_port *port, uint32_t done)
         bool is_short = (port->plain >> slot & 1) && request->operation == BLOCK_READ &&
                         header->moved != request->length;
         if (is_short)
-            slot_fail(port, slot, 0);
+            ahci_io_fail(port, slot, 0);
         else
             block_request_done(slot_end(port, slot), BLOCK_STATUS_OK);
     }
@@ -105,6 +102,8 @@ static uint32_t active_get(const struct ahci_port *port)
  * take back its bit, which it should not (5.3). */
 bool ahci_io_look(struct ahci_port *port)
 {
+    if (port->stage != AHCI_OPEN)
+        return false;
     bool is_queued = !(port->issued & port->plain);
     uint32_t done = port->issued & ~active_get(port);
     uint32_t status = AHCI_READ(port, is);
@@ -115,29 +114,12 @@ bool ahci_io_look(struct ahci_port *port)
     if (is_queued || !failed)
         commands_take(port, done);
     if (failed) {
-        ahci_port_recover(port, status, 0);
+        ahci_port_recover(port, status);
     } else {
         io_kick(port);
-        interrupts_set(port);
+        ahci_io_interrupts_set(port);
     }
     return status != 0 || done != 0;
-}
-
-/* Should an interrupt have been lost, what is completed is taken here. An optical drive that is
- * busy says by itself that the medium is gone: its commands fail. */
-void ahci_io_watch(struct ahci_port *port)
-{
-    uint32_t late = 0;
-
-    ahci_io_look(port);
-    if (++port->rounds % MARK_ROUNDS == 0) {
-        late = port->issued & port->old;
-        port->old = port->issued;
-    }
-    if (port->stage == AHCI_OPEN && late)
-        ahci_port_recover(port, 0, late);
-    else if (port->stage == AHCI_OPEN && port->is_packet && !port->issued)
-        ahci_port_ask(port, AHCI_READY);
 }
 
 /* Only refused while something is in use: its end brings it again. While a plain command waits for
@@ -148,10 +130,6 @@ static bool io_start(void *context, struct block_request *request)
     bool is_data = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE;
     bool is_plain = !is_data || !port->is_queued;
 
-    if (port->stage < AHCI_OPEN) {
-        block_request_done(request, BLOCK_STATUS_GONE);
-        return true;
-    }
     unsigned slot = port->used == UINT32_MAX ? AHCI_SLOTS : (unsigned)__builtin_ctz(~port->used);
     if (slot >= port->depth || port->plain)
         return false;
@@ -160,17 +138,12 @@ static bool io_start(void *context, struct block_request *request)
     port->used |= bit;
     port->loud |= request->silent ? 0 : bit;
     port->plain |= is_plain ? bit : 0;
-    if (!port->timer.running)
-        ahci_port_timer_set(port);
     return true;
 }
 
 static void io_poll(void *context)
 {
-    struct ahci_port *port = context;
-
-    if (port->stage == AHCI_OPEN)
-        ahci_io_look(port);
+    ahci_io_look(context);
 }
 
 static bool io_is_ready(void *context)
@@ -180,38 +153,49 @@ static bool io_is_ready(void *context)
     return port->stage == AHCI_OPEN && port->issued & ~active_get(port);
 }
 
+/* Should an interrupt have been lost, what is completed is taken here. A command without an answer
+ * is the class's to notice. */
+static const char *io_watch(void *context)
+{
+    ahci_io_look(context);
+    ahci_port_step(context);
+    return NULL;
+}
+
 const struct block_device_ops ahci_io_ops = {
     .start = io_start,
     .kick = io_kick,
     .poll = io_poll,
     .ready = io_is_ready,
+    .watch = io_watch,
 };
 
-/* The one that failed fails. If it is not known all are suspects: they are issued again one by one,
- * so that a failure is plain. What an optical drive fails for another medium, or a reset, it may
- * carry out now. */
-void ahci_io_resume(struct ahci_port *port)
+/* Of several nobody knows which one failed: they are issued again one by one, so that it is plain.
+ * What an optical drive fails for another medium, or a reset, it may carry out now. */
+void ahci_io_take_back(struct ahci_port *port)
 {
     uint32_t left = port->issued;
     unsigned key = port->error >> 4;
-    bool is_doubtful = port->is_packet && port->restarts <= DOUBTS_MAX &&
-                       (key == SENSE_ATTENTION || key == SENSE_NOT_READY);
+    bool is_doubtful = port->is_packet && (key == SENSE_ATTENTION || key == SENSE_NOT_READY);
 
-    if (!port->failed && !(left & (left - 1)) && !is_doubtful)
-        port->failed = left;
-    if (port->failed)
-        slot_fail(port, (unsigned)__builtin_ctz(port->failed), port->error);
-    else
-        port->suspects = left;
-    port->issued = port->failed = 0;
-    port->is_anew = false;
-    port->stage = AHCI_OPEN;
-    interrupts_set(port);
+    port->issued = 0;
+    port->suspects |= left;
+    if (left && !(left & (left - 1)) && !is_doubtful)
+        ahci_io_fail(port, (unsigned)__builtin_ctz(left), port->error);
+}
+
+void ahci_io_resume(struct ahci_port *port)
+{
+    port->said = NULL;
+    ahci_port_stage_set(port, AHCI_OPEN);
     io_kick(port);
 }
 
-void ahci_io_end(struct ahci_port *port, uint32_t slots, enum block_status status)
+void ahci_io_withdraw(struct ahci_port *port)
 {
-    for (; slots; slots &= slots - 1)
-        block_request_done(slot_end(port, (unsigned)__builtin_ctz(slots)), status);
+    if (port->block)
+        block_device_withdraw(port->block);
+    port->block = NULL;
+    while (port->used)
+        block_request_done(slot_end(port, (unsigned)__builtin_ctz(port->used)), BLOCK_STATUS_GONE);
 }

@@ -5,7 +5,7 @@
  *   registers.h, command.h, ata.h   the specifications' layouts
  *   main.c                          the controller as a whole
  *   port.c                          a port's way to a device that works, first of all or again
- *   disk.c                          what is offered of a device
+ *   device.c                        what a device says of itself, and what is offered of it
  *   io.c, command.c                 block requests as commands
  */
 #include <errno.h>
@@ -18,28 +18,19 @@
 #include "ahci.h"
 
 #define RESET_LIMIT   (1 * CLOCK_SECOND) /* 10.4.3 */
+#define STOP_LIMIT    (5 * CLOCK_SECOND)
 #define HANDOFF_LIMIT (2 * CLOCK_SECOND) /* 10.6.3, of firmware that is busy */
 
 struct ahci_hba ahci_hba;
 static uint32_t implemented; /* ports, a bit for each */
 static struct ahci_port ports[AHCI_PORTS];
 
-static uint32_t hba_read(size_t offset)
-{
-    return regs_read32(&ahci_hba.regs, offset);
-}
-
-static void hba_write(size_t offset, uint32_t value)
-{
-    regs_write32(&ahci_hba.regs, offset, value);
-}
-
 /* Wait for the bits of a register to be cleared. */
 static bool is_cleared(size_t offset, uint32_t bits, uint64_t limit)
 {
     uint64_t start = clock_now();
 
-    while (hba_read(offset) & bits) {
+    while (ahci_read(offset) & bits) {
         if (clock_now() - start >= limit)
             return false;
         clock_sleep(CLOCK_MILLISECOND);
@@ -64,69 +55,50 @@ static int window_open(struct device *device)
 
     if (error != 0)
         return check(error, "its registers (window 5) cannot be opened");
-    if (hba_read(AHCI_REGISTER(ghc)) == AHCI_GONE)
-        return check(ENODEV, "nothing answers at its registers");
-    implemented = hba_read(AHCI_REGISTER(pi));
-    if (fit < AHCI_PORTS && implemented >> fit) {
-        log_warning("port %zu and those after it are not used: their registers are outside of the "
-                    "window of %zu bytes",
-                    fit, there);
+    implemented = ahci_read(AHCI_REGISTER(pi));
+    if (fit < AHCI_PORTS)
         implemented &= (UINT32_C(1) << fit) - 1;
-    }
     return 0;
-}
-
-/* 10.6.3. Firmware that does not let go loses the device by the reset. */
-static void handoff(void)
-{
-    if (!(hba_read(AHCI_REGISTER(cap2)) & AHCI_CAP2_HANDOFF))
-        return;
-    hba_write(AHCI_REGISTER(bohc), hba_read(AHCI_REGISTER(bohc)) | AHCI_BOHC_OS);
-    if (!is_cleared(AHCI_REGISTER(bohc), AHCI_BOHC_BIOS, HANDOFF_LIMIT))
-        log_warning("the firmware does not let go of the device: it is taken away");
 }
 
 /* Nothing of the controller touches memory afterwards, and no interrupt comes. */
 static int reset(void)
 {
     /* 10.4.3: HR may be set while AE is only; and the reset clears AE where it can be. */
-    hba_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI);
-    hba_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI | AHCI_GHC_RESET);
+    ahci_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI);
+    ahci_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI | AHCI_GHC_RESET);
     if (!is_cleared(AHCI_REGISTER(ghc), AHCI_GHC_RESET, RESET_LIMIT))
         return check(ETIMEDOUT, "it does not reset within 1 s, and needs a power cycle");
-    hba_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI);
+    ahci_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI);
     return 0;
 }
 
-/* Take it from the firmware, reset it, let it master the bus. */
-static int hba_start(struct device *device)
+/* 10.6.3. Firmware that does not let go loses the device by the reset. What an earlier driver asked
+ * for must not be carried out on memory that is another's now. */
+static int take_over(void)
 {
-    int error = window_open(device);
-
-    if (error != 0)
-        return error;
-    handoff();
-    /* What an earlier driver asked for must not be carried out on memory that is another's now. */
-    error = reset();
-    if (error != 0)
-        return error;
-    ahci_hba.cap = hba_read(AHCI_REGISTER(cap));
-    if (!(ahci_hba.cap & AHCI_CAP_64))
-        return check(ENOTSUP, "it does not reach memory above 4 GiB");
-    return check(device_enable(device), "it may not master the bus");
+    if (ahci_read(AHCI_REGISTER(cap2)) & AHCI_CAP2_HANDOFF) {
+        ahci_write(AHCI_REGISTER(bohc), ahci_read(AHCI_REGISTER(bohc)) | AHCI_BOHC_OS);
+        if (!is_cleared(AHCI_REGISTER(bohc), AHCI_BOHC_BIOS, HANDOFF_LIMIT))
+            log_warning("the firmware does not let go of the device: it is taken away");
+    }
+    int error = reset();
+    ahci_hba.cap = ahci_read(AHCI_REGISTER(cap));
+    if (error == 0 && !(ahci_hba.cap & AHCI_CAP_64))
+        error = check(ENOTSUP, "it does not reach memory above 4 GiB");
+    return error;
 }
 
 /* 10.7.2.1: the ports' bits first, then theirs here. */
 static bool interrupt(void *context)
 {
-    uint32_t pending = hba_read(AHCI_REGISTER(is));
+    uint32_t pending = ahci_read(AHCI_REGISTER(is));
     bool any = false;
 
     (void)context;
     for (uint32_t left = pending; left; left &= left - 1)
         any |= ahci_port_interrupt(&ports[__builtin_ctz(left)]);
-    if (pending)
-        hba_write(AHCI_REGISTER(is), pending);
+    ahci_write(AHCI_REGISTER(is), pending);
     return any;
 }
 
@@ -135,11 +107,12 @@ static void ports_settle(void)
     bool any = true;
 
     while (any) {
+        clock_sleep(CLOCK_MILLISECOND);
         any = false;
-        for (unsigned number = 0; number < AHCI_PORTS; number++)
-            any |= ahci_port_step(&ports[number]);
-        if (any)
-            clock_sleep(CLOCK_MILLISECOND);
+        for (unsigned number = 0; number < AHCI_PORTS; number++) {
+            ahci_port_step(&ports[number]);
+            any |= ports[number].stage > AHCI_OPEN;
+        }
     }
 }
 
@@ -149,7 +122,11 @@ static int attach(struct device *device)
 
     ahci_hba = (struct ahci_hba){.device = device};
     memset(ports, 0, sizeof(ports));
-    int error = hba_start(device);
+    int error = window_open(device);
+    if (error == 0)
+        error = take_over();
+    if (error == 0)
+        error = check(device_enable(device), "it may not master the bus");
     if (error == 0)
         error = check(irq_attach(device, 0, interrupt, NULL), "its interrupt cannot be attached");
     if (error != 0)
@@ -158,28 +135,27 @@ static int attach(struct device *device)
     for (unsigned number = 0; number < AHCI_PORTS; number++) {
         if (implemented >> number & 1)
             ahci_port_begin(&ports[number], number);
-        if (ahci_hba.cap & AHCI_CAP_STAGGERED)
+        if (ahci_hba.cap & AHCI_CAP_STAGGERED || number == AHCI_PORTS - 1)
             ports_settle();
     }
-    ports_settle();
     for (unsigned number = 0; number < AHCI_PORTS; number++)
         offered += ports[number].block != NULL;
     if (offered == 0)
         log_info("%u ports, nothing to use", (unsigned)__builtin_popcount(implemented));
-    hba_write(AHCI_REGISTER(is), UINT32_MAX); /* what came up before */
-    hba_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI | AHCI_GHC_INTERRUPTS);
+    ahci_write(AHCI_REGISTER(is), UINT32_MAX); /* what came up before */
+    ahci_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI | AHCI_GHC_INTERRUPTS);
     return 0;
 }
 
 static void detach(void)
 {
-    for (unsigned number = 0; number < AHCI_PORTS; number++)
-        ahci_port_stop(&ports[number]);
-    /* A controller that did not reset still owns the memory of what is in flight. */
-    if (reset() != 0)
-        return;
-    for (unsigned number = 0; number < AHCI_PORTS; number++)
-        ahci_io_end(&ports[number], ports[number].used, BLOCK_STATUS_GONE);
+    bool is_idle = block_stop(STOP_LIMIT);
+
+    for (unsigned number = 0; number < AHCI_PORTS && is_idle; number++)
+        ahci_device_close(&ports[number]);
+    reset();
+    if (!is_idle)
+        block_give_up("requests are still in flight");
 }
 
 const struct driver driver = {

@@ -44,11 +44,10 @@ struct ahci_port_registers {
 static_assert(offsetof(struct ahci_port_registers, ci) == 0x38, "3.3.14");
 static_assert(sizeof(struct ahci_port_registers) == 0x80, "3");
 
-#define AHCI_REGISTER(name)      offsetof(struct ahci_registers, name)
-#define AHCI_PORT_REGISTER(name) offsetof(struct ahci_port_registers, name)
-#define AHCI_PORT_BASE(port)     (0x100 + (size_t)(port) * sizeof(struct ahci_port_registers))
-
-#define AHCI_GONE UINT32_MAX /* a register of a device that is not there */
+#define AHCI_REGISTER(name)  offsetof(struct ahci_registers, name)
+#define AHCI_PORT_BASE(port) (0x100 + (size_t)(port) * sizeof(struct ahci_port_registers))
+#define AHCI_PORT_REGISTER(port, name)                                                             \
+    (AHCI_PORT_BASE(port) + offsetof(struct ahci_port_registers, name))
 
 /* 3.1.1 */
 #define AHCI_CAP_SLOTS(cap) (((cap) >> 8 & 31) + 1)
@@ -72,8 +71,7 @@ static_assert(sizeof(struct ahci_port_registers) == 0x80, "3");
 #define AHCI_IS_BITS     (1u << 3)            /* SDBS: set device bits FIS */
 #define AHCI_IS_PLUG     (1u << 6 | 1u << 22) /* PCS, PRCS: the link came or went */
 #define AHCI_IS_SEVERE   (AHCI_IS_PLUG | 1u << 24 | 7u << 27)
-#define AHCI_IS_TASK     (1u << 30) /* TFES: the device failed a command */
-#define AHCI_IS_ERRORS   (AHCI_IS_SEVERE | AHCI_IS_TASK)
+#define AHCI_IS_ERRORS   (AHCI_IS_SEVERE | 1u << 30) /* TFES, too: the device failed a command */
 
 /* 3.3.7 */
 #define AHCI_CMD_START        (1u << 0)

@@ -33,14 +33,14 @@ void fuzz_window_was_read(size_t offset, uint64_t value)
 
     for (unsigned i = 0; i < FUZZ_REQUESTS; i++) {
         bool is_here = offset >= AHCI_PORT_BASE(0) && held[i].port == port;
-        bool is_rest = name == AHCI_PORT_REGISTER(cmd) && !(value & AHCI_CMD_RUNNING) &&
-                       !(fuzz_window_get(offset) & AHCI_CMD_START);
-        bool is_done =
-            name == (held[i].is_queued ? AHCI_PORT_REGISTER(sact) : AHCI_PORT_REGISTER(ci)) &&
-            !(value >> held[i].slot & 1);
+        bool is_rest = name == offsetof(struct ahci_port_registers, cmd) &&
+                       !(value & AHCI_CMD_RUNNING) && !(fuzz_window_get(offset) & AHCI_CMD_START);
+        bool is_done = name == (held[i].is_queued ? offsetof(struct ahci_port_registers, sact)
+                                                  : offsetof(struct ahci_port_registers, ci)) &&
+                       !(value >> held[i].slot & 1);
         if ((is_here && (is_rest || is_done)) ||
             (offset == AHCI_REGISTER(ghc) &&
-             (value == AHCI_GONE || (resets && !(value & AHCI_GHC_RESET)))))
+             (value == UINT32_MAX || (resets && !(value & AHCI_GHC_RESET)))))
             held[i].by_device = false;
     }
     if (offset == AHCI_REGISTER(ghc) && !(value & AHCI_GHC_RESET))
@@ -91,8 +91,8 @@ static void command_check(unsigned number, unsigned slot)
     if (index >= 0) {
         fuzz_require(!held[index].by_device);
         held[index].by_device = true;
-        held[index].is_queued = AHCI_FIS_CODE(table->fis.command) == ATA_READ_FPDMA_QUEUED ||
-                                AHCI_FIS_CODE(table->fis.command) == ATA_WRITE_FPDMA_QUEUED;
+        held[index].is_queued = (uint8_t)(table->fis.command >> 16) == ATA_READ_FPDMA_QUEUED ||
+                                (uint8_t)(table->fis.command >> 16) == ATA_WRITE_FPDMA_QUEUED;
         held[index].port = number;
         held[index].slot = slot;
     } else if (obeys) {
@@ -105,26 +105,26 @@ static void port_written(unsigned number, size_t offset, uint32_t before, uint32
     struct ahci_port_registers *port = port_of(number);
 
     switch (offset) {
-    case AHCI_PORT_REGISTER(is):
-    case AHCI_PORT_REGISTER(serr):
+    case offsetof(struct ahci_port_registers, is):
+    case offsetof(struct ahci_port_registers, serr):
         fuzz_window_set(AHCI_PORT_BASE(number) + offset, before & ~value);
         break;
-    case AHCI_PORT_REGISTER(cmd):
+    case offsetof(struct ahci_port_registers, cmd):
         port->cmd = (value & ~AHCI_CMD_RUNNING) | (value & AHCI_CMD_START ? AHCI_CMD_RUNNING : 0);
         if (!(value & AHCI_CMD_START))
             port->ci = port->sact = 0;
         break;
-    case AHCI_PORT_REGISTER(sact):
+    case offsetof(struct ahci_port_registers, sact):
         port->sact |= before;
         break;
-    case AHCI_PORT_REGISTER(ci):
+    case offsetof(struct ahci_port_registers, ci):
         port->ci |= before;
         for (; value; value &= value - 1)
             command_check(number, (unsigned)__builtin_ctz(value));
         break;
-    case AHCI_PORT_REGISTER(tfd):
-    case AHCI_PORT_REGISTER(ssts):
-    case AHCI_PORT_REGISTER(sig):
+    case offsetof(struct ahci_port_registers, tfd):
+    case offsetof(struct ahci_port_registers, ssts):
+    case offsetof(struct ahci_port_registers, sig):
         fuzz_window_set(AHCI_PORT_BASE(number) + offset, before);
         break;
     default:

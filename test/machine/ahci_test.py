@@ -131,7 +131,7 @@ class Ahci(DiskDriverTest):
                                "--qemu-arg=ich9-ahci,id=y", "--qemu-arg=-device", "--qemu-arg=ide-cd,bus=y.3")
         self.assert_status(ran)
         self.assert_says(ran, "ahci0: 6 ports, nothing to use", "log")
-        self.assert_says(ran, "ahci1: port 3: .* there is no medium in it", "log")
+        self.assert_says(ran, "ahci1: .*port 3 is not used: there is no medium in it", "log")
 
     def test_discs_come_and_go(self):
         """An empty drive is given a disc, another one, and none: each is noticed, and is a device of its own."""
@@ -155,7 +155,7 @@ class Ahci(DiskDriverTest):
         machine.kill()
         with open(machine.log, encoding="utf-8", errors="replace") as file:
             log = file.read()
-        for text in ("there is no medium in it", "ahci0p3: 1024 blocks of 2048 bytes", "was changed|was taken out",
+        for text in ("there is no medium in it", "ahci0p3: 1024 blocks of 2048 bytes", "was changed or taken out",
                      "ahci0p3: 1536 blocks of 2048 bytes, .* serial [^ ]+ 1\r?\n"):
             self.assertRegex(log, text)
 

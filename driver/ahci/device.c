@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What is connected to a port: what it says of itself, and what is offered of it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <kit/log.h>
+
+#include "ahci.h"
+
+enum { TRANSFER_MOST = 1 << 20, PACKET_TRANSFER_MOST = 1 << 16 };
+
+/* The driver waits, and so do the other ports. */
+#define ANSWER_LIMIT (800 * CLOCK_MILLISECOND)
+#define CLOSE_LIMIT  (4 * CLOCK_SECOND)
+
+static_assert((int)BLOCK_PARTS <= (int)AHCI_REGIONS, "room in a command table");
+
+/* A command of the driver's own, with nothing in flight. The answer is a sector, or what is there
+ * of it with zeroes behind. False: it failed, and the port begins again. */
+static bool ask(struct ahci_port *port, struct ahci_task task, uint64_t limit, void *answer)
+{
+    const volatile struct ahci_header *header = &port->memory->list[0];
+    uint64_t start = clock_now();
+    bool is_issued, failed;
+
+    task.address = port->address + offsetof(struct ahci_memory, answer);
+    memset(port->memory->answer, 0, AHCI_SECTOR);
+    ahci_command_fill(port, 0, &task);
+    AHCI_WRITE(port, ci, 1);
+    for (;;) {
+        is_issued = AHCI_READ(port, ci) & 1;
+        /* After the other, for there are controllers that take back what failed. */
+        failed = AHCI_READ(port, is) & AHCI_IS_ERRORS;
+        if (!is_issued || failed || clock_now() - start >= limit)
+            break;
+        clock_sleep(CLOCK_MILLISECOND);
+    }
+    memcpy(answer, port->memory->answer, AHCI_SECTOR);
+    /* A device that gives less than was asked for has not carried it out. */
+    bool is_whole = task.command == ATA_PACKET || header->moved >= task.length;
+    if (!is_issued && !failed && is_whole)
+        return true;
+    ahci_port_restart(port, !failed ? is_issued : AHCI_READ(port, is) & AHCI_IS_PLUG);
+    return false;
+}
+
+/* Until its log is read the disk carries out nothing else. The page is believed only if it is whole
+ * and names a command that was in flight; if it does not help nobody is known to have failed. */
+static bool log_look(struct ahci_port *port)
+{
+    const struct ahci_task question = {ATA_READ_LOG_EXT, AHCI_SECTOR, .count = 1,
+                                       .lba = ATA_LOG_QUEUE_ERROR};
+    uint8_t page[AHCI_SECTOR], sum = 0;
+
+    if (!ask(port, question, ANSWER_LIMIT, page))
+        return false;
+    for (unsigned i = 0; i < AHCI_SECTOR; i++)
+        sum = (uint8_t)(sum + page[i]);
+    unsigned slot = page[ATA_QUEUE_ERROR_TAG] & ATA_QUEUE_ERROR_TAG_MASK;
+    if (sum == 0 && !(page[ATA_QUEUE_ERROR_TAG] & ATA_QUEUE_ERROR_NOT_QUEUED) &&
+        port->suspects >> slot & 1) {
+        ahci_io_fail(port, slot, page[ATA_QUEUE_ERROR_ERROR]);
+        port->suspects = 0;
+    }
+    return true;
+}
+
+static bool identify(struct ahci_port *port)
+{
+    uint32_t signature = AHCI_READ(port, sig);
+    struct ahci_task question = {.command = ATA_IDENTIFY_DEVICE, .length = AHCI_SECTOR};
+
+    port->is_packet = signature == AHCI_SIG_PACKET;
+    if (port->is_packet)
+        question.command = ATA_IDENTIFY_PACKET_DEVICE;
+    if (port->is_packet || signature == AHCI_SIG_DISK)
+        return ask(port, question, ANSWER_LIMIT, port->identity);
+    ahci_port_leave(port, signature == AHCI_SIG_MULTIPLIER
+                              ? "port multipliers are not supported; connect the disks directly"
+                              : "what is connected is neither disk nor optical drive");
+    return false;
+}
+
+/* Clients shall not take another for it. */
+static void medium_lost(struct ahci_port *port)
+{
+    if (!port->block)
+        return;
+    log_info("port %u: the optical drive's medium was changed or taken out", port->number);
+    ahci_io_withdraw(port);
+    port->mediums++;
+}
+
+/* A drive that was reset, or has another medium, says so by failing, and why if it is asked. False:
+ * it has to be looked at again, later. */
+static bool sense_look(struct ahci_port *port)
+{
+    static const struct ahci_task question = {ATA_PACKET, 18, ATA_PACKET_DMA,
+                                              .packet = {SCSI_REQUEST_SENSE, [4] = 18}};
+    uint8_t sense[AHCI_SECTOR];
+
+    if (!ask(port, question, ANSWER_LIMIT, sense))
+        return false;
+    unsigned key = sense[SCSI_SENSE_KEY] & 15, code = sense[SCSI_SENSE_CODE];
+    if (code == SENSE_MEDIUM_CHANGED || code == SENSE_NO_MEDIUM)
+        medium_lost(port);
+    if (key == SENSE_NOT_READY)
+        ahci_port_leave(port, "there is no medium in it that can be read");
+    return key != SENSE_NOT_READY;
+}
+
+/* Whether there is a medium: if one is offered, the same. */
+static bool medium_look(struct ahci_port *port)
+{
+    static const struct ahci_task question = {ATA_PACKET, 8, ATA_PACKET_DMA,
+                                              .packet = {SCSI_READ_CAPACITY}};
+    uint32_t answer[AHCI_SECTOR / 4]; /* the last block, and the blocks' size */
+
+    if (!ask(port, question, ANSWER_LIMIT, answer)) {
+        port->is_asked_why = true;
+        return false;
+    }
+    uint64_t blocks = (uint64_t)__builtin_bswap32(answer[0]) + 1;
+    if (__builtin_bswap32(answer[1]) != AHCI_PACKET_BLOCK) {
+        ahci_port_leave(port, "the medium in it has blocks of a size that no disc has");
+        return false;
+    }
+    if (blocks != port->blocks)
+        medium_lost(port);
+    port->blocks = blocks;
+    return true;
+}
+
+/* Two characters in a word, the first above. */
+static void string_copy(char *to, const uint16_t *words, size_t length)
+{
+    char text[ATA_MODEL_SIZE];
+
+    for (size_t i = 0; i < length; i++)
+        text[i] = (char)(words[i / 2] >> (i % 2 ? 0 : 8));
+    block_text_copy(to, text, length);
+}
+
+/* What is found in the identity; or why the disk cannot be offered. */
+static const char *disk_describe(struct ahci_port *port, struct block_device_limits *limits)
+{
+    const uint16_t *identity = port->identity;
+    unsigned shape = identity[ATA_SECTOR_SHAPE], commands = identity[ATA_COMMANDS2];
+    uint32_t words = identity[ATA_SECTOR_WORDS] | (uint32_t)identity[ATA_SECTOR_WORDS + 1] << 16;
+
+    port->is_queued = identity[ATA_SATA] & ATA_SATA_QUEUED && identity[ATA_SATA] != UINT16_MAX &&
+                      ahci_hba.cap & AHCI_CAP_QUEUED;
+    limits->block_size = AHCI_SECTOR;
+    if (ATA_IS_VALID(shape) && shape & ATA_SHAPE_LONG_LOGICAL)
+        limits->block_size = words <= 65536 / 2 ? 2 * words : 0;
+    memcpy(&limits->blocks, identity + ATA_SECTORS, ATA_SECTORS_SIZE);
+    limits->max_transfer = TRANSFER_MOST;
+    limits->flags = BLOCK_INFO_SCATTER;
+    if (identity[ATA_ENABLED1] & ATA_ENABLED1_WRITE_CACHE)
+        limits->flags |= BLOCK_INFO_VOLATILE_CACHE;
+    /* The ranges fit one sector of 512 bytes, and a device takes at least one. Discarded blocks are
+     * not promised to be zeroes, and there is no other command for those. */
+    if (identity[ATA_DATA_SET] & ATA_DATA_SET_TRIM) {
+        limits->flags |= BLOCK_INFO_DISCARD;
+        limits->max_blocks = AHCI_RANGES * ATA_RANGE_MAX;
+    }
+    if (identity[ATA_GENERAL] & ATA_GENERAL_INCOMPLETE)
+        return "it does not tell all of itself before it is spun up by a command";
+    if (identity[ATA_SECURITY] & ATA_SECURITY_LOCKED)
+        return "it is locked by a password; unlock it first";
+    if (~identity[ATA_CAPABILITIES] & ATA_CAPABILITIES_DMA_LBA || !ATA_IS_VALID(commands) ||
+        !(commands & ATA_COMMANDS2_48_BIT))
+        return "it has no DMA with addresses of 48 bits";
+    return NULL;
+}
+
+/* Interrupts are not gathered: what the controllers have for that (11) is for all ports together,
+ * and seldom there. */
+static bool publish(struct ahci_port *port)
+{
+    /* Of a medium. */
+    struct block_device_limits limits = {
+        .blocks = port->blocks,
+        .block_size = AHCI_PACKET_BLOCK,
+        .max_transfer = PACKET_TRANSFER_MOST,
+        .flags = BLOCK_INFO_READ_ONLY,
+    };
+    const char *problem = NULL;
+    unsigned depth = (port->identity[ATA_QUEUE_DEPTH] & 31) + 1u,
+             slots = AHCI_CAP_SLOTS(ahci_hba.cap);
+    char suffix[8];
+
+    static_assert(sizeof(limits.serial) > ATA_SERIAL_SIZE && sizeof(limits.model) > ATA_MODEL_SIZE,
+                  "room for the NUL");
+    string_copy(limits.serial, port->identity + ATA_SERIAL, ATA_SERIAL_SIZE);
+    string_copy(limits.model, port->identity + ATA_MODEL, ATA_MODEL_SIZE);
+    snprintf(suffix, sizeof(suffix), "p%u", port->number);
+    port->depth = depth < slots ? depth : slots;
+    port->is_queued = false;
+    /* The medium's number is behind the serial number: clients shall not take one for another. */
+    size_t length = strlen(limits.serial);
+    if (!port->is_packet)
+        problem = disk_describe(port, &limits);
+    else if (port->mediums > 0)
+        snprintf(limits.serial + length, sizeof(limits.serial) - length, " %u", port->mediums);
+    if (!problem &&
+        block_device_publish(ahci_hba.device, suffix, &limits, &ahci_io_ops, port, &port->block))
+        problem = "it cannot be published";
+    if (problem)
+        ahci_port_leave(port, problem);
+    else if (port->is_queued)
+        log_info("%s%s: %u commands queued", device_name(ahci_hba.device), suffix, port->depth);
+    return !problem;
+}
+
+void ahci_device_look(struct ahci_port *port)
+{
+    bool is_asked_why = port->is_asked_why;
+
+    port->is_asked_why = false;
+    if (is_asked_why && port->block && port->is_queued && !log_look(port))
+        return;
+    /* Also of what is offered: QEMU's disks tell of an error until they have carried out a command
+     * that is not queued. */
+    if (!identify(port))
+        return;
+    if (is_asked_why && port->is_packet && !sense_look(port))
+        return;
+    if (port->is_packet && !medium_look(port))
+        return;
+    if (!port->block && !publish(port))
+        return;
+    ahci_io_resume(port);
+}
+
+void ahci_device_close(struct ahci_port *port)
+{
+    static const struct ahci_task flush = {.command = ATA_FLUSH_CACHE_EXT};
+    static const struct ahci_task standby = {.command = ATA_STANDBY_IMMEDIATE};
+    bool is_disk = port->stage == AHCI_OPEN && !port->is_packet;
+    uint8_t nothing[AHCI_SECTOR];
+
+    ahci_port_stage_set(port, AHCI_CLOSED);
+    if (is_disk &&
+        (!ask(port, flush, CLOSE_LIMIT, nothing) || !ask(port, standby, CLOSE_LIMIT, nothing)))
+        log_error("port %u: the disk was not flushed, or not put to rest", port->number);
+    ahci_port_stage_set(port, AHCI_CLOSED);
+}
