@@ -82,11 +82,45 @@ int munmap(void *address, size_t length)
     return 0;
 }
 
-/* klibc has no memory of no size; libraries written for glibc take that for a failure. */
 void *klibc_malloc(size_t size);
 void *klibc_calloc(size_t count, size_t size);
 void *klibc_realloc(void *memory, size_t size);
+void klibc_free(void *memory);
 
+/* Much memory that is to be zero is pages of the kernel's, which are zero already: what of it is
+ * never used need not be there. Each has such a header. */
+struct zeroed {
+    struct zeroed *next;
+    size_t size;
+};
+enum { PAGE = 4096, ZEROED_FROM = 4 * PAGE };
+
+static struct zeroed *zeroed;
+
+/* Where that memory is in the list; null: it is klibc's. */
+static struct zeroed **zeroed_find(const void *memory)
+{
+    struct zeroed **link = &zeroed;
+
+    if ((uintptr_t)memory % PAGE != sizeof(struct zeroed))
+        return NULL;
+    while (*link && *link + 1 != memory)
+        link = &(*link)->next;
+    return *link ? link : NULL;
+}
+
+static void *zeroed_allocate(size_t size)
+{
+    struct zeroed *pages = memory_pages_allocate(sizeof(*pages) + size);
+
+    if (!pages)
+        return NULL;
+    *pages = (struct zeroed){zeroed, size};
+    zeroed = pages;
+    return pages + 1;
+}
+
+/* klibc has no memory of no size; libraries written for glibc take that for a failure. */
 void *malloc(size_t size)
 {
     return klibc_malloc(size ? size : 1);
@@ -94,12 +128,37 @@ void *malloc(size_t size)
 
 void *calloc(size_t count, size_t size)
 {
-    return count && size ? klibc_calloc(count, size) : klibc_calloc(1, 1);
+    size_t all;
+
+    if (__builtin_mul_overflow(count, size, &all) || all > SIZE_MAX / 2)
+        return NULL;
+    return all >= ZEROED_FROM ? zeroed_allocate(all) : klibc_calloc(1, all ? all : 1);
+}
+
+void free(void *memory)
+{
+    struct zeroed **link = zeroed_find(memory), *pages = link ? *link : NULL;
+
+    if (!pages) {
+        klibc_free(memory);
+        return;
+    }
+    *link = pages->next;
+    memory_pages_free(pages, sizeof(*pages) + pages->size);
 }
 
 void *realloc(void *memory, size_t size)
 {
-    return klibc_realloc(memory, size ? size : 1);
+    struct zeroed **link = zeroed_find(memory);
+
+    if (!link)
+        return klibc_realloc(memory, size ? size : 1);
+    void *copy = malloc(size);
+    if (!copy)
+        return NULL;
+    memcpy(copy, memory, size < (*link)->size ? size : (*link)->size);
+    free(memory);
+    return copy;
 }
 
 /* klibc's malloc aligns to 16 bytes. libext2fs asks for more, for the sake of direct I/O on a file,
