@@ -7,7 +7,9 @@
  * Arguments: out=FILE, begin=ADDRESS, end=ADDRESS, and NAME=FIRST for each program in ascending
  * order; @NAME=ADDRESS counts how often that instruction is executed. FILE gets a line for each
  * program: its name, and its count in each interval; and one for @switches: how often another
- * program's user code ran than before (`spin` is the waiting of the program around it).
+ * program's user code ran than before (`spin` is the waiting of the program around it). @halts: how
+ * often the kernel had nothing to do and halted the processor; with counted instructions time is
+ * theirs but for that, and each halt takes until the kernel's next tick at most.
  * profile=FILE gets a line for each block of code, over all intervals: address, how many
  * instructions it has, how often it ran.
  *
@@ -39,6 +41,8 @@ void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*callback)(qemu_p
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+char *qemu_plugin_insn_disas(const struct qemu_plugin_insn *insn);
 
 int qemu_plugin_version = PLUGIN_VERSION;
 int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv);
@@ -66,7 +70,7 @@ struct block {
 };
 
 static struct block *blocks;
-static unsigned switches; /* the event's number */
+static unsigned switches, halts; /* the events' numbers */
 static const char *running[PROCESSORS_MAX];
 
 static void block_executed(unsigned cpu, void *context)
@@ -138,6 +142,17 @@ static const char *task_of(unsigned at)
     return programs[at].name;
 }
 
+static bool is_halt(const struct qemu_plugin_insn *insn)
+{
+    if (!(qemu_plugin_insn_vaddr(insn) >> 63) || qemu_plugin_insn_size(insn) != 1)
+        return false;
+    char *text = qemu_plugin_insn_disas(insn);
+    bool is = text && strncmp(text, "hlt", 3) == 0;
+
+    free(text);
+    return is;
+}
+
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     struct block *block = malloc(sizeof(*block)); /* lives as long as QEMU may run it */
@@ -165,6 +180,9 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         if (address == begin || address == end)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, mark_executed, NO_REGISTERS,
                                                    address == begin ? &begin : NULL);
+        if (is_halt(insn))
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, event_executed, NO_REGISTERS,
+                                                   programs[halts].count);
         for (unsigned k = 0; k < program_count; k++) {
             if (programs[k].event && programs[k].first == address)
                 qemu_plugin_register_vcpu_insn_exec_cb(insn, event_executed, NO_REGISTERS,
@@ -205,6 +223,14 @@ static void finish(qemu_plugin_id_t id, void *context)
     fclose(file);
 }
 
+static unsigned event_add(const char *name)
+{
+    programs[program_count].event = true;
+    programs[program_count].first = UINT64_MAX;
+    strcpy(programs[program_count].name, name);
+    return program_count++;
+}
+
 int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
 {
     (void)info;
@@ -227,12 +253,10 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
             programs[program_count++].first = strtoull(value, NULL, 0);
         }
     }
-    if (!out || !begin || !end || !program_count || program_count == PROGRAMS_MAX)
+    if (!out || !begin || !end || !program_count || program_count + 2 > PROGRAMS_MAX)
         return -1;
-    switches = program_count++;
-    programs[switches].event = true;
-    programs[switches].first = UINT64_MAX;
-    strcpy(programs[switches].name, "@switches");
+    switches = event_add("@switches");
+    halts = event_add("@halts");
     qemu_plugin_register_vcpu_tb_trans_cb(id, block_translated);
     qemu_plugin_register_atexit_cb(id, finish, NULL);
     return 0;
