@@ -112,6 +112,8 @@ int session_link_begin(struct session_link *link)
         error = queue_open(link);
     for (unsigned i = 0; i < link->buffer_count && error == 0; i++)
         error = buffer_attach(link, i);
+    if (error == 0)
+        link->life = link->found_life;
     return error;
 }
 
@@ -163,14 +165,14 @@ int session_link_find(struct session_link *link, unsigned done)
 {
     enum { VIOLATIONS_MAX = 3 };
     mach_port_t offered;
-    unsigned excused;
+    struct lives lives;
 
     link->done = done;
     session_link_end(link);
-    int error = startup_capability_excused(link->name, &offered, &excused);
+    int error = startup_capability_lives(link->name, &offered, &lives);
     if (error == 0) {
-        link->was_excused = excused != link->excused;
-        link->excused = excused;
+        link->was_excused = lives_excused(&lives, link->life);
+        link->found_life = lives.ended;
         bool same = offered == link->offered;
         if (same)
             session_link_complain(link, done, "it ended a session");

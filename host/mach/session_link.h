@@ -41,8 +41,9 @@ struct session_link {
     const struct session_class *class;
     char name[OUTBOARD_NAME_SIZE];
     mach_port_t offered; /* where the session was opened; null: nowhere yet */
-    unsigned excused;    /* how often who serves us was ended for nothing that it did ... */
-    bool was_excused;    /* ... and whether it was the last time */
+    uint32_t life;    /* of who serves us: the one that had our last session (struct lives) ... */
+    bool was_excused; /* ... and whether it was ended for nothing that it did */
+    uint32_t found_life; /* the one that is there now */
     unsigned violations; /* complaints in a row, with nothing done in between */
     unsigned done;       /* what the owner had done when it last said so ... */
     unsigned done_then;  /* ... and at the last complaint */

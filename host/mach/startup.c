@@ -5,16 +5,17 @@
 
 #include <host/mach/error.h>
 
-int startup_capability_excused(const char *name, mach_port_t *capability, unsigned *excused)
+int startup_capability_lives(const char *name, mach_port_t *capability, struct lives *lives)
 {
-    return error_from_kernel(startup_lookup(startup_bootstrap_port(), name, capability, excused));
+    return error_from_kernel(
+        startup_lookup(startup_bootstrap_port(), name, capability, &lives->ended, &lives->excused));
 }
 
 int startup_capability(const char *name, mach_port_t *capability)
 {
-    unsigned excused;
+    struct lives lives;
 
-    return startup_capability_excused(name, capability, &excused);
+    return startup_capability_lives(name, capability, &lives);
 }
 
 int startup_offer(const char *suffix, const char *class, mach_port_t port)

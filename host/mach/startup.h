@@ -7,14 +7,16 @@
 
 #include <mach/port.h>
 
+#include <interface/lives.h>
+
 /* The task's bootstrap port. */
 mach_port_t startup_bootstrap_port(void);
 
 /* The capability granted under that name: a send right. 0 or an errno value (ENOENT). */
 int startup_capability(const char *name, mach_port_t *capability);
 
-/* With how often whose device it is was ended for nothing that it did; wraps. */
-int startup_capability_excused(const char *name, mach_port_t *capability, unsigned *excused);
+/* With what became of those whose device it was. */
+int startup_capability_lives(const char *name, mach_port_t *capability, struct lives *lives);
 
 /* Offer `port` (a receive right of ours) under the suffix and class. */
 int startup_offer(const char *suffix, const char *class, mach_port_t port);

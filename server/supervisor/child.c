@@ -137,7 +137,7 @@ uint64_t child_lived(const struct child *child)
 void child_end(struct child *child, enum child_state state, const char *cause)
 {
     child->state = state;
-    child->excused += child->is_excused;
+    lives_end(&child->lives, child->is_excused);
     if (cause != child->cause)
         snprintf(child->cause, sizeof(child->cause), "%s", cause);
     clock_timer_cancel(&child->leave);

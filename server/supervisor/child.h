@@ -12,6 +12,7 @@
 
 #include <host/mach/task.h>
 #include <interface/bus.h>
+#include <interface/lives.h>
 #include <interface/types.h>
 #include <kit/clock.h>
 #include <server/supervisor/restart.h>
@@ -55,7 +56,7 @@ struct child {
     bool on_probation;                /* the upgrade is: the program comes back if it dies soon */
     unsigned restarts;
     bool is_excused;      /* it is ended for nothing that it did: set by who ends it ... */
-    unsigned excused;     /* ... and how often it was; wraps */
+    struct lives lives;   /* ... of which those before are told */
     struct child_counts { /* of a driver, over all its lives */
         unsigned faults;  /* accesses of its device that were refused */
         unsigned complaints;

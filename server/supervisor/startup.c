@@ -167,7 +167,7 @@ static struct child *driver_of(const struct child *child, const char *name,
 }
 
 kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
-                                   mach_port_t *capability, unsigned *excused)
+                                   mach_port_t *capability, unsigned *ended, unsigned *excused)
 {
     const struct child_offer *offer;
     const struct child *driver;
@@ -177,7 +177,8 @@ kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
         return outboard_error_make(EPERM);
     int error = right_find(child, name, capability);
     driver = driver_of(child, name, &offer);
-    *excused = driver ? driver->excused : 0;
+    *ended = driver ? driver->lives.ended : 0;
+    *excused = driver ? driver->lives.excused : 0;
     if (error == ENOENT && !child->sees_devices)
         journal_note(LOG_INFO, "%s: asked for \"%s\", which it was not granted", child->name, name);
     return outboard_error_make(error);
