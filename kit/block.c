@@ -64,7 +64,6 @@ int block_device_create(const struct block_device_limits *limits,
     device->limits.model[sizeof(limits->model) - 1] = '\0';
     device->ops = ops;
     device->context = context;
-    device->round = 1;
     device->poll_from = MODERATION_DEFAULT.poll_from;
     device->poll_few = MODERATION_DEFAULT.poll_few;
     device->gather = MODERATION_DEFAULT.gather;
@@ -248,14 +247,15 @@ void block_request_done(struct block_request *request, enum block_status status)
 {
     struct block_session *session = request->session;
 
-    request->round = 0;
     session->owned--;
     session->device->silent -= request->silent;
     done_count++;
-    if (session->ending)
+    if (session->ending) {
+        request->busy = 0;
         session_leave(session);
-    else
+    } else {
         completion_add(session, request, status);
+    }
 }
 
 void block_poll_less(void)
@@ -316,12 +316,10 @@ static unsigned session_start(struct block_device *device, struct block_session 
         struct block_request *next = request->next; /* it is the driver's from here on */
         bool is_silent = request->flags == 0 ? silent : request->flags == BLOCK_POLLED && ops->poll;
         request->silent = is_silent;
-        request->round = device->round;
         silent_count += is_silent;
         if (!start(device->context, request)) {
             silent_count -= is_silent;
             session->refused_at = done_count;
-            request->round = 0;
             break;
         }
         request = next;
@@ -426,17 +424,20 @@ static __attribute__((noinline)) bool sessions_start(struct block_device *device
     return started_any;
 }
 
-/* For how many rounds the driver has had one of them. */
-static unsigned oldest_age(const struct block_device *device)
+/* How often the watch has found one of them with the driver, this time included. */
+static unsigned oldest_age(struct block_session *session)
 {
     unsigned oldest = 0;
 
-    for (const struct block_session *session = device->sessions; session; session = session->next) {
-        for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
-            unsigned since = session->request[slot].round;
-            if (since != 0 && device->round - since > oldest)
-                oldest = device->round - since;
-        }
+    for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
+        session->request[slot].busy += session->request[slot].busy != 0;
+    for (struct block_request *waiting = session->waiting; waiting; waiting = waiting->next)
+        waiting->busy = 1;
+    for (uint32_t done = session->delivered; done != session->completed; done++)
+        session->request[session->ring[done % BLOCK_SLOTS].slot].busy = 1;
+    for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
+        if (session->request[slot].busy > oldest + 1)
+            oldest = session->request[slot].busy - 1u;
     }
     return oldest;
 }
@@ -446,11 +447,12 @@ static void device_watch(void *context)
     struct block_device *device = context;
     const char *problem = device->ops->watch(device->context);
 
-    device->round++;
+    for (struct block_session *session = device->sessions; session; session = session->next) {
+        if (oldest_age(session) >= WATCH_ROUNDS && !problem)
+            problem = "a request was not completed within 30 s";
+    }
     if (block_device_pending(device) == 0)
         return;
-    if (!problem && oldest_age(device) >= WATCH_ROUNDS)
-        problem = "a request was not completed within 30 s";
     if (problem)
         block_give_up(problem);
     clock_timer_start(&device->watch, WATCH_PERIOD, device_watch, device);
@@ -566,7 +568,7 @@ static bool session_deliver(struct block_session *session)
         if (sent == 0 || sent > count)
             return false;
         for (unsigned i = 0; i < sent; i++)
-            session->request[completions[i].slot].busy = false;
+            session->request[completions[i].slot].busy = 0;
         session->delivered += sent;
     }
     return true;

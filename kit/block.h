@@ -48,9 +48,9 @@ struct block_request {
     const struct block_segment *segments;
     unsigned segment_count;
     unsigned client; /* a small number that tells this session from the others; 0, 1, 2 ... */
-    bool busy;       /* the kit's: from submission until the completion is delivered */
+    uint8_t busy;    /* the kit's: 1 from submission until the completion is delivered, and one more
+                        for each time that the watch found it with the driver */
     bool silent;     /* need raise no interrupt: the kit calls `poll` until it is done */
-    unsigned round;  /* the kit's: of the watch, when the driver was given it; 0: it has it not */
     void *driver;    /* the driver's to use while it owns the request */
 
     /* The kit's. */

@@ -88,7 +88,6 @@ struct block_device {
     uint64_t turns;
     unsigned share;           /* how many requests of one session the driver may have now */
     struct clock_timer watch; /* runs while the driver has requests */
-    unsigned round;           /* how often it did, from 1: the time, as far as their age goes */
     bool stopped;             /* nothing is started any more */
     bool withdrawn;           /* freed at the end of a turn, when its sessions are */
     struct block_device *next;

@@ -155,17 +155,17 @@ static inline int submission_take(struct block_session *session,
     if (slot >= BLOCK_SLOTS)
         return EPROTO;
     struct block_request *request = &session->requests[slot];
-    if (request->busy)
+    if (request->busy != 0)
         return EPROTO;
     uint64_t block = submission->word[1], third = submission->word[2];
     uint64_t offset = submission->word[3];
     uint32_t count = (uint32_t)third, buffer = (uint32_t)(third >> 32);
 
-    request->busy = true;
+    request->busy = 1;
     request->word = word;
     request->count = count;
     request->segments = NULL;
-    if (is_plain(session, word, block, count, buffer, offset, request)) {
+    if (__builtin_expect(is_plain(session, word, block, count, buffer, offset, request), true)) {
         request->block = session->range.first + block;
     } else {
         request->block = block;
