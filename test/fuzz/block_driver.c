@@ -50,11 +50,11 @@ int block_host_publish(struct device *device, const char *suffix,
         place++;
     if (place == DEVICES)
         return EEXIST;
-    fuzz_require(limits->block_size >= 512 && limits->block_size <= 65536);
-    fuzz_require((limits->block_size & (limits->block_size - 1)) == 0);
-    fuzz_require(limits->max_transfer >= limits->block_size &&
-                 limits->max_transfer % limits->block_size == 0);
-    fuzz_require(limits->blocks <= UINT64_MAX / limits->block_size);
+    /* The class refuses what cannot be. */
+    uint32_t size = limits->block_size;
+    if (size < 512 || size > 65536 || (size & (size - 1)) != 0 || limits->max_transfer < size ||
+        limits->max_transfer % size != 0 || limits->blocks > UINT64_MAX / size)
+        return EINVAL;
     fuzz_require(memchr(limits->serial, '\0', sizeof(limits->serial)));
     fuzz_require(memchr(limits->model, '\0', sizeof(limits->model)));
     offered[place] = (struct block_device){.ops = ops, .context = context, .limits = *limits};
@@ -220,7 +220,7 @@ static void poll(unsigned choice)
 static void watch(void)
 {
     const struct block_device *one = offered_choose(0);
-    const char *problem = one && one->ops->watch ? one->ops->watch(one->context) : NULL;
+    const char *problem = one ? one->ops->watch(one->context) : NULL;
 
     if (problem)
         block_give_up(problem);
@@ -237,8 +237,7 @@ bool block_stop(uint64_t limit)
             continue;
         if (offered[i].ops->kick)
             offered[i].ops->kick(offered[i].context);
-        if (offered[i].ops->watch)
-            offered[i].ops->watch(offered[i].context);
+        offered[i].ops->watch(offered[i].context);
     }
     for (unsigned i = 0; i < FUZZ_REQUESTS; i++)
         idle &= !owner[i];
