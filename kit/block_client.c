@@ -115,8 +115,7 @@ static inline void request_end(struct block_client *client, struct block_client_
     request->stage = BLOCK_CLIENT_FREE;
     request->answer = block_client_unanswered(slot);
     client->free_slot[client->free_count++] = slot;
-    if (request->done)
-        request->done(request->context, status);
+    request->done(request->context, status);
 }
 
 void block_client_request_end(struct block_client *client, uint16_t slot, enum block_status status)
