@@ -200,13 +200,19 @@ static bool all_are_dry(void)
     return true;
 }
 
-/* Let others have the processor. Who has it for so long, a tenth of a quantum,
+/* Let others have the processor; now and then those, too, that computed more than we of late, or
+ * the supervisor would wait for up to a second. Who has it for so long, a tenth of a quantum,
  * computes, and does not wait for us. */
 static void processor_give(void)
 {
+    enum { ALL = 256 };
+    static unsigned turns;
     uint64_t before = processor_ticks();
 
-    swtch();
+    if (++turns % ALL == 0)
+        processor_yield_to_all();
+    else
+        swtch();
     if (processor_ticks_are_long(processor_ticks() - before, 10 * CLOCK_MILLISECOND))
         block_poll_less();
 }

@@ -19,6 +19,15 @@ bool host_is_apart(void)
     return apart;
 }
 
+/* A trap that trap.h does not have, as the authority has no use for it: as swtch, but with the
+ * lowest priority until we run again. */
+boolean_t swtch_pri(int priority);
+
+void processor_yield_to_all(void)
+{
+    swtch_pri(0);
+}
+
 bool processor_ticks_were_long(uint64_t ticks, uint64_t time)
 {
     static uint64_t first_ticks, first_time;

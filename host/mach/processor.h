@@ -8,6 +8,10 @@
 /* Whether this task runs on other processors than tasks do that nobody assigned. */
 bool host_is_apart(void);
 
+/* Let others have the processor: those too, unlike with swtch, whom the kernel thinks less of, as
+ * they computed more of late. */
+void processor_yield_to_all(void);
+
 /* Ticks of the processor's own clock: cheap to read, and nobody says how long they are. */
 static inline uint64_t processor_ticks(void)
 {
