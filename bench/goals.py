@@ -56,6 +56,8 @@ GOALS = (
          {**HURD, "pattern": "page-in", "driver": "edu"}),
     Goal("nvme, device_read, polled: of the Hurd's page-in by seven messages", 0.5, {**DEVICE_READ, "completion": "polled"},
          {**HURD, "pattern": "page-in", "driver": "edu"}),
+    Goal("nvme, device_read under a Hurd: of the Hurd's page-in by seven messages", 0.5, {**DEVICE_READ, "system": "outboard-hurd"},
+         {**HURD, "pattern": "page-in", "driver": "edu"}),
     *disk_goals("ahci"), *disk_goals("virtio-blk"),
     *net_goals("virtio-net"), *net_goals("e1000e"),
 )

@@ -6,6 +6,7 @@ loop for the device (kit/block.c, block_spin) is counted apart from work, as `sp
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 from typing import NamedTuple
@@ -242,12 +243,44 @@ def device_read(folder, library, disk, driver, mode, iommu="vtd"):
     return cheapest(found)[0]
 
 
+def device_read_hurd(folder, library):
+    """The same with a Hurd on top, played by test/hurd, where the memory of all our tasks is wired."""
+    counts, log, programs, disk = (os.path.join(folder, name) for name in ("counts", "log", "hurd", "hurd.img"))
+    os.makedirs(programs, exist_ok=True)
+    for name in ("ext2fs.static", "exec.static"):
+        shutil.copy(os.path.join(BUILD, "boot", "stand-in"), os.path.join(programs, name))
+    with open(disk, "wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mke2fs", "-q", "-t", "ext2", "-b", "4096", disk], check=True)
+    pattern, size, operations, depth = RPC
+    arguments = plugin_arguments(library, counts, "stand-in", "nvme", {}, programs=(*PROGRAMS, "hurd", "stand-in"))
+    found = []
+    for _ in range(ROUNDS):
+        subprocess.run([os.path.join(ROOT, "obvm"), "--hurd", programs, "--disk", f"nvme:{disk}", "--timeout", "120", "--log", log,
+                        "--hurd-arg=--seconds=1", f"--hurd-arg=--price={operations}", "--hurd-arg=--end=reboot",
+                        "--qemu-arg=-plugin", f"--qemu-arg={arguments}", "-c", "sleep 100000"],
+                       stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        with open(log, encoding="ascii", errors="replace") as file:
+            text = file.read()
+        if not re.search(r"^stand-in: \d+ checks, 0 failed", text, re.M):
+            sys.exit(f"bench: the stand-in of a Hurd did not come to a good end: {text}")
+        per = {name: count / operations for name, count in counts_read(counts)[0].items()}
+        split = {"client": per["stand-in"], "driver": per["driver"], "io": per["io"], "kernel": per["kernel"],
+                 "other": sum(per[name] for name in (*OTHERS, "shell", "hurd"))}
+        found.append({"system": "outboard-hurd", "driver": "nvme", "pattern": pattern, "size": size, "depth": depth, "clients": 1,
+                      "iommu": "vtd", "completion": "hybrid", "instructions_per_op": round(sum(split.values()), 1),
+                      "spin_per_op": round(per.get("spin", 0), 1), "split": {name: round(value, 1) for name, value in split.items()}})
+        print(f"device_read under a Hurd: {found[-1]['instructions_per_op']:.0f} instructions, {per['kernel']:.0f} of them the kernel's",
+              flush=True)
+    return cheapest(found)[0]
+
+
 def device_reads(folder, library, disk):
     report_head()
     return [device_read(folder, library, disk, "nvme", "hybrid"), device_read(folder, library, disk, "nvme", "polled"),
             device_read(folder, library, disk, "nvme", "interrupt"),
             device_read(folder, library, disk, "nvme", "hybrid", "none"), device_read(folder, library, disk, "ahci", "hybrid"),
-            device_read(folder, library, disk, "virtio-blk", "hybrid")]
+            device_read(folder, library, disk, "virtio-blk", "hybrid"), device_read_hurd(folder, library)]
 
 
 def image_apart(folder, driver, disk):

@@ -201,9 +201,9 @@ static bool all_are_dry(void)
 }
 
 /* Let others have the processor; now and then those, too, that computed more than we of late, or
- * the supervisor would wait for up to a second. Who has it for so long, a tenth of a quantum,
- * computes, and does not wait for us. */
-static void processor_give(void)
+ * the supervisor would wait for up to a second. Who has it for so long, a tenth of a quantum, while
+ * we are about to poll computes, and does not wait for us. */
+static void processor_give(bool polls)
 {
     enum { ALL = 256 };
     static unsigned turns;
@@ -213,7 +213,7 @@ static void processor_give(void)
         processor_yield_to_all();
     else
         swtch();
-    if (processor_ticks_are_long(processor_ticks() - before, 10 * CLOCK_MILLISECOND))
+    if (polls && processor_ticks_are_long(processor_ticks() - before, 10 * CLOCK_MILLISECOND))
         block_poll_less();
 }
 
@@ -228,7 +228,7 @@ static uint64_t carry_on(void)
     woken = false;
     for (unsigned round = 0; round < ROUNDS && !woken; round++) {
         if (again == 0 || idle < LINGER)
-            processor_give();
+            processor_give(again == 0);
         if (again == 0 || round == 0 || !all_are_dry()) {
             again = carry();
             if (block_was_polled())

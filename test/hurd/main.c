@@ -10,6 +10,7 @@
  *   --flight=N     calls at a time (16)
  *   --card=NAME    a network card, behind which 10.0.2.2 answers
  *   --pings=N      so many times (200)
+ *   --price=N      so many page-sized reads more, which are counted (0)
  *   --flood=N      first so many messages that make no sense (0)
  *   --confined     what would undo confinement is to be refused
  *   --pci, --acpi  the device master has these names too
@@ -46,7 +47,8 @@ static bool option_number(const char *argument, struct options *options)
         uint64_t *value;
     } numbers[] = {{"--reads=", &options->reads},     {"--seed=", &options->seed},
                    {"--seconds=", &options->seconds}, {"--flight=", &options->flight},
-                   {"--pings=", &options->pings},     {"--flood=", &options->flood}};
+                   {"--pings=", &options->pings},     {"--flood=", &options->flood},
+                   {"--price=", &options->price}};
 
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
         const char *value = value_of(argument, numbers[i].name);
@@ -132,6 +134,7 @@ static void disk_check(const struct privileges *privileges, const struct options
     disk_writes(&disk, options);
     disk_survey(&disk, options);
     disk_reads(&disk, options);
+    price_reads(&disk, options);
     disk_sizes(&disk, options);
     disk_mistakes(&disk, options);
     mistakes_check(privileges, &disk, options->device);

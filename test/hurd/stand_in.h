@@ -17,7 +17,7 @@ enum ending { END_EXIT, END_REBOOT, END_REFUSED, END_OFF };
 struct options {
     const char *device;
     const char *card; /* null: none */
-    uint64_t reads, seed, seconds, flight, pings, flood;
+    uint64_t reads, seed, seconds, flight, pings, flood, price;
     uint64_t scratch_start, scratch_records; /* none: nothing is written */
     mach_port_t exec_task, kernel_task;
     enum ending ending;
@@ -71,6 +71,9 @@ void disk_sizes(const struct disk *disk, const struct options *options);
 void disk_survey(const struct disk *disk, const struct options *options);
 void disk_mistakes(const struct disk *disk, const struct options *options);
 void disk_reads(const struct disk *disk, const struct options *options);
+
+/* Page-sized reads whose contents nobody looks at, for bench/outboard.py. */
+void price_reads(const struct disk *disk, const struct options *options);
 void disk_writes(const struct disk *disk, const struct options *options);
 
 /* Many calls that nobody has answered yet. Returns how many bytes they moved. */
