@@ -52,7 +52,7 @@ struct ahci_port {
     bool is_queued;             /* reads and writes are */
     unsigned depth;             /* commands that it may have */
     struct block_device *block; /* null: none is offered */
-    uint64_t blocks;            /* of the medium */
+    uint64_t blocks;            /* of the medium that was offered last; 0: it is known to be gone */
     unsigned mediums;           /* that were offered before: clients tell them apart */
 
     /* Requests. A slot has one until it is done. Queued commands are in flight together; one that

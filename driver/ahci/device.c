@@ -39,10 +39,9 @@ static bool ask(struct ahci_port *port, struct ahci_task task, uint64_t limit, v
     }
     memcpy(answer, port->memory->answer, AHCI_SECTOR);
     /* A device that gives less than was asked for has not carried it out. */
-    bool is_whole = task.command == ATA_PACKET || header->moved >= task.length;
-    if (!is_issued && !failed && is_whole)
+    if (!is_issued && !failed && (task.command == ATA_PACKET || header->moved >= task.length))
         return true;
-    ahci_port_restart(port, !failed ? is_issued : AHCI_READ(port, is) & AHCI_IS_PLUG);
+    ahci_port_restart(port, !failed ? is_issued : AHCI_READ(port, is) & AHCI_IS_SEVERE);
     return false;
 }
 
@@ -83,14 +82,15 @@ static bool identify(struct ahci_port *port)
     return false;
 }
 
-/* Clients shall not take another for it. */
+/* Clients shall not take another for it, nor those that still wait for one that was withdrawn. */
 static void medium_lost(struct ahci_port *port)
 {
-    if (!port->block)
+    if (port->blocks == 0)
         return;
     log_info("port %u: the optical drive's medium was changed or taken out", port->number);
     ahci_io_withdraw(port);
     port->mediums++;
+    port->blocks = 0;
 }
 
 /* A drive that was reset, or has another medium, says so by failing, and why if it is asked. False:
@@ -228,9 +228,7 @@ void ahci_device_look(struct ahci_port *port)
         return;
     if (is_asked_why && port->is_packet && !sense_look(port))
         return;
-    if (port->is_packet && !medium_look(port))
-        return;
-    if (!port->block && !publish(port))
+    if ((port->is_packet && !medium_look(port)) || (!port->block && !publish(port)))
         return;
     ahci_io_resume(port);
 }

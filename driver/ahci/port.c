@@ -13,7 +13,8 @@
  * it is what was there before, its clients go on with it after writing again what it may have lost
  * (doc/recovery.md): nothing has to be known of it here.
  *
- * If a command of the driver's own fails, all that begins again.
+ * If a command of the driver's own fails, all that begins again; the link is reset once on the way,
+ * as a disk whose log cannot be read after an error refuses all else until then.
  */
 #include <kit/log.h>
 
@@ -69,7 +70,7 @@ void ahci_port_restart(struct ahci_port *port, bool reset)
 {
     if (++port->restarts > RESTARTS_MAX)
         port->why = "it fails again and again";
-    port->is_reset = reset;
+    port->is_reset = reset || port->restarts == RESTARTS_MAX / 2;
     AHCI_WRITE(port, cmd, AHCI_READ(port, cmd) & ~AHCI_CMD_START);
     ahci_port_stage_set(port, AHCI_STOP);
 }
@@ -166,6 +167,8 @@ static void link_step(struct ahci_port *port)
             ahci_port_leave(port, unplugged);
     } else if (!receives && !receive(port)) {
         ahci_port_leave(port, "there is no memory for its commands");
+    } else if (port->block && AHCI_READ(port, is) & AHCI_IS_PLUG) {
+        ahci_port_restart(port, true); /* it was away while the port was stopped */
     } else if (AHCI_READ(port, tfd) & AHCI_TFD_BUSY) {
         if (is_late(port, WAKE_LIMIT))
             ahci_port_leave(port, "the device does not become ready");
@@ -179,14 +182,15 @@ static void link_step(struct ahci_port *port)
     }
 }
 
-/* What is over at once is followed at once. A drive that is busy is not looked at: it says by
- * itself that the medium is gone, as its commands fail. */
+/* What is over at once is followed at once, but for a question that failed: between two of those
+ * the other ports have their turn. A drive that is busy is not looked at: it says by itself that
+ * the medium is gone, as its commands fail. */
 void ahci_port_step(void *context)
 {
     struct ahci_port *port = context;
     enum ahci_stage before = AHCI_CLOSED;
 
-    while (port->stage != before) {
+    while (port->stage > before) {
         before = port->stage;
         if (before == AHCI_STOP)
             stop_step(port);

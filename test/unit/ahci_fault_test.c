@@ -144,6 +144,31 @@ static void errors_of_the_link(void **state)
     client_close(&client);
 }
 
+/* Until the log was read, or the link reset, the disk carries out nothing else. */
+static void a_log_that_cannot_be_read(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    for (unsigned way = 0; way < 2; way++) {
+        if (way > 0)
+            ahci_again();
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        bad_set(7, 1);
+        memset(client_ended, 0, sizeof(client_ended));
+        client_submit_reads(&client, 32);
+        while (!port->wants_log)
+            model_run(CLOCK_MILLISECOND / 10);
+        port->link_errors = way == 0;
+        port->log = way == 0 ? AHCI_MODEL_LOG_RIGHT : AHCI_MODEL_LOG_NONE;
+        block_client_wait(client.client, true);
+        assert_int_equal(client_ended[BLOCK_STATUS_OK], 31);
+        assert_int_equal(client_ended[BLOCK_STATUS_MEDIUM], 1);
+        client_close(&client);
+    }
+}
+
 static void read_for_long(void *client)
 {
     batch(client);
@@ -266,6 +291,35 @@ static void another_disk_in_its_place(void **state)
     client_close(&other);
 }
 
+/* So it is if that happens while the port recovers from an error that is no reason to look. */
+static void another_disk_while_a_port_recovers(void **state)
+{
+    static const uint64_t stops[] = {20 * CLOCK_MILLISECOND, CLOCK_MILLISECOND / 2};
+    struct test_client client;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        if (i > 0)
+            ahci_again();
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        model.stop_time = stops[i];
+        model.command_time = 100 * CLOCK_MILLISECOND;
+        client_submit_reads(&client, 32);
+        port->is |= 1u << 30;
+        model_run(CLOCK_MILLISECOND / 5);
+        ahci_model_unplug(&model, 0);
+        ahci_model_plug(&model, 0, AHCI_MODEL_DISK, AHCI_TEST_SECTORS);
+        port->identity[10]++;
+        ahci_model_seal(port);
+        block_client_wait(client.client, true);
+        assert_int_equal(client_ended[BLOCK_STATUS_GONE], 32);
+        assert_true(model_log_has("another disk is in its place"));
+        assert_int_equal(port->reads, 0);
+        client_close(&client);
+    }
+}
+
 /* It comes back, but what it had not flushed may be gone: whatever it was, it is offered anew, for
  * the clients, who have it, to write it again. */
 static void a_disk_that_loses_its_cache(void **state)
@@ -373,6 +427,24 @@ static void mediums_that_change(void **state)
     model_run(4 * CLOCK_SECOND);
     assert_false(model_timer_is_set());
     client_close(&before);
+}
+
+/* Nor if it is changed while nothing is offered, as the drive's link is reset. */
+static void a_medium_that_changes_with_the_link(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_model_connect(&model, 1, AHCI_MODEL_PACKET, 4000);
+    ahci_attach();
+    client_open(&client, "ahci0p1", false, 65536);
+    ahci_model_unplug(&model, 1);
+    model_run(100 * CLOCK_MILLISECOND);
+    ahci_model_medium(&model, 1, 4000);
+    ahci_model_replug(&model, 1);
+    model_run(CLOCK_SECOND);
+    assert_int_equal(client_request(&client, BLOCK_READ, 1, 1, 0), BLOCK_STATUS_GONE);
+    client_close(&client);
 }
 
 /* A drive that was reset says so, and has the medium still: nobody notices. */
@@ -561,6 +633,27 @@ static void sector_sizes_that_cannot_be(void **state)
     }
 }
 
+/* The others go on between its questions. */
+static void a_disk_that_goes_silent(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
+    model.link_time = model.wake_time = 0;
+    ahci_attach();
+    client_open(&client, "ahci0p2", true, 65536);
+    port->lose = 1000;
+    port->is |= 1u << 30;
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t start = model_time();
+        assert_int_equal(client_request(&client, BLOCK_READ, 7, 1, 0), BLOCK_STATUS_OK);
+        assert_true(model_time() - start < 820 * CLOCK_MILLISECOND);
+        model_run(CLOCK_MILLISECOND);
+    }
+    client_close(&client);
+}
+
 static void devices_of_other_kinds(void **state)
 {
     (void)state;
@@ -622,13 +715,16 @@ int main(void)
         AHCI_TEST(errors_do_not_fill_the_log),
         AHCI_TEST(answers_that_are_too_short),
         AHCI_TEST(errors_of_the_link),
+        AHCI_TEST(a_log_that_cannot_be_read),
         AHCI_TEST(a_command_that_is_lost),
         AHCI_TEST(a_disk_that_is_unplugged),
         AHCI_TEST(a_disk_that_comes_back),
         AHCI_TEST(another_disk_in_its_place),
+        AHCI_TEST(another_disk_while_a_port_recovers),
         AHCI_TEST(a_disk_that_loses_its_cache),
         AHCI_TEST(a_port_that_was_empty),
         AHCI_TEST(mediums_that_change),
+        AHCI_TEST(a_medium_that_changes_with_the_link),
         AHCI_TEST(a_drive_that_is_reset),
         AHCI_TEST(errors_out_of_nothing),
         AHCI_TEST(a_port_that_does_not_stop_ends_the_driver),
@@ -637,6 +733,7 @@ int main(void)
         AHCI_TEST(a_disk_that_does_not_say_what_it_is),
         AHCI_TEST(disks_that_are_not_offered),
         AHCI_TEST(sector_sizes_that_cannot_be),
+        AHCI_TEST(a_disk_that_goes_silent),
         AHCI_TEST(devices_of_other_kinds),
         AHCI_TEST(a_disk_that_never_wakes),
         AHCI_TEST(controllers_that_do_not_come_up),
