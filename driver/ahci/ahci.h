@@ -103,7 +103,7 @@ void ahci_port_leave(struct ahci_port *port, const char *why);
  * and go on with its requests. */
 void ahci_device_look(struct ahci_port *port);
 
-/* The last: nothing is in flight. Make it durable, and let the disk come to rest. */
+/* The last. If nothing is in flight, make it durable, and let the disk come to rest. */
 void ahci_device_close(struct ahci_port *port);
 
 /* command.c. A command as it goes into a slot. */

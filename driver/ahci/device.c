@@ -237,7 +237,7 @@ void ahci_device_close(struct ahci_port *port)
 {
     static const struct ahci_task flush = {.command = ATA_FLUSH_CACHE_EXT};
     static const struct ahci_task standby = {.command = ATA_STANDBY_IMMEDIATE};
-    bool is_disk = port->stage == AHCI_OPEN && !port->is_packet;
+    bool is_disk = port->stage == AHCI_OPEN && !port->is_packet && !port->used;
     uint8_t nothing[AHCI_SECTOR];
 
     ahci_port_stage_set(port, AHCI_CLOSED);

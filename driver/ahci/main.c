@@ -151,7 +151,7 @@ static void detach(void)
 {
     bool is_idle = block_stop(STOP_LIMIT);
 
-    for (unsigned number = 0; number < AHCI_PORTS && is_idle; number++)
+    for (unsigned number = 0; number < AHCI_PORTS; number++)
         ahci_device_close(&ports[number]);
     reset();
     if (!is_idle)

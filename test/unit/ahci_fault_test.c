@@ -4,7 +4,9 @@
  * at work.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <test/unit/ahci_fixture.h>
 #include <test/unit/ending.h>
@@ -179,6 +181,36 @@ static void stop_at_work(void *client)
     client_submit_reads(client, 32);
     model_run(CLOCK_SECOND);
     driver.detach();
+}
+
+static void others_check(void)
+{
+    if (model.port[2].unflushed > 0 || model.port[2].standbys != 1)
+        _exit(EXIT_SUCCESS);
+}
+
+static void stop_beside_another(void *client)
+{
+    atexit(others_check);
+    stop_at_work(client);
+}
+
+/* It is no reason not to flush the others. */
+static void a_command_that_is_lost_at_the_end(void **state)
+{
+    struct test_client client, other;
+
+    (void)state;
+    ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 65536);
+    client_open(&other, "ahci0p2", true, 65536);
+    assert_int_equal(client_request(&other, BLOCK_WRITE, 7, 2, 0), BLOCK_STATUS_OK);
+    port->lose = 1;
+    assert_driver_ends_saying("given up: requests are still in flight", 5 * CLOCK_SECOND,
+                              stop_beside_another, &client);
+    client_close(&client);
+    client_close(&other);
 }
 
 /* One command is never answered: the driver ends, and another one is given it again. */
@@ -717,6 +749,7 @@ int main(void)
         AHCI_TEST(errors_of_the_link),
         AHCI_TEST(a_log_that_cannot_be_read),
         AHCI_TEST(a_command_that_is_lost),
+        AHCI_TEST(a_command_that_is_lost_at_the_end),
         AHCI_TEST(a_disk_that_is_unplugged),
         AHCI_TEST(a_disk_that_comes_back),
         AHCI_TEST(another_disk_in_its_place),
