@@ -51,8 +51,10 @@ static int disable(const struct nvme *nvme)
 {
     uint32_t configuration = regs_read32(&nvme->regs, NVME_CC);
 
-    /* 3.1.5: EN is not cleared before an enabling under way has ended; a fatal status is an end. */
-    if ((configuration & NVME_CC_ENABLE) && !nvme_is_dead(nvme))
+    /* 3.1.5: EN is not cleared before an enabling under way has ended; a fatal status is an end,
+     * and so is a shutdown, after which nobody says that it is ready. */
+    if ((configuration & NVME_CC_ENABLE) && !(configuration & NVME_CC_SHUTDOWN) &&
+        !nvme_is_dead(nvme))
         ready_wait(nvme, NVME_CSTS_READY, "become ready");
     regs_write32(&nvme->regs, NVME_CC, configuration & ~NVME_CC_ENABLE);
     return ready_wait(nvme, 0, "stop");

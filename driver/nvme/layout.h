@@ -29,6 +29,7 @@ enum {
 
 /* 3.1.5 */
 #define NVME_CC_ENABLE          (1u << 0)
+#define NVME_CC_SHUTDOWN        (3u << 14)
 #define NVME_CC_SHUTDOWN_NORMAL (1u << 14)
 #define NVME_CC_QUEUE_ENTRIES   (6u << 16 | 4u << 20) /* 64-byte submissions, 16-byte completions */
 

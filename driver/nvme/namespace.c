@@ -71,8 +71,6 @@ static int publish(struct nvme_namespace *namespace)
     snprintf(suffix, sizeof(suffix), "n%u", namespace->id);
     int error = block_device_publish(namespace->nvme->device, suffix, &namespace->limits, &ops,
                                      namespace, &namespace->block);
-    if (error != 0)
-    namespace->block = NULL;
     return error == ENOMEM ? error : 0;
 }
 

@@ -95,6 +95,8 @@ static void shutdown_begin(struct nvme_model *model)
     for (uint32_t i = 0; i < model->namespace_count; i++)
         model->namespaces[i].unflushed = 0;
     model->csts |= 1 << 2; /* occurring */
+    if (model->unready_when_shut_down)
+        model->csts &= ~(uint32_t)CSTS_READY;
     model->transition = model_time() + model->shutdown_time;
 }
 
@@ -421,7 +423,8 @@ static void transitions(struct nvme_model *model)
 {
     bool over = model_time() >= model->transition;
 
-    if ((model->cc & CC_ENABLE) && !(model->csts & CSTS_READY) && over && !model->never_ready)
+    if ((model->cc & CC_ENABLE) && !(model->cc & CC_SHN) && !(model->csts & CSTS_READY) && over &&
+        !model->never_ready)
         model->csts = model->fatal_on_enable ? CSTS_FATAL : CSTS_READY;
     if (!(model->cc & CC_ENABLE) && model->csts && over && !model->never_stops) {
         model->csts = 0;

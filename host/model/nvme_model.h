@@ -80,6 +80,7 @@ struct nvme_model {
     /* How it misbehaves. Any of it may be changed at any time. */
     bool gone; /* nothing answers: all ones */
     bool never_ready, fatal_on_enable, never_stops, never_shut_down;
+    bool unready_when_shut_down;
     bool no_interrupts;     /* they are lost */
     bool reversed;          /* what is due together is completed last first */
     unsigned admin_lost;    /* opcode + 1 of an admin command that is never answered */

@@ -252,6 +252,18 @@ static void a_shutdown_that_is_not_confirmed(void **state)
     assert_int_equal(model.csts, 0);
 }
 
+/* Nothing is waited for that will not be. */
+static void a_shutdown_that_ends_readiness(void **state)
+{
+    (void)state;
+    nvme_attach();
+    model.unready_when_shut_down = true;
+    uint64_t start = model_time();
+    driver.detach();
+    assert_in_range(model_time() - start, 0, CLOCK_SECOND / 10);
+    assert_int_equal(model_log_count("does not"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,7 +273,7 @@ int main(void)
         NVME_TEST(a_completion_with_the_old_phase),     NVME_TEST(completions_without_end),
         NVME_TEST(one_completion_of_many_that_is_lost), NVME_TEST(interrupts_that_are_lost),
         NVME_TEST(a_controller_that_dies_at_work),      NVME_TEST(shutdown_with_a_lost_command),
-        NVME_TEST(a_shutdown_that_is_not_confirmed),
+        NVME_TEST(a_shutdown_that_is_not_confirmed),    NVME_TEST(a_shutdown_that_ends_readiness),
     };
 
     return NVME_RUN(tests);
