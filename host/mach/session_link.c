@@ -275,6 +275,7 @@ bool session_link_is_death(const struct session_link *link, mach_msg_header_t *m
 {
     if (message->msgh_id == MACH_NOTIFY_DEAD_NAME &&
         MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE &&
+        !(message->msgh_bits & MACH_MSGH_BITS_COMPLEX) &&
         message->msgh_size >= sizeof(mach_dead_name_notification_t))
         /* Of an earlier session: or the driver made it up, with the right to wake us. */
         return ((const mach_dead_name_notification_t *)message)->not_port == link->session;
