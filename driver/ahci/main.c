@@ -102,11 +102,12 @@ static bool interrupt(void *context)
     return any;
 }
 
+/* As long as a disk may take to spin up, and some; a port that never rests goes on by itself. */
 static void ports_settle(void)
 {
-    bool any = true;
+    uint64_t start = clock_now();
 
-    while (any) {
+    for (bool any = true; any && clock_now() - start < 40 * CLOCK_SECOND;) {
         clock_sleep(CLOCK_MILLISECOND);
         any = false;
         for (unsigned number = 0; number < AHCI_PORTS; number++) {

@@ -665,6 +665,8 @@ static void sector_sizes_that_cannot_be(void **state)
     }
 }
 
+enum { AHCI_MODEL_SSTS = 0x128, AHCI_MODEL_SERR = 0x130 }; /* of the first port */
+
 /* The others go on between its questions. */
 static void a_disk_that_goes_silent(void **state)
 {
@@ -705,6 +707,48 @@ static void a_disk_that_never_wakes(void **state)
     assert_true(model_log_has("port 1 is not used: the device does not become ready"));
     assert_int_equal(block_client_open(AHCI_NAME, false, &client), 0);
     block_client_close(client);
+}
+
+static uint64_t (*model_read)(struct model_device *, unsigned, size_t, unsigned);
+static void (*model_write)(struct model_device *, unsigned, size_t, unsigned, uint64_t);
+static bool is_there;
+
+static uint64_t read_flapping(struct model_device *of, unsigned window, size_t offset,
+                              unsigned width)
+{
+    uint64_t value = model_read(of, window, offset, width);
+
+    if (offset != AHCI_MODEL_SSTS)
+        return value;
+    value = is_there ? 0x123 : 0;
+    is_there = false;
+    return value;
+}
+
+static void write_flapping(struct model_device *of, unsigned window, size_t offset, unsigned width,
+                           uint64_t value)
+{
+    is_there |= offset == AHCI_MODEL_SERR;
+    model_write(of, window, offset, width, value);
+    assert_true(model_time() < 100 * CLOCK_SECOND);
+}
+
+/* Something is connected whenever the port is at rest, and never when it is looked at: the driver
+ * attaches all the same. */
+static void a_link_that_flaps(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
+    model_read = model.device.read;
+    model_write = model.device.write;
+    model.device.read = read_flapping;
+    model.device.write = write_flapping;
+    ahci_attach();
+    client_open(&client, "ahci0p2", true, 65536);
+    client_check_transfer(&client, model.port[2].disk, 7, 2, 0);
+    client_close(&client);
 }
 
 static void controllers_that_do_not_come_up(void **state)
@@ -769,6 +813,7 @@ int main(void)
         AHCI_TEST(a_disk_that_goes_silent),
         AHCI_TEST(devices_of_other_kinds),
         AHCI_TEST(a_disk_that_never_wakes),
+        AHCI_TEST(a_link_that_flaps),
         AHCI_TEST(controllers_that_do_not_come_up),
         AHCI_TEST(a_controller_with_addresses_of_32_bits),
     };
