@@ -55,6 +55,7 @@ static int death_request(struct session_link *link)
                                        link->wakeups, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
 
     port_release(previous);
+    link->death_is_told = error == 0;
     return error;
 }
 
@@ -117,12 +118,23 @@ int session_link_begin(struct session_link *link)
     return error;
 }
 
+/* What the driver gave as the session may be a right that we have for something else, which keeps
+ * its references. The notification of its death brings one. */
+static void session_release(struct session_link *link)
+{
+    mach_port_type_t type = 0;
+
+    if (link->death_is_told && mach_port_type(mach_task_self(), link->session, &type) == 0 &&
+        (type & MACH_PORT_TYPE_DEAD_NAME))
+        port_release(link->session);
+    port_release(link->session);
+    link->session = MACH_PORT_NULL;
+    link->death_is_told = false;
+}
+
 void session_link_end(struct session_link *link)
 {
-    /* With all references: the notification of its death brings one. */
-    if (link->session != MACH_PORT_NULL)
-        mach_port_destroy(mach_task_self(), link->session);
-    link->session = MACH_PORT_NULL;
+    session_release(link);
     if (link->completions)
         memory_pages_free((void *)link->completions, completions_size(link->class));
     link->completions = NULL;

@@ -48,6 +48,7 @@ struct session_link {
     unsigned done;       /* what the owner had done when it last said so ... */
     unsigned done_then;  /* ... and at the last complaint */
     mach_port_t session; /* send right */
+    bool death_is_told;  /* of it */
     mach_port_t wakeups; /* receive right; the driver's death is told there too */
     struct queue queue;
     struct shared_memory submissions;

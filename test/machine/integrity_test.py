@@ -37,7 +37,7 @@ class Integrity(MachineTest):
 
     def test_lies_are_found_and_the_data_is_right(self):
         disk = self.blank_image("a.img", 32 * MIB)
-        image = self.image_with("checked0 = nvme0n1 sample=1", "nvme = read=40 write=40", lying=True)
+        image = self.image_with("checked0 = nvme0n1 sample=1 repeats=5", "nvme = read=40 write=40", lying=True)
         ran = self.run_machine("churn checked0 4000 1200 32; churn checked0 4000 0 1; drivers", "--image", image,
                                "--disk", f"nvme:{disk}")
         self.assert_status(ran)
