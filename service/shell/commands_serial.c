@@ -137,12 +137,25 @@ static int lines_send(struct stream_client *client, unsigned lines, unsigned *do
     return 0;
 }
 
+/* Wait until all is out. A driver that dies over it is asked again when it is back. */
+static int drain(struct stream_client *client)
+{
+    uint8_t data[STREAM_DATA];
+    int error;
+
+    do {
+        size_t size = 0;
+        error =
+            stream_client_control(client, STREAM_CODE_DRAIN, 0, false, data, &size, DRAIN_LIMIT);
+    } while (error == ECONNRESET);
+    return error;
+}
+
 static int send_run(unsigned count, char **words)
 {
     struct stream_client *client;
     uint64_t lines = 0;
     size_t size = 0;
-    uint8_t data[STREAM_DATA];
     unsigned doubtful = 0;
 
     if (count < 3)
@@ -157,10 +170,8 @@ static int send_run(unsigned count, char **words)
     int error = is_text
                     ? stream_client_write(client, words[2], strlen(words[2]), DRAIN_LIMIT, &size)
                     : lines_send(client, (unsigned)lines, &doubtful);
-    size = 0;
     if (error == 0)
-        error =
-            stream_client_control(client, STREAM_CODE_DRAIN, 0, false, data, &size, DRAIN_LIMIT);
+        error = drain(client);
     console_print("%s: sent in %llu us", words[1],
                   (unsigned long long)((clock_now() - start) / 1000));
     if (stream_client_recoveries(client) > 0)
