@@ -37,6 +37,16 @@ static enum outcome random_messages(void)
     return io_device_describe(targets[2], record, &size) == KERN_SUCCESS ? CONTAINED : SUCCEEDED;
 }
 
+/* More than the kernel's longest run of pages, and less than the quota: it would panic. */
+static enum outcome memory_at_once(void)
+{
+    mach_port_t pool, memory;
+
+    if (startup_capability("pool", &pool) != 0)
+        return REFUSED;
+    return memory_allocate(pool, (4 << 20) + 1, &memory) == KERN_SUCCESS ? SUCCEEDED : REFUSED;
+}
+
 static enum outcome memory_exhaustion(void)
 {
     enum { PIECE = 1 << 20, LIMIT = 256 };
@@ -123,9 +133,13 @@ const struct crime crimes_fixed[] = {
 };
 
 const struct crime crimes_flood[] = {
-    {"memory-exhaustion", memory_exhaustion}, {"ordinary-memory", ordinary_memory},
-    {"table-exhaustion", table_exhaustion},   {"names-without-end", names_without_end},
-    {"random-messages", random_messages},     {0},
+    {"memory-at-once", memory_at_once},
+    {"memory-exhaustion", memory_exhaustion},
+    {"ordinary-memory", ordinary_memory},
+    {"table-exhaustion", table_exhaustion},
+    {"names-without-end", names_without_end},
+    {"random-messages", random_messages},
+    {0},
 };
 
 /* The reset register: if this works, the machine is gone; if not, this task is. */

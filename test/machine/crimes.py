@@ -42,6 +42,7 @@ EDU = {
     "memory-outside": (REFUSED, REFUSED, "the authority maps, and checks the range"),
     "object-of-our-own": (REFUSED, REFUSED, "only memory that was lent is mapped; memory in messages refused"),
     "publish-as-another": (REFUSED, REFUSED, "names are checked and carry the instance's"),
+    "memory-at-once": (REFUSED, REFUSED, "no more than the kernel has in one piece"),
     "memory-exhaustion": (REFUSED, REFUSED, "a quota per task"),
     "ordinary-memory": (REFUSED, REFUSED, "a bound for a driver's address space"),
     "table-exhaustion": (REFUSED, REFUSED, "a bounded table per device"),
