@@ -35,7 +35,9 @@
  * pins of the IO-APIC. */
 enum { IO_LINE_COUNT = 64, IO_LINE_FIRST_MESSAGE = 24, IO_LINE_VECTOR_BASE = 0x30 };
 
-enum { IO_PAGE = 4096, IO_WINDOWS = 6, IO_VECTORS = 8, IO_DMA_MAPPINGS = 256 };
+/* IO_RUN: the most bytes next to each other. The kernel has no list for more: asked for it, it
+ * panics (vm_page_seg_alloc, VM_PAGE_NR_FREE_LISTS). */
+enum { IO_PAGE = 4096, IO_RUN = 4 << 20, IO_WINDOWS = 6, IO_VECTORS = 8, IO_DMA_MAPPINGS = 256 };
 
 /* The kernel's privileged ports. They never leave this task. */
 struct io_privilege {

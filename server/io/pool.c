@@ -237,10 +237,6 @@ void io_memory_keep(bool scatter)
     scattered = thread_wire(io_privilege.host, keeper, TRUE) == KERN_SUCCESS && scatter;
 }
 
-/* Of more pages next to each other the kernel has no list: asked for them it panics
- * (vm_page_seg_alloc, VM_PAGE_NR_FREE_LISTS). */
-enum { CONTIGUOUS_MAX = 4 << 20 };
-
 /* Highest physical address that the kernel's allocator takes as "anywhere". */
 #define PHYSICAL_ANYWHERE (UINT64_C(1) << 52)
 
@@ -298,7 +294,7 @@ kern_return_t serve_memory_allocate(mach_port_t port, uint64_t size, mach_port_t
 
     if (!pool)
         return outboard_error_make(EOPNOTSUPP);
-    if (size == 0 || size > pool->quota || size > CONTIGUOUS_MAX)
+    if (size == 0 || size > pool->quota || size > IO_RUN)
         return outboard_error_make(size == 0 ? EINVAL : ENOMEM);
     size = (size + IO_PAGE - 1) & ~(uint64_t)(IO_PAGE - 1);
     if (size > pool->quota - pool->used) {
