@@ -15,6 +15,8 @@
 #include <mach/task_special_ports.h>
 
 #include <kernel/gnumach_user.h>
+
+#include <kernel/mach_host_user.h>
 #include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
 
@@ -26,7 +28,7 @@
 
 #define TASK_STACK_TOP   UINT64_C(0x7f0000000000)
 #define TASK_STACK_SIZE  UINT64_C(0x40000)
-#define TASK_LOWEST      UINT64_C(0x10000) /* a null pointer and its neighbours stay unmapped */
+#define TASK_LOWEST      UINT64_C(0x10000) /* nothing of a program is at a null pointer or near it */
 #define TASK_IMAGE_LIMIT UINT64_C(0x10000000)
 #define PAGE             UINT64_C(4096)
 
@@ -180,6 +182,30 @@ static int stack_load(mach_port_t task, const char *const *argv, uint64_t *stack
     return error_from_kernel(code);
 }
 
+/* The first page. The kernel panics when a task goes on at an address that no processor takes and
+ * whose lower half is there (doc/security.md, "The kernel's hole", 5), unless the page is present.
+ * It is full of breakpoints, and what is read there as a pointer is no address either. */
+static int first_page_load(mach_port_t task)
+{
+    unsigned char *page = memory_pages_allocate(PAGE);
+    vm_address_t start = 0;
+
+    if (!page)
+        return ENOMEM;
+    memset(page, 0xcc, PAGE);
+    mach_port_t host = mach_host_self();
+    kern_return_t code = vm_allocate(task, &start, PAGE, FALSE);
+    if (code == KERN_SUCCESS)
+        code = vm_write(task, start, (vm_offset_t)page, PAGE);
+    if (code == KERN_SUCCESS)
+        code = vm_protect(task, start, PAGE, FALSE, VM_PROT_READ | VM_PROT_EXECUTE);
+    if (code == KERN_SUCCESS)
+        code = vm_wire(host, task, start, PAGE, VM_PROT_READ);
+    port_release(host);
+    memory_pages_free(page, PAGE);
+    return error_from_kernel(code);
+}
+
 static int thread_load(mach_port_t task, uint64_t entry, uint64_t stack, mach_port_t *thread)
 {
     struct i386_thread_state state = {0};
@@ -222,6 +248,8 @@ int task_load(const char *name, const struct task_image *image, const char *cons
         if (segments[i].p_type == PT_LOAD && segments[i].p_memsz != 0)
             error = segment_load(task.task, image, &segments[i]);
     }
+    if (error == 0)
+        error = first_page_load(task.task);
     if (error == 0)
         error = stack_load(task.task, argv, &stack);
     if (error == 0)
