@@ -69,7 +69,7 @@ class Hurd(MachineTest):
         """A stack's part of the conversation, with the card's driver killed meanwhile."""
         image = self.ext4_image("root.img", "64M", options=("-t", "ext2", "-b", "4096"))
         driver = {"virtio": "virtio-net0", "e1000e": "e1000e0"}[kind]
-        commands = (f"kill {driver} 400 100 1; " if kills else "") + "sleep 50000"
+        commands = (f"kill {driver} 200 250 1; " if kills else "") + "sleep 50000"
         ran = self.boot(commands, f"nvme:{image}", "--nic", kind, *(f"--hurd-arg={word}" for word in (
             "--reads=10", "--seconds=1", "--card=eth0", "--pings=200", "--confined", "--end=reboot")))
         self.assert_says(ran, r"^stand-in: \d{3,} checks, 0 failed", "log")
