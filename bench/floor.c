@@ -6,6 +6,7 @@
  */
 #include <stdint.h>
 
+#include <bench/marks.h>
 #include <driver/nvme/nvme.h>
 #include <kit/dma.h>
 #include <kit/driver.h>
@@ -14,19 +15,7 @@
 enum { SIZE = 4096, BLOCKS = SIZE / 512, DEPTH_MAX = 32, OPERATIONS = 2000 };
 enum { POSITIONS = (1 << 30) / SIZE }; /* of the disk that bench/run makes */
 
-void bench_mark_begin(void);
-void bench_mark_end(void);
 bool block_spin(void);
-
-__attribute__((noinline)) void bench_mark_begin(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
-
-__attribute__((noinline)) void bench_mark_end(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
 
 static struct nvme nvme;
 static struct nvme_namespace namespace = {.nvme = &nvme, .id = 1};

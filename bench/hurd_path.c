@@ -37,6 +37,7 @@
 #include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
 
+#include <bench/marks.h>
 #include <host/mach/device.h>
 #include <host/mach/error.h>
 #include <host/mach/port.h>
@@ -113,19 +114,6 @@ mach_port_t __wrap_mig_get_reply_port(void)
     if (*reply == MACH_PORT_NULL)
         *reply = mach_reply_port();
     return *reply;
-}
-
-void bench_mark_begin(void);
-void bench_mark_end(void);
-
-__attribute__((noinline)) void bench_mark_begin(void)
-{
-    __asm__ volatile("");
-}
-
-__attribute__((noinline)) void bench_mark_end(void)
-{
-    __asm__ volatile("");
 }
 
 static void header_send(mach_port_t port, mach_msg_type_name_t type, int id)

@@ -15,18 +15,6 @@
 
 enum { SIZE_MAX_BYTES = 1 << 20, DEPTH_MAX = 256, CLIENTS_MAX = 8, OPERATIONS_MAX = 1 << 20 };
 
-/* Found by name in the executable; what they do is be executed. */
-
-__attribute__((noinline)) void bench_mark_begin(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
-
-__attribute__((noinline)) void bench_mark_end(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
-
 struct load;
 
 /* Where in the buffer a slot's data goes comes with its completion, so nothing is allocated. */

@@ -11,6 +11,8 @@
 
 #include <mach/port.h>
 
+#include <bench/marks.h>
+
 enum { SHELL_USAGE = 2 };
 
 struct command {
@@ -28,10 +30,6 @@ extern const struct command commands_files[], commands_device[], commands_master
     commands_system[], commands_bench[], commands_churn[], commands_net[], commands_net_bench[],
     commands_net_load[], commands_net_share[], commands_net_device[], commands_serial[],
     commands_input[], commands_parallel[];
-
-/* What bench/count.c counts between. */
-void bench_mark_begin(void);
-void bench_mark_end(void);
 
 extern mach_port_t shell_supervisor;
 

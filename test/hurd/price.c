@@ -5,24 +5,12 @@
  */
 #include <kernel/device_user.h>
 
+#include <bench/marks.h>
 #include <host/mach/memory.h>
 
 #include "stand_in.h"
 
 enum { PAGE = 4096, WARM = 100 };
-
-void bench_mark_begin(void);
-void bench_mark_end(void);
-
-__attribute__((noinline)) void bench_mark_begin(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
-
-__attribute__((noinline)) void bench_mark_end(void)
-{
-    __asm__ volatile("" ::: "memory");
-}
 
 static bool read_once(const struct disk *disk, uint64_t places)
 {
