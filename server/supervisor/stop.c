@@ -58,8 +58,10 @@ static int stop_ask(struct child *child, mach_port_t control, uint64_t limit)
                                        0, MACH_PORT_NULL, 0, MACH_PORT_NULL));
     uint64_t deadline = clock_now() + limit;
     while (error == 0 && !answer.arrived && child->task.task != MACH_PORT_NULL &&
-           clock_now() < deadline)
+           clock_now() < deadline) {
         loop_once(deadline);
+        child->unanswered = 0; /* its limit is ours now, not the watch's */
+    }
     port_destroy(reply);
     if (error == 0)
         error = answer.arrived ? answer.error : ETIMEDOUT;

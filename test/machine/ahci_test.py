@@ -116,6 +116,15 @@ class Ahci(DiskDriverTest):
         self.assert_says(ran, f"^{NAME}: 5191 of 5191 blocks as written$")
         self.assert_says(ran, f"{NAME}: read of 1 blocks at 3000 failed with status", "log")
 
+    def test_a_stop_that_takes_long(self):
+        """Who looks for partitions waits long for each read, and so does a driver that is told to stop then: it has
+        10 s, and is not taken for hung. (The kernel's clock may go twice as fast as this.)"""
+        ran = self.run_machine("restart ahci0; drivers", *self.device(
+            ("file.driver=null-co,file.size=16M,file.read-zeroes=on,file.latency-ns=2500000000", "ide-hd")))
+        self.assert_status(ran)
+        self.assertNotIn("does not answer", ran.log)
+        self.assert_says(ran, r"^ahci0 +driver +\w+ .* 1 +stopped\r?$")
+
     def test_the_boot_image_in_the_optical_drive(self):
         with open(os.path.join(BUILD, "boot", "outboard-up.iso"), "rb") as file:
             head = file.read(32768 + 6)[-5:]
