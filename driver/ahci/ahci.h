@@ -16,19 +16,15 @@
 #include "ata.h"
 #include "command.h"
 
-extern struct ahci_hba {
-    struct device *device;
-    struct regs regs;
-    uint32_t cap;
-} ahci_hba;
-
 /* How far a port is: see port.c. From STOP on it is on its way to a device that works. */
 enum ahci_stage {
     AHCI_CLOSED = 0, /* not used */
     AHCI_EMPTY,      /* at rest: until something is connected; a drive is looked at again later */
     AHCI_OPEN,       /* requests are carried out */
     AHCI_STOP,       /* the command engine comes to rest */
+    AHCI_RESET,      /* the link is reset; or not begun yet, as the disk of another spins up */
     AHCI_LINK,       /* a device is waited for, that is ready */
+    AHCI_ASK,        /* a command of the driver's own is with the device */
 };
 
 struct ahci_port {
@@ -39,12 +35,13 @@ struct ahci_port {
     uint64_t since;           /* when the stage began */
     struct clock_timer timer; /* of the stage */
     const char *why;          /* it is given up as soon as it is at rest, for this; or null */
-    const char *said;         /* for what it was given up last */
+    const char *said;         /* for what it was given up last; null: a device has worked since */
     unsigned restarts;        /* in a row, without a request that ended */
     unsigned errors;          /* of the link and the bus */
     bool is_reset;            /* the link is, or was: what is there then is offered anew */
     bool is_asked_why;        /* a command failed, and the device says more if it is asked */
     uint8_t error;            /* the error register, then */
+    uint32_t questions;       /* what it is asked (device.c), a bit each, the lowest now */
 
     /* The device. */
     uint16_t identity[ATA_IDENTITY_WORDS];
@@ -63,9 +60,18 @@ struct ahci_port {
     uint32_t plain;    /* of those: not queued; one at most */
     uint32_t issued;   /* of those: with the device, all queued or the plain one */
     uint32_t suspects; /* of those: are issued alone, as one of them failed */
+    uint32_t together; /* of those: were in flight when that happened, if several were */
     uint32_t loud;     /* of those: to be noticed by an interrupt */
     uint32_t enabled;  /* what the port raises its interrupt for */
 };
+
+extern struct ahci_hba {
+    struct device *device;
+    struct regs regs;
+    uint32_t cap;
+    bool is_closing; /* disks that are ready are flushed and put to rest, not used */
+    struct ahci_port port[AHCI_PORTS];
+} ahci_hba;
 
 static inline uint32_t ahci_read(size_t offset)
 {
@@ -80,10 +86,7 @@ static inline void ahci_write(size_t offset, uint32_t value)
 #define AHCI_READ(port, name)         ahci_read(AHCI_PORT_REGISTER((port)->number, name))
 #define AHCI_WRITE(port, name, value) ahci_write(AHCI_PORT_REGISTER((port)->number, name), value)
 
-/* port.c. After a reset of the controller: power and spin up, look for a device. */
-void ahci_port_begin(struct ahci_port *port, unsigned number);
-
-/* Go on with a port. */
+/* port.c. Go on with a port; after a reset of the controller from AHCI_RESET on. */
 void ahci_port_step(void *port);
 void ahci_port_stage_set(struct ahci_port *port, enum ahci_stage stage);
 
@@ -99,12 +102,16 @@ void ahci_port_restart(struct ahci_port *port, bool reset);
 /* Give the device up, or what there is instead of one. */
 void ahci_port_leave(struct ahci_port *port, const char *why);
 
-/* device.c. A device is ready: see what it is, and whether it is well; offer it, if it is not yet,
- * and go on with its requests. */
+/* The driver is about to end: a disk that has no requests is flushed and put to rest, or will be
+ * once it works again. Then, and for all else at once, the port is closed. */
+void ahci_port_close(struct ahci_port *port);
+
+/* device.c. A device is ready: ask what it is, and whether it is well; then offer it, if it is not
+ * yet, and go on with its requests. */
 void ahci_device_look(struct ahci_port *port);
 
-/* The last. If nothing is in flight, make it durable, and let the disk come to rest. */
-void ahci_device_close(struct ahci_port *port);
+/* It was asked: is there an answer? A question that is late has failed. */
+void ahci_device_hear(struct ahci_port *port, bool is_late);
 
 /* command.c. A command as it goes into a slot. */
 struct ahci_task {

@@ -21,8 +21,8 @@ enum ata_command {
     ATA_IDENTIFY_DEVICE = 0xec,
 };
 
-enum { ATA_TRIM = 1, ATA_RANGE_MAX = 65535 }; /* DATA SET MANAGEMENT: sectors of a range */
-enum { ATA_PACKET_DMA = 1 };                  /* a feature of PACKET */
+/* Features of DATA SET MANAGEMENT, of PACKET; sectors of a range. */
+enum { ATA_TRIM = 1, ATA_PACKET_DMA = 1, ATA_RANGE_MAX = 65535 };
 
 /* 6.2: the error register */
 enum { ATA_ERROR_NOT_FOUND = 1 << 4, ATA_ERROR_UNCORRECTABLE = 1 << 6 };
@@ -64,11 +64,7 @@ enum {
 #define ATA_IS_VALID(word) (((word) >> 14 & 3) == 1)
 
 /* SPC-4, 6; MMC-6, 6 */
-enum {
-    SCSI_REQUEST_SENSE = 0x03,
-    SCSI_READ_CAPACITY = 0x25,
-    SCSI_READ_10 = 0x28,
-};
+enum { SCSI_REQUEST_SENSE = 0x03, SCSI_READ_CAPACITY = 0x25, SCSI_READ_10 = 0x28 };
 enum { SCSI_SENSE_KEY = 2, SCSI_SENSE_CODE = 12 }; /* bytes */
 /* SPC-4, 4.5.6: sense keys, which are in the error register's upper half too; additional codes. */
 enum { SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_ATTENTION = 6 };

@@ -25,12 +25,8 @@ void ahci_command_fill(struct ahci_port *port, unsigned slot, const struct ahci_
     struct ahci_memory *memory = port->memory;
     struct ahci_table *table = &memory->table[slot];
     uint64_t address = port->address + offsetof(struct ahci_memory, table) + slot * sizeof(*table);
-    uint32_t flags = AHCI_HEADER_FIS_DWORDS | (task->is_write ? AHCI_HEADER_WRITE : 0);
 
-    if (task->command == ATA_PACKET) {
-        flags |= AHCI_HEADER_PACKET;
-        memcpy(table->packet, task->packet, sizeof(table->packet));
-    }
+    memcpy(table->packet, task->packet, sizeof(table->packet));
     table->fis = (struct ahci_fis){
         .command = AHCI_FIS_COMMAND | (uint32_t)task->command << 16 | (uint32_t)task->feature << 24,
         .lba = (uint32_t)(task->lba & 0xffffff) | AHCI_FIS_DEVICE_LBA,
@@ -38,7 +34,9 @@ void ahci_command_fill(struct ahci_port *port, unsigned slot, const struct ahci_
         .count = task->count,
     };
     memory->list[slot] = (struct ahci_header){
-        .flags = flags | AHCI_HEADER_REGIONS(regions_fill(table, task)),
+        .flags = AHCI_HEADER_FIS_DWORDS | AHCI_HEADER_REGIONS(regions_fill(table, task)) |
+                 (task->is_write ? AHCI_HEADER_WRITE : 0) |
+                 (task->command == ATA_PACKET ? AHCI_HEADER_PACKET : 0),
         .table = (uint32_t)address,
         .table_high = (uint32_t)(address >> 32),
     };

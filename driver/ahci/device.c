@@ -11,75 +11,29 @@
 
 enum { TRANSFER_MOST = 1 << 20, PACKET_TRANSFER_MOST = 1 << 16 };
 
-/* The driver waits, and so do the other ports. */
-#define ANSWER_LIMIT (800 * CLOCK_MILLISECOND)
-#define CLOSE_LIMIT  (4 * CLOCK_SECOND)
-
 static_assert((int)BLOCK_PARTS <= (int)AHCI_REGIONS, "room in a command table");
 
-/* A command of the driver's own, with nothing in flight. The answer is a sector, or what is there
- * of it with zeroes behind. False: it failed, and the port begins again. */
-static bool ask(struct ahci_port *port, struct ahci_task task, uint64_t limit, void *answer)
-{
-    const volatile struct ahci_header *header = &port->memory->list[0];
-    uint64_t start = clock_now();
-    bool is_issued, failed;
-
-    task.address = port->address + offsetof(struct ahci_memory, answer);
-    memset(port->memory->answer, 0, AHCI_SECTOR);
-    ahci_command_fill(port, 0, &task);
-    AHCI_WRITE(port, ci, 1);
-    for (;;) {
-        is_issued = AHCI_READ(port, ci) & 1;
-        /* After the other, for there are controllers that take back what failed. */
-        failed = AHCI_READ(port, is) & AHCI_IS_ERRORS;
-        if (!is_issued || failed || clock_now() - start >= limit)
-            break;
-        clock_sleep(CLOCK_MILLISECOND);
-    }
-    memcpy(answer, port->memory->answer, AHCI_SECTOR);
-    /* A device that gives less than was asked for has not carried it out. */
-    if (!is_issued && !failed && (task.command == ATA_PACKET || header->moved >= task.length))
-        return true;
-    ahci_port_restart(port, !failed ? is_issued : AHCI_READ(port, is) & AHCI_IS_SEVERE);
-    return false;
-}
-
 /* Until its log is read the disk carries out nothing else. The page is believed only if it is whole
- * and names a command that was in flight; if it does not help nobody is known to have failed. */
-static bool log_look(struct ahci_port *port)
+ * and names a command that was in flight with others; if it does not help, nobody is known to have
+ * failed, and each of them is issued alone. */
+static void log_heard(struct ahci_port *port, const void *answer)
 {
-    const struct ahci_task question = {ATA_READ_LOG_EXT, AHCI_SECTOR, .count = 1,
-                                       .lba = ATA_LOG_QUEUE_ERROR};
-    uint8_t page[AHCI_SECTOR], sum = 0;
+    const uint8_t *page = answer;
+    unsigned slot = page[ATA_QUEUE_ERROR_TAG] & ATA_QUEUE_ERROR_TAG_MASK;
+    uint8_t sum = 0;
 
-    if (!ask(port, question, ANSWER_LIMIT, page))
-        return false;
     for (unsigned i = 0; i < AHCI_SECTOR; i++)
         sum = (uint8_t)(sum + page[i]);
-    unsigned slot = page[ATA_QUEUE_ERROR_TAG] & ATA_QUEUE_ERROR_TAG_MASK;
     if (sum == 0 && !(page[ATA_QUEUE_ERROR_TAG] & ATA_QUEUE_ERROR_NOT_QUEUED) &&
-        port->suspects >> slot & 1) {
+        port->together >> slot & 1) {
         ahci_io_fail(port, slot, page[ATA_QUEUE_ERROR_ERROR]);
         port->suspects = 0;
     }
-    return true;
 }
 
-static bool identify(struct ahci_port *port)
+static void identity_heard(struct ahci_port *port, const void *identity)
 {
-    uint32_t signature = AHCI_READ(port, sig);
-    struct ahci_task question = {.command = ATA_IDENTIFY_DEVICE, .length = AHCI_SECTOR};
-
-    port->is_packet = signature == AHCI_SIG_PACKET;
-    if (port->is_packet)
-        question.command = ATA_IDENTIFY_PACKET_DEVICE;
-    if (port->is_packet || signature == AHCI_SIG_DISK)
-        return ask(port, question, ANSWER_LIMIT, port->identity);
-    ahci_port_leave(port, signature == AHCI_SIG_MULTIPLIER
-                              ? "port multipliers are not supported; connect the disks directly"
-                              : "what is connected is neither disk nor optical drive");
-    return false;
+    memcpy(port->identity, identity, sizeof(port->identity));
 }
 
 /* Clients shall not take another for it, nor those that still wait for one that was withdrawn. */
@@ -93,44 +47,31 @@ static void medium_lost(struct ahci_port *port)
     port->blocks = 0;
 }
 
-/* A drive that was reset, or has another medium, says so by failing, and why if it is asked. False:
- * it has to be looked at again, later. */
-static bool sense_look(struct ahci_port *port)
+/* A drive that was reset, or has another medium, says so by failing, and why if it is asked. */
+static void sense_heard(struct ahci_port *port, const void *answer)
 {
-    static const struct ahci_task question = {ATA_PACKET, 18, ATA_PACKET_DMA,
-                                              .packet = {SCSI_REQUEST_SENSE, [4] = 18}};
-    uint8_t sense[AHCI_SECTOR];
-
-    if (!ask(port, question, ANSWER_LIMIT, sense))
-        return false;
+    const uint8_t *sense = answer;
     unsigned key = sense[SCSI_SENSE_KEY] & 15, code = sense[SCSI_SENSE_CODE];
+
     if (code == SENSE_MEDIUM_CHANGED || code == SENSE_NO_MEDIUM)
         medium_lost(port);
     if (key == SENSE_NOT_READY)
         ahci_port_leave(port, "there is no medium in it that can be read");
-    return key != SENSE_NOT_READY;
 }
 
-/* Whether there is a medium: if one is offered, the same. */
-static bool medium_look(struct ahci_port *port)
+/* There is a medium: if one is offered, the same? */
+static void capacity_heard(struct ahci_port *port, const void *answer)
 {
-    static const struct ahci_task question = {ATA_PACKET, 8, ATA_PACKET_DMA,
-                                              .packet = {SCSI_READ_CAPACITY}};
-    uint32_t answer[AHCI_SECTOR / 4]; /* the last block, and the blocks' size */
+    const uint32_t *words = answer; /* the last block, and the blocks' size */
+    uint64_t blocks = (uint64_t)__builtin_bswap32(words[0]) + 1;
 
-    if (!ask(port, question, ANSWER_LIMIT, answer)) {
-        port->is_asked_why = true;
-        return false;
-    }
-    uint64_t blocks = (uint64_t)__builtin_bswap32(answer[0]) + 1;
-    if (__builtin_bswap32(answer[1]) != AHCI_PACKET_BLOCK) {
+    if (__builtin_bswap32(words[1]) != AHCI_PACKET_BLOCK) {
         ahci_port_leave(port, "the medium in it has blocks of a size that no disc has");
-        return false;
+        return;
     }
     if (blocks != port->blocks)
         medium_lost(port);
     port->blocks = blocks;
-    return true;
 }
 
 /* Two characters in a word, the first above. */
@@ -150,8 +91,6 @@ static const char *disk_describe(struct ahci_port *port, struct block_device_lim
     unsigned shape = identity[ATA_SECTOR_SHAPE], commands = identity[ATA_COMMANDS2];
     uint32_t words = identity[ATA_SECTOR_WORDS] | (uint32_t)identity[ATA_SECTOR_WORDS + 1] << 16;
 
-    port->is_queued = identity[ATA_SATA] & ATA_SATA_QUEUED && identity[ATA_SATA] != UINT16_MAX &&
-                      ahci_hba.cap & AHCI_CAP_QUEUED;
     limits->block_size = AHCI_SECTOR;
     if (ATA_IS_VALID(shape) && shape & ATA_SHAPE_LONG_LOGICAL)
         limits->block_size = words <= 65536 / 2 ? 2 * words : 0;
@@ -189,7 +128,7 @@ static bool publish(struct ahci_port *port)
     };
     const char *problem = NULL;
     unsigned depth = (port->identity[ATA_QUEUE_DEPTH] & 31) + 1u,
-             slots = AHCI_CAP_SLOTS(ahci_hba.cap);
+             slots = AHCI_CAP_SLOTS(ahci_hba.cap), sata = port->identity[ATA_SATA];
     char suffix[8];
 
     static_assert(sizeof(limits.serial) > ATA_SERIAL_SIZE && sizeof(limits.model) > ATA_MODEL_SIZE,
@@ -198,7 +137,8 @@ static bool publish(struct ahci_port *port)
     string_copy(limits.model, port->identity + ATA_MODEL, ATA_MODEL_SIZE);
     snprintf(suffix, sizeof(suffix), "p%u", port->number);
     port->depth = depth < slots ? depth : slots;
-    port->is_queued = false;
+    port->is_queued = !port->is_packet && sata & ATA_SATA_QUEUED && sata != UINT16_MAX &&
+                      ahci_hba.cap & AHCI_CAP_QUEUED;
     /* The medium's number is behind the serial number: clients shall not take one for another. */
     size_t length = strlen(limits.serial);
     if (!port->is_packet)
@@ -215,34 +155,88 @@ static bool publish(struct ahci_port *port)
     return !problem;
 }
 
-void ahci_device_look(struct ahci_port *port)
-{
-    bool is_asked_why = port->is_asked_why;
+/* What a device is asked, in this order. */
+enum { LOG, IDENTITY, PACKET_IDENTITY, SENSE, CAPACITY, FLUSH, STANDBY };
+static const struct {
+    struct ahci_task task;
+    void (*heard)(struct ahci_port *port, const void *answer);
+} questions[] = {
+    [LOG] = {{ATA_READ_LOG_EXT, AHCI_SECTOR, .count = 1, .lba = ATA_LOG_QUEUE_ERROR}, log_heard},
+    [IDENTITY] = {{ATA_IDENTIFY_DEVICE, AHCI_SECTOR}, identity_heard},
+    [PACKET_IDENTITY] = {{ATA_IDENTIFY_PACKET_DEVICE, AHCI_SECTOR}, identity_heard},
+    [SENSE] = {{ATA_PACKET, 18, ATA_PACKET_DMA, .packet = {SCSI_REQUEST_SENSE, [4] = 18}},
+               sense_heard},
+    [CAPACITY] = {{ATA_PACKET, 8, ATA_PACKET_DMA, .packet = {SCSI_READ_CAPACITY}}, capacity_heard},
+    [FLUSH] = {{ATA_FLUSH_CACHE_EXT}, NULL},
+    [STANDBY] = {{ATA_STANDBY_IMMEDIATE}, NULL},
+};
 
-    port->is_asked_why = false;
-    if (is_asked_why && port->block && port->is_queued && !log_look(port))
-        return;
-    /* Also of what is offered: QEMU's disks tell of an error until they have carried out a command
-     * that is not queued. */
-    if (!identify(port))
-        return;
-    if (is_asked_why && port->is_packet && !sense_look(port))
-        return;
-    if ((port->is_packet && !medium_look(port)) || (!port->block && !publish(port)))
-        return;
-    ahci_io_resume(port);
+/* The next question, with nothing in flight; or all is known. The answer is a sector, or what is
+ * there of it with zeroes behind. */
+static void ask(struct ahci_port *port)
+{
+    if (port->questions) {
+        struct ahci_task task = questions[__builtin_ctz(port->questions)].task;
+        task.address = port->address + offsetof(struct ahci_memory, answer);
+        memset(port->memory->answer, 0, AHCI_SECTOR);
+        ahci_command_fill(port, 0, &task);
+        AHCI_WRITE(port, ci, 1);
+        ahci_port_stage_set(port, AHCI_ASK);
+    } else if (ahci_hba.is_closing) {
+        ahci_port_stage_set(port, AHCI_CLOSED);
+    } else if (port->block || publish(port)) {
+        ahci_io_resume(port);
+    }
 }
 
-void ahci_device_close(struct ahci_port *port)
+/* If a question fails the port begins again. A flush may take its time. */
+void ahci_device_hear(struct ahci_port *port, bool is_late)
 {
-    static const struct ahci_task flush = {.command = ATA_FLUSH_CACHE_EXT};
-    static const struct ahci_task standby = {.command = ATA_STANDBY_IMMEDIATE};
-    bool is_disk = port->stage == AHCI_OPEN && !port->is_packet && !port->used;
-    uint8_t nothing[AHCI_SECTOR];
+    const volatile uint32_t *moved = &port->memory->list[0].moved;
+    uint32_t answer[AHCI_SECTOR / 4];
 
-    ahci_port_stage_set(port, AHCI_CLOSED);
-    if (is_disk &&
-        (!ask(port, flush, CLOSE_LIMIT, nothing) || !ask(port, standby, CLOSE_LIMIT, nothing)))
-        log_error("port %u: the disk was not flushed, or not put to rest", port->number);
-    ahci_port_stage_set(port, AHCI_CLOSED);
+    do {
+        unsigned which = (unsigned)__builtin_ctz(port->questions);
+        const struct ahci_task *task = &questions[which].task;
+        bool is_issued = AHCI_READ(port, ci) & 1;
+        /* After the other, for there are controllers that take back what failed. */
+        uint32_t errors = AHCI_READ(port, is) & AHCI_IS_ERRORS;
+        if (is_issued && !errors && (!is_late || which >= FLUSH))
+            return;
+        /* A device that gives less than was asked for has not carried it out. */
+        bool is_short = task->command != ATA_PACKET && *moved < task->length;
+        memcpy(answer, port->memory->answer, AHCI_SECTOR);
+        if (is_issued || errors || is_short) {
+            port->is_asked_why = which == CAPACITY;
+            ahci_port_restart(port, errors ? errors & AHCI_IS_SEVERE : is_issued);
+            return;
+        }
+        if (questions[which].heard)
+            questions[which].heard(port, answer);
+        port->questions &= port->questions - 1;
+        if (port->stage == AHCI_ASK)
+            ask(port);
+        is_late = false;
+    } while (port->stage == AHCI_ASK);
+}
+
+/* Also what is offered is asked what it is: QEMU's disks tell of an error until they have carried
+ * out a command that is not queued. */
+void ahci_device_look(struct ahci_port *port)
+{
+    uint32_t signature = AHCI_READ(port, sig);
+    unsigned why = port->is_asked_why;
+
+    port->is_asked_why = false;
+    port->is_packet = signature == AHCI_SIG_PACKET;
+    if (port->is_packet)
+        port->questions = 1 << PACKET_IDENTITY | why << SENSE | 1 << CAPACITY;
+    else
+        port->questions = (port->block && port->is_queued ? why << LOG : 0) | 1 << IDENTITY |
+                          (ahci_hba.is_closing ? 1 << FLUSH | 1 << STANDBY : 0);
+    if (port->is_packet || signature == AHCI_SIG_DISK)
+        ask(port);
+    else
+        ahci_port_leave(port, "it is neither disk nor optical drive; port multipliers are not "
+                              "supported: connect the disks directly");
 }

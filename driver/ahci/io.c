@@ -44,7 +44,7 @@ static uint32_t next_get(const struct ahci_port *port)
  * rest only that something is connected, or goes. */
 void ahci_io_interrupts_set(struct ahci_port *port)
 {
-    uint32_t completions = port->issued & port->loud ? AHCI_IS_REGISTER | AHCI_IS_BITS : 0;
+    uint32_t completions = port->issued & port->loud ? AHCI_IS_DONE : 0;
     uint32_t wanted = port->stage == AHCI_OPEN    ? AHCI_IS_ERRORS | completions
                       : port->stage == AHCI_EMPTY ? AHCI_IS_PLUG
                                                   : 0;
@@ -104,14 +104,13 @@ bool ahci_io_look(struct ahci_port *port)
 {
     if (port->stage != AHCI_OPEN)
         return false;
-    bool is_queued = !(port->issued & port->plain);
     uint32_t done = port->issued & ~active_get(port);
     uint32_t status = AHCI_READ(port, is);
     bool failed = status & AHCI_IS_ERRORS;
 
     if (status)
         AHCI_WRITE(port, is, status);
-    if (is_queued || !failed)
+    if (!failed || !(port->issued & port->plain))
         commands_take(port, done);
     if (failed) {
         ahci_port_recover(port, status);
@@ -180,7 +179,8 @@ void ahci_io_take_back(struct ahci_port *port)
 
     port->issued = 0;
     port->suspects |= left;
-    if (left && !(left & (left - 1)) && !is_doubtful)
+    port->together = left & (left - 1) ? left : 0;
+    if (left && !port->together && !is_doubtful)
         ahci_io_fail(port, (unsigned)__builtin_ctz(left), port->error);
 }
 

@@ -14,26 +14,29 @@
 #include <kit/driver.h>
 #include <kit/irq.h>
 #include <kit/log.h>
+#include <kit/wait.h>
 
 #include "ahci.h"
 
 #define RESET_LIMIT   (1 * CLOCK_SECOND) /* 10.4.3 */
-#define STOP_LIMIT    (5 * CLOCK_SECOND)
 #define HANDOFF_LIMIT (2 * CLOCK_SECOND) /* 10.6.3, of firmware that is busy */
+
+/* Attached is who has disks that are ready at once; others are offered when they are. */
+#define SETTLE_LIMIT (1 * CLOCK_SECOND)
+
+/* The supervisor's patience with a driver that stops is 10 s, and there is the reset. */
+#define STOP_LIMIT  (5 * CLOCK_SECOND)
+#define CLOSE_LIMIT (4 * CLOCK_SECOND)
 
 struct ahci_hba ahci_hba;
 static uint32_t implemented; /* ports, a bit for each */
-static struct ahci_port ports[AHCI_PORTS];
 
 /* Wait for the bits of a register to be cleared. */
 static bool is_cleared(size_t offset, uint32_t bits, uint64_t limit)
 {
-    uint64_t start = clock_now();
-
-    while (ahci_read(offset) & bits) {
-        if (clock_now() - start >= limit)
+    for (uint64_t start = clock_now(); ahci_read(offset) & bits;) {
+        if (!wait_more(start, limit))
             return false;
-        clock_sleep(CLOCK_MILLISECOND);
     }
     return true;
 }
@@ -97,32 +100,29 @@ static bool interrupt(void *context)
 
     (void)context;
     for (uint32_t left = pending; left; left &= left - 1)
-        any |= ahci_port_interrupt(&ports[__builtin_ctz(left)]);
+        any |= ahci_port_interrupt(&ahci_hba.port[__builtin_ctz(left)]);
     ahci_write(AHCI_REGISTER(is), pending);
     return any;
 }
 
-/* As long as a disk may take to spin up, and some; a port that never rests goes on by itself. */
-static void ports_settle(void)
+/* Until no port is on its way; what takes longer goes on by the ports' timers. Whether there is
+ * anything to use, or may be. */
+static bool ports_settle(uint64_t limit)
 {
-    uint64_t start = clock_now();
-
-    for (bool any = true; any && clock_now() - start < 40 * CLOCK_SECOND;) {
-        clock_sleep(CLOCK_MILLISECOND);
-        any = false;
-        for (unsigned number = 0; number < AHCI_PORTS; number++) {
-            ahci_port_step(&ports[number]);
-            any |= ports[number].stage > AHCI_OPEN;
+    for (uint64_t start = clock_now();;) {
+        enum ahci_stage most = AHCI_CLOSED;
+        for (struct ahci_port *port = ahci_hba.port; port < ahci_hba.port + AHCI_PORTS; port++) {
+            ahci_port_step(port);
+            most = port->stage > most ? port->stage : most;
         }
+        if (most <= AHCI_OPEN || !wait_more(start, limit))
+            return most > AHCI_EMPTY;
     }
 }
 
 static int attach(struct device *device)
 {
-    unsigned offered = 0;
-
     ahci_hba = (struct ahci_hba){.device = device};
-    memset(ports, 0, sizeof(ports));
     int error = window_open(device);
     if (error == 0)
         error = take_over();
@@ -132,16 +132,12 @@ static int attach(struct device *device)
         error = check(irq_attach(device, 0, interrupt, NULL), "its interrupt cannot be attached");
     if (error != 0)
         return error;
-    /* All ports together, or one after the other where disks are spun up one by one (10.10). */
     for (unsigned number = 0; number < AHCI_PORTS; number++) {
         if (implemented >> number & 1)
-            ahci_port_begin(&ports[number], number);
-        if (ahci_hba.cap & AHCI_CAP_STAGGERED || number == AHCI_PORTS - 1)
-            ports_settle();
+            ahci_hba.port[number] =
+                (struct ahci_port){.number = number, .said = "", .stage = AHCI_RESET};
     }
-    for (unsigned number = 0; number < AHCI_PORTS; number++)
-        offered += ports[number].block != NULL;
-    if (offered == 0)
+    if (!ports_settle(SETTLE_LIMIT))
         log_info("%u ports, nothing to use", (unsigned)__builtin_popcount(implemented));
     ahci_write(AHCI_REGISTER(is), UINT32_MAX); /* what came up before */
     ahci_write(AHCI_REGISTER(ghc), AHCI_GHC_AHCI | AHCI_GHC_INTERRUPTS);
@@ -152,8 +148,14 @@ static void detach(void)
 {
     bool is_idle = block_stop(STOP_LIMIT);
 
+    ahci_hba.is_closing = true;
     for (unsigned number = 0; number < AHCI_PORTS; number++)
-        ahci_device_close(&ports[number]);
+        ahci_port_close(&ahci_hba.port[number]);
+    ports_settle(CLOSE_LIMIT);
+    for (unsigned number = 0; number < AHCI_PORTS; number++) {
+        if (ahci_hba.port[number].stage != AHCI_CLOSED)
+            log_error("port %u: the disk was not flushed, or not put to rest", number);
+    }
     reset();
     if (!is_idle)
         block_give_up("requests are still in flight");

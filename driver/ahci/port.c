@@ -2,12 +2,13 @@
  *
  * A port's way to a device that works (AHCI 1.3.1, 6.2.2, 7.3, 10.1.2, 10.4.2):
  *
- *   STOP -> LINK -> OPEN
+ *   STOP -> (RESET ->) LINK -> ASK -> OPEN
  *     \-> EMPTY
  *
- * It is the same for what was there at the beginning (from LINK on), for what is connected later,
+ * It is the same for what was there at the beginning (from RESET on), for what is connected later,
  * and after an error: the engine is stopped, which takes all commands back; the device says which
- * of them failed, if it can, and goes on with the others.
+ * of them failed, if it can, and goes on with the others. Nothing is waited for in place: whatever
+ * a device does, the other ports have their turn, and the supervisor its answer.
  *
  * After an error of the link the link is reset, and whatever is connected then is offered anew. If
  * it is what was there before, its clients go on with it after writing again what it may have lost
@@ -26,6 +27,7 @@
 #define RESET_TIME     (2 * CLOCK_MILLISECOND)   /* 10.4.2: at least 1 ms */
 #define PRESENCE_LIMIT (20 * CLOCK_MILLISECOND)  /* 10.10.1: a device is seen within 10 ms */
 #define LINK_LIMIT     (1 * CLOCK_SECOND)
+#define ANSWER_LIMIT   (800 * CLOCK_MILLISECOND)
 #define WAKE_LIMIT     (31 * CLOCK_SECOND) /* as long as a disk may take to spin up */
 
 enum { RESTARTS_MAX = 16 };
@@ -54,16 +56,6 @@ void ahci_port_stage_set(struct ahci_port *port, enum ahci_stage stage)
 static bool is_late(const struct ahci_port *port, uint64_t limit)
 {
     return clock_now() - port->since >= limit;
-}
-
-void ahci_port_begin(struct ahci_port *port, unsigned number)
-{
-    *port = (struct ahci_port){.number = number, .said = unplugged};
-    uint32_t command = AHCI_READ(port, cmd) & ~(AHCI_CMD_STATE_MASK | AHCI_CMD_START);
-
-    AHCI_WRITE(port, sctl, AHCI_SCTL_AWAKE);
-    AHCI_WRITE(port, cmd, command | AHCI_CMD_STATE_ACTIVE | AHCI_CMD_SPIN_UP | AHCI_CMD_POWER_ON);
-    ahci_port_stage_set(port, AHCI_LINK);
 }
 
 void ahci_port_restart(struct ahci_port *port, bool reset)
@@ -102,7 +94,7 @@ static void rest(struct ahci_port *port)
     port->why = NULL;
     port->restarts = 0;
     port->is_packet &= why != unplugged;
-    if (why != port->said)
+    if (why != port->said && (why != unplugged || port->memory))
         log_warning("port %u is not used: %s", port->number, why);
     port->said = why;
     AHCI_WRITE(port, cmd, AHCI_READ(port, cmd) & ~AHCI_CMD_RECEIVE); /* 10.3.2: now */
@@ -118,7 +110,7 @@ static void stop_step(struct ahci_port *port)
     /* 3.3.14: PxCI is cleared with ST. A controller that keeps it would carry that out again. */
     if (AHCI_READ(port, cmd) & AHCI_CMD_RUNNING || AHCI_READ(port, ci) != 0) {
         /* Only the system can take the memory out of its reach, and does so when we are gone. */
-        if (is_late(port, ENGINE_LIMIT))
+        if (is_late(port, ENGINE_LIMIT) && !ahci_hba.is_closing)
             block_give_up("a port does not stop, or the controller is gone");
         return;
     }
@@ -127,14 +119,26 @@ static void stop_step(struct ahci_port *port)
         ahci_io_withdraw(port);
     else
         ahci_io_take_back(port);
-    ahci_port_stage_set(port, AHCI_LINK);
-    if (port->why) {
+    ahci_port_stage_set(port, port->is_reset ? AHCI_RESET : AHCI_LINK);
+    if (port->why)
         rest(port);
-    } else if (port->is_reset) {
+    else if (port->is_reset)
         AHCI_WRITE(port, sctl, AHCI_SCTL_AWAKE | AHCI_SCTL_RESET);
-        clock_sleep(RESET_TIME);
-        AHCI_WRITE(port, sctl, AHCI_SCTL_AWAKE);
-    }
+}
+
+/* Also the first of all. 10.10: where disks are spun up one by one, after those before it; one that
+ * has failed meanwhile is not waited for. */
+static void reset_step(struct ahci_port *port)
+{
+    bool wait = !is_late(port, RESET_TIME);
+
+    for (const struct ahci_port *other = ahci_hba.port; other < port; other++)
+        wait |= ahci_hba.cap & AHCI_CAP_STAGGERED && other->stage >= AHCI_RESET && !other->restarts;
+    if (wait)
+        return;
+    AHCI_WRITE(port, sctl, AHCI_SCTL_AWAKE);
+    AHCI_WRITE(port, cmd, AHCI_READ(port, cmd) | AHCI_CMD_SPIN_UP | AHCI_CMD_POWER_ON);
+    ahci_port_stage_set(port, AHCI_LINK);
 }
 
 /* 10.3.2: where FISes go has to be said before they are received. */
@@ -159,11 +163,10 @@ static bool receive(struct ahci_port *port)
 static void link_step(struct ahci_port *port)
 {
     uint32_t presence = AHCI_SSTS_DET(AHCI_READ(port, ssts)), command = AHCI_READ(port, cmd);
-    bool was_never = !port->memory && presence == AHCI_DET_NONE;
     bool receives = port->memory && command & AHCI_CMD_RECEIVE;
 
     if (presence != AHCI_DET_UP) {
-        if (is_late(port, was_never ? PRESENCE_LIMIT : LINK_LIMIT))
+        if (is_late(port, port->memory || presence ? LINK_LIMIT : PRESENCE_LIMIT))
             ahci_port_leave(port, unplugged);
     } else if (!receives && !receive(port)) {
         ahci_port_leave(port, "there is no memory for its commands");
@@ -182,24 +185,35 @@ static void link_step(struct ahci_port *port)
     }
 }
 
-/* What is over at once is followed at once, but for a question that failed: between two of those
- * the other ports have their turn. A drive that is busy is not looked at: it says by itself that
- * the medium is gone, as its commands fail. */
+/* What is over at once is followed at once, but for what begins again: before that the other ports
+ * have their turn. A drive that is busy is not looked at: it says by itself that the medium is
+ * gone, as its commands fail. */
 void ahci_port_step(void *context)
 {
     struct ahci_port *port = context;
-    enum ahci_stage before = AHCI_CLOSED;
 
-    while (port->stage > before) {
+    for (enum ahci_stage before = AHCI_CLOSED; port->stage > before;) {
         before = port->stage;
         if (before == AHCI_STOP)
             stop_step(port);
+        else if (before == AHCI_RESET)
+            reset_step(port);
         else if (before == AHCI_LINK)
             link_step(port);
+        else if (before == AHCI_ASK)
+            ahci_device_hear(port, is_late(port, ANSWER_LIMIT));
         else if (port->is_packet && !port->used && is_late(port, LOOK_PERIOD))
             ahci_port_stage_set(port, AHCI_LINK);
     }
     timer_set(port);
+}
+
+void ahci_port_close(struct ahci_port *port)
+{
+    if (port->said || port->is_packet)
+        ahci_port_stage_set(port, AHCI_CLOSED);
+    else if (port->stage == AHCI_OPEN && !port->used)
+        ahci_port_stage_set(port, AHCI_LINK);
 }
 
 bool ahci_port_interrupt(struct ahci_port *port)

@@ -67,33 +67,28 @@ static_assert(sizeof(struct ahci_port_registers) == 0x80, "3");
 
 /* 3.3.5: PxIS and PxIE. What takes more than a clean restart of the port are the link's and the
  * bus's errors (6.1): of overflow, the interface, the bus. */
-#define AHCI_IS_REGISTER (1u << 0)            /* DHRS: a device to host register FIS */
-#define AHCI_IS_BITS     (1u << 3)            /* SDBS: set device bits FIS */
-#define AHCI_IS_PLUG     (1u << 6 | 1u << 22) /* PCS, PRCS: the link came or went */
-#define AHCI_IS_SEVERE   (AHCI_IS_PLUG | 1u << 24 | 7u << 27)
-#define AHCI_IS_ERRORS   (AHCI_IS_SEVERE | 1u << 30) /* TFES, too: the device failed a command */
+#define AHCI_IS_DONE   (1u << 0 | 1u << 3)  /* DHRS, SDBS: a command is completed */
+#define AHCI_IS_PLUG   (1u << 6 | 1u << 22) /* PCS, PRCS: the link came or went */
+#define AHCI_IS_SEVERE (AHCI_IS_PLUG | 1u << 24 | 7u << 27)
+#define AHCI_IS_ERRORS (AHCI_IS_SEVERE | 1u << 30) /* TFES, too: the device failed a command */
 
 /* 3.3.7 */
-#define AHCI_CMD_START        (1u << 0)
-#define AHCI_CMD_SPIN_UP      (1u << 1)
-#define AHCI_CMD_POWER_ON     (1u << 2)
-#define AHCI_CMD_RECEIVE      (1u << 4)
-#define AHCI_CMD_RUNNING      (1u << 15)
-#define AHCI_CMD_STATE_MASK   (15u << 28)
-#define AHCI_CMD_STATE_ACTIVE (1u << 28)
+#define AHCI_CMD_START    (1u << 0)
+#define AHCI_CMD_SPIN_UP  (1u << 1)
+#define AHCI_CMD_POWER_ON (1u << 2)
+#define AHCI_CMD_RECEIVE  (1u << 4)
+#define AHCI_CMD_RUNNING  (1u << 15)
 
 /* 3.3.8 */
 #define AHCI_TFD_BUSY       (1u << 7 | 1u << 3) /* BSY, DRQ */
 #define AHCI_TFD_ERROR(tfd) ((uint8_t)((tfd) >> 8))
 
 /* 3.3.9 */
-#define AHCI_SIG_DISK       0x00000101u
-#define AHCI_SIG_PACKET     0xeb140101u
-#define AHCI_SIG_MULTIPLIER 0x96690101u
+#define AHCI_SIG_DISK   0x00000101u
+#define AHCI_SIG_PACKET 0xeb140101u
 
 /* 3.3.10 and 3.3.11 */
 #define AHCI_SSTS_DET(ssts) ((ssts)&15)
-#define AHCI_DET_NONE       0
 #define AHCI_DET_UP         3 /* device there and communication established */
 #define AHCI_SCTL_RESET     1u
 #define AHCI_SCTL_AWAKE     (3u << 8) /* IPM: no transitions to partial and slumber */

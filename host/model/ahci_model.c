@@ -268,6 +268,7 @@ static void command_fail(struct ahci_model_port *port, unsigned slot, unsigned e
         port->wants_log = port->log == AHCI_MODEL_LOG_RIGHT;
         port->failed_tag = (uint8_t)slot;
         port->failed_error = (uint8_t)error;
+        port->failed_alone = (port->sact & (port->sact - 1)) == 0;
     } else if (port->takes_back) {
         port->ci &= ~(UINT32_C(1) << slot);
     }

@@ -23,6 +23,7 @@ enum ahci_model_log {
     AHCI_MODEL_LOG_NONE,       /* the command fails */
     AHCI_MODEL_LOG_DAMAGED,    /* the sum is wrong */
     AHCI_MODEL_LOG_OTHER,      /* it names a tag that is not in flight */
+    AHCI_MODEL_LOG_WAITING,    /* likewise, if but one was: of one that waits, most likely */
     AHCI_MODEL_LOG_NOT_QUEUED, /* it is about another kind of command */
     AHCI_MODEL_LOG_SILENT,     /* no answer at all */
 };
@@ -63,6 +64,7 @@ struct ahci_model_port {
     bool never_stops;     /* PxCMD.CR stays */
     bool keeps_issued;    /* PxCI stays when the port stops */
     unsigned lose;        /* so many commands more are never answered */
+    uint64_t slow;        /* each takes that much longer */
     unsigned link_errors; /* so many commands more, but for identify, end in an error of the link */
 
     /* What was seen of the driver. */
@@ -80,6 +82,7 @@ struct ahci_model_port {
     bool is_stuck;  /* after an error, until the port is started again */
     bool wants_log; /* after an error of a queued command nothing else is answered */
     uint8_t failed_tag, failed_error;
+    bool failed_alone;
     struct ahci_model_slot slot[AHCI_MODEL_SLOTS];
 };
 

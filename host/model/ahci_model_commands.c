@@ -134,7 +134,7 @@ void ahci_model_fetch(struct ahci_model *model, struct ahci_model_port *port)
         slot->lost = port->lose > 0;
         port->lose -= slot->lost;
         slot->lost |= slot->fis[2] == LOG && port->log == AHCI_MODEL_LOG_SILENT;
-        slot->due = model_time() + model->command_time;
+        slot->due = model_time() + model->command_time + port->slow;
         mixture_check(port, number);
         if (ahci_model_is_queued(slot))
             port->ci &= ~(UINT32_C(1) << number);
@@ -222,8 +222,10 @@ static unsigned log_read(struct ahci_model_port *port, const struct ahci_model_s
         return ABORT;
     if (port->log == AHCI_MODEL_LOG_NOT_QUEUED)
         page[0] |= 0x80;
-    if (port->log == AHCI_MODEL_LOG_OTHER)
+    if (port->log == AHCI_MODEL_LOG_OTHER || port->log == AHCI_MODEL_LOG_WAITING)
         page[0] = 31;
+    if (port->log == AHCI_MODEL_LOG_WAITING && port->failed_alone)
+        page[0] = port->failed_tag ^ 1;
     for (unsigned i = 0; i < sizeof(page) - 1; i++)
         sum = (uint8_t)(sum + page[i]);
     page[511] = (uint8_t)-sum;

@@ -36,7 +36,7 @@ static void one_of_many_fails_alone(void **state)
         {AHCI_MODEL_LOG_RIGHT, true},   {AHCI_MODEL_LOG_NONE, true},
         {AHCI_MODEL_LOG_DAMAGED, true}, {AHCI_MODEL_LOG_OTHER, true},
         {AHCI_MODEL_LOG_SILENT, true},  {AHCI_MODEL_LOG_NOT_QUEUED, true},
-        {AHCI_MODEL_LOG_RIGHT, false},
+        {AHCI_MODEL_LOG_WAITING, true}, {AHCI_MODEL_LOG_RIGHT, false},
     };
     struct test_client client;
 
@@ -638,11 +638,6 @@ static void disks_that_are_not_offered(void **state)
         assert_true(model_log_has("4 ports, nothing to use"));
     }
     ahci_again();
-    port->lose = 1000;
-    ahci_attach();
-    assert_true(model_log_has("port 0 is not used: it fails again and again"));
-
-    ahci_again();
     port->moves_less = true;
     ahci_attach();
     assert_true(model_log_has("port 0 is not used: it fails again and again"));
@@ -667,25 +662,137 @@ static void sector_sizes_that_cannot_be(void **state)
 
 enum { AHCI_MODEL_SSTS = 0x128, AHCI_MODEL_SERR = 0x130 }; /* of the first port */
 
-/* The others go on between its questions. */
-static void a_disk_that_goes_silent(void **state)
+/* For a while the disk at port 2 is read: it does not notice the others, nor does the supervisor.
+ */
+static void assert_goes_on(uint64_t nanoseconds)
 {
     struct test_client client;
+    uint64_t start = model_time();
+
+    client_open(&client, "ahci0p2", true, 65536);
+    ahci_silence_watch();
+    while (model_time() - start < nanoseconds) {
+        uint64_t before = model_time();
+        assert_int_equal(client_request(&client, BLOCK_READ, 7, 1, 0), BLOCK_STATUS_OK);
+        assert_true(model_time() - before < 10 * CLOCK_MILLISECOND);
+        model_run(20 * CLOCK_MILLISECOND);
+    }
+    assert_true(ahci_silence() < 10 * CLOCK_MILLISECOND);
+    client_close(&client);
+}
+
+/* At the beginning, or at work: the others go on, and do not wait for it to be given up. */
+static void a_disk_that_is_silent(void **state)
+{
+    (void)state;
+    for (unsigned way = 0; way < 4; way++) {
+        if (way > 0)
+            ahci_again();
+        ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
+        model.link_time = model.wake_time = 0;
+        model.cap |= way == 2 ? 1 << 27 : 0; /* 10.10: nor for their turn */
+        if (way > 0)
+            port->lose = 1000;
+        port->never_wakes = way == 3;
+        uint64_t start = model_time();
+        ahci_attach();
+        assert_true(model_time() - start < CLOCK_SECOND + 50 * CLOCK_MILLISECOND);
+        if (way == 0) {
+            port->lose = 1000;
+            port->is |= 1u << 30;
+        }
+        assert_goes_on((way == 3 ? 32 : 14) * CLOCK_SECOND);
+        assert_true(model_log_has(way == 3 ? "port 0 is not used: the device does not become ready"
+                                           : "port 0 is not used: it fails again and again"));
+    }
+}
+
+/* Whatever it is asked it takes its time, or does not answer, three times in a row. */
+static void a_drive_that_is_slow(void **state)
+{
+    struct ahci_model_port *drive = &model.port[1];
 
     (void)state;
-    ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
-    model.link_time = model.wake_time = 0;
-    ahci_attach();
-    client_open(&client, "ahci0p2", true, 65536);
-    port->lose = 1000;
-    port->is |= 1u << 30;
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned way = 0; way < 2; way++) {
+        struct block_client *client;
+        if (way > 0)
+            ahci_again();
+        ahci_model_connect(&model, 1, AHCI_MODEL_PACKET, 4000);
+        ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
+        drive->unit_attention = true;
+        drive->slow = (way == 0 ? 780 : 820) * CLOCK_MILLISECOND;
         uint64_t start = model_time();
-        assert_int_equal(client_request(&client, BLOCK_READ, 7, 1, 0), BLOCK_STATUS_OK);
-        assert_true(model_time() - start < 820 * CLOCK_MILLISECOND);
-        model_run(CLOCK_MILLISECOND);
+        ahci_attach();
+        assert_true(model_time() - start < CLOCK_SECOND + 50 * CLOCK_MILLISECOND);
+        assert_goes_on(20 * CLOCK_SECOND);
+        int error = block_client_open("ahci0p1", false, &client);
+        assert_int_equal(error, way == 0 ? 0 : ENOENT);
+        if (error == 0)
+            block_client_close(client);
     }
-    client_close(&client);
+}
+
+/* A disk whose port recovers when the driver is told to stop is flushed as soon as it works again;
+ * or it is told that it was not. The other is flushed in any case. */
+static void a_stop_while_a_port_recovers(void **state)
+{
+    static const struct {
+        uint32_t error; /* a command's, or the link's */
+        uint64_t stop_time, wake_time;
+        unsigned lose;
+        bool never_stops, is_flushed;
+    } cases[] = {
+        {1u << 30, 20 * CLOCK_MILLISECOND, 0, 0, false, true},
+        {1u << 27, CLOCK_MILLISECOND, 3 * CLOCK_SECOND, 0, false, true},
+        {1u << 27, CLOCK_MILLISECOND, 0, 3, false, true},
+        {1u << 27, CLOCK_MILLISECOND, 60 * CLOCK_SECOND, 0, false, false},
+        {1u << 27, CLOCK_MILLISECOND, 0, 1000, false, false},
+        {1u << 27, CLOCK_MILLISECOND, 0, 0, true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct test_client client, other;
+        if (i > 0)
+            ahci_again();
+        ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
+        ahci_attach();
+        client_open(&client, AHCI_NAME, true, 65536);
+        client_open(&other, "ahci0p2", true, 65536);
+        assert_int_equal(client_request(&client, BLOCK_WRITE, 5, 1, 0), BLOCK_STATUS_OK);
+        assert_int_equal(client_request(&other, BLOCK_WRITE, 5, 1, 0), BLOCK_STATUS_OK);
+        model.stop_time = cases[i].stop_time;
+        model.wake_time = cases[i].wake_time;
+        port->lose = cases[i].lose;
+        port->never_stops = cases[i].never_stops;
+        port->is |= cases[i].error;
+        model_run(3 * CLOCK_MILLISECOND);
+        uint64_t start = model_time();
+        driver.detach();
+        assert_true(model_time() - start < 9 * CLOCK_SECOND);
+        assert_int_equal(port->unflushed, !cases[i].is_flushed);
+        assert_int_equal(port->standbys, cases[i].is_flushed);
+        assert_int_equal(model_log_has("port 0: the disk was not flushed"), !cases[i].is_flushed);
+        assert_int_equal(model.port[2].unflushed, 0);
+        assert_int_equal(model.port[2].standbys, 1);
+        assert_false(model_log_has("port 2: the disk was not flushed"));
+        client_close(&client);
+        client_close(&other);
+    }
+}
+
+/* Of what was never used nobody is told at the end, nor waited for. */
+static void a_stop_beside_a_silent_disk(void **state)
+{
+    (void)state;
+    ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
+    model.port[2].lose = 1000;
+    ahci_attach();
+    uint64_t start = model_time();
+    driver.detach();
+    assert_true(model_time() - start < 100 * CLOCK_MILLISECOND);
+    assert_int_equal(port->standbys, 1);
+    assert_false(model_log_has("was not flushed"));
 }
 
 static void devices_of_other_kinds(void **state)
@@ -693,7 +800,7 @@ static void devices_of_other_kinds(void **state)
     (void)state;
     ahci_model_connect(&model, 1, AHCI_MODEL_MULTIPLIER, 0);
     ahci_attach();
-    assert_true(model_log_has("port 1 is not used: port multipliers are not supported"));
+    assert_true(model_log_has("port 1 is not used: it is neither disk nor optical drive"));
 }
 
 static void a_disk_that_never_wakes(void **state)
@@ -704,6 +811,7 @@ static void a_disk_that_never_wakes(void **state)
     ahci_model_connect(&model, 1, AHCI_MODEL_DISK, 4096);
     model.port[1].never_wakes = true;
     ahci_attach();
+    model_run(31 * CLOCK_SECOND);
     assert_true(model_log_has("port 1 is not used: the device does not become ready"));
     assert_int_equal(block_client_open(AHCI_NAME, false, &client), 0);
     block_client_close(client);
@@ -810,7 +918,10 @@ int main(void)
         AHCI_TEST(a_disk_that_does_not_say_what_it_is),
         AHCI_TEST(disks_that_are_not_offered),
         AHCI_TEST(sector_sizes_that_cannot_be),
-        AHCI_TEST(a_disk_that_goes_silent),
+        AHCI_TEST(a_disk_that_is_silent),
+        AHCI_TEST(a_drive_that_is_slow),
+        AHCI_TEST(a_stop_while_a_port_recovers),
+        AHCI_TEST(a_stop_beside_a_silent_disk),
         AHCI_TEST(devices_of_other_kinds),
         AHCI_TEST(a_disk_that_never_wakes),
         AHCI_TEST(a_link_that_flaps),

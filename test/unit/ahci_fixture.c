@@ -45,6 +45,33 @@ void ahci_attach(void)
     assert_int_equal(driver.attach(device), 0);
 }
 
+static struct clock_timer silence_timer;
+static uint64_t silence_since, silence_most;
+
+static void silence_look(void *context)
+{
+    uint64_t now = model_time();
+
+    (void)context;
+    if (now - silence_since > silence_most)
+        silence_most = now - silence_since;
+    silence_since = now;
+    clock_timer_start(&silence_timer, CLOCK_MILLISECOND, silence_look, NULL);
+}
+
+void ahci_silence_watch(void)
+{
+    silence_timer = (struct clock_timer){0};
+    silence_since = model_time();
+    silence_most = 0;
+    silence_look(NULL);
+}
+
+uint64_t ahci_silence(void)
+{
+    return silence_most;
+}
+
 void ahci_check_works(struct test_client *client)
 {
     client_check_transfer(client, port->disk, 77, 3, 0);

@@ -31,6 +31,10 @@ void ahci_again(void);
 /* Attach; must succeed. */
 void ahci_attach(void);
 
+/* From here on: for how long the driver has kept its event loop from running, at most. */
+void ahci_silence_watch(void);
+uint64_t ahci_silence(void);
+
 /* The disk works: a block is written and read. */
 void ahci_check_works(struct test_client *client);
 
