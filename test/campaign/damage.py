@@ -34,6 +34,8 @@ def boot(stand, image, chosen, seed):
                      f"kill {stand.driver}", "sleep 30", f"{churn} 0 16"]
     out, _ = stand.boot([*commands, f"{churn} 100 8"], 60 + 15 * len(chosen), image)
     found = stand.churn_judge(out, 2 * len(chosen) + 2)
+    if re.search(r"^(fault|kill): ", out, re.M):
+        stand.problem("a fault was not put in, or its driver not ended afterwards", out)
     if stand.problems:
         return [], 0
     restarts = [int(count) for count in re.findall(RESTARTS % stand.driver, out)]

@@ -18,8 +18,7 @@ def remarkable(log):
 
 def run(stand, number, seed):
     """How many kills there were, what the loads counted, and how long recoveries took."""
-    stand.disk_make()
-    stand.file_system_make()
+    stand.disk_make(files=True)
     rounds = max(1, number * stand.options.period // 500)
     load = []
     for i in range(rounds):

@@ -16,6 +16,9 @@ DRIVERS = {"nvme": ("nvme", "nvme0", "nvme0n1"), "ahci": ("ahci", "ahci0", "ahci
            "virtio-blk": ("virtio", "virtio-blk0", "virtio-blk0")}  # obvm's kind of disk, its driver, its name
 FILTERS = {"one": b"[integrity]\nchecked0 = nvme0n1p1 sample=1\n",
            "mirror": b"[integrity]\nchecked0 = nvme0n1p1 nvme1n1p1 sample=1\n"}
+# obvm's statuses for an end of QEMU by an error of its own (SIGABRT, SIGSEGV), and what it says if the machine ended itself.
+EMULATOR_DIED, EMULATOR_DEATHS_MOST = (134, 139), 3
+ENDED = "the machine ended before it answered"
 SECTOR, FIRST, FILES, FILES_SIZE = 512, 2048, 20480, 131072  # of the disk, in sectors
 CHURN = re.compile(r"^churn: (?:(\d+) done, (\d+) failed, (\d+) wrong before, (\d+) wrong; (\d+) drivers died, (\d+) replayed,"
                    r" (\d+) rewritten, (\d+) poisoned, (\d+) rejected(; it ended early: .*)?|[a-z0-9-]+: (.*))$", re.M)
@@ -31,6 +34,8 @@ class Stand:
         self.kind, self.driver, self.whole = DRIVERS[options.driver]
         self.device = "checked0" if options.filter else f"{self.whole}p1"
         self.problems = []
+        self.emulator_deaths = 0
+        self.table, self.files = None, False
 
     def image(self, name, files=None):
         """A boot image in the folder above, which all stands share."""
@@ -44,14 +49,15 @@ class Stand:
             os.replace(made, path)
         return path
 
-    def disk_make(self):
-        """One partition for churn, and one with a file system."""
+    def disk_make(self, files=False):
+        """One partition for churn, and one that may have a file system."""
         with open(self.disk, "wb") as file:
             file.truncate(96 << 20)
         subprocess.run(["sfdisk", "-q", self.disk], text=True, check=True, env=PATH, stdout=subprocess.DEVNULL,
                        input=f"label: gpt\nstart={FIRST},size=16384\nstart={FILES},size={FILES_SIZE}\n")
-
-        self.table = self.table_read()
+        self.table, self.files = self.table_read(), files
+        if files:
+            self.file_system_make()
 
     def table_read(self):
         with open(self.disk, "rb") as file:
@@ -101,11 +107,16 @@ class Stand:
                               self.options.iommu, "--image", image or self.image("plain"), "--timeout", str(limit),
                               "--log", log, "--qemu-arg=-set", "--qemu-arg=drive.disk0.cache=unsafe", *arguments, *self.script(commands)],
                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+        if run.returncode in EMULATOR_DIED and self.emulator_deaths < EMULATOR_DEATHS_MOST:
+            self.emulator_deaths += 1
+            print(f"campaign: QEMU itself died, the boot is done again: {run.stderr.strip()}", flush=True)
+            self.disk_make(self.files)
+            return self.boot(commands, limit, image, arguments)
         with open(log, encoding="utf-8", errors="replace") as file:
             text = file.read()
         if self.options.verbose:
             print(run.stdout, run.stderr, sep="", flush=True)
-        if run.returncode not in (0, 1):
+        if run.returncode not in (0, 1) or ENDED in run.stderr:
             self.problem(f"the machine stopped (status {run.returncode})", run.stdout + run.stderr + text)
         return run.stdout, text
 

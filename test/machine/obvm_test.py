@@ -2,6 +2,7 @@
 """The launcher: what it prints, and what it refuses."""
 import os
 import re
+import signal
 import subprocess
 
 from machine.vm import OBVM, MachineTest
@@ -30,6 +31,16 @@ class Launcher(MachineTest):
         self.assertIn("empty", self.refused("--disk", f"nvme:{empty}", "-c", "ls"))
         self.assertIn("qemu-is-not-here", self.refused(
             "-c", "ls", environment=dict(os.environ, OBVM_QEMU="qemu-is-not-here")))
+
+    def test_the_death_of_qemu_itself_is_told_from_the_machines(self):
+        mortal = self.path("mortal")
+        with open(mortal, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\n(sleep 4; kill -SEGV $$) >/dev/null 2>&1 &\nexec qemu-system-x86_64 \"$@\"\n")
+        os.chmod(mortal, 0o755)
+        run = subprocess.run([OBVM, "--timeout", "60", "--log", self.path("log"), "-c", "sleep 50000"], check=False,
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, env=dict(os.environ, OBVM_QEMU=mortal))
+        self.assertEqual(run.returncode, 128 + signal.SIGSEGV, run.stderr)
+        self.assertIn("QEMU itself died of signal 11", run.stderr)
 
     def test_output_is_exact_and_status_is_the_first_failure(self):
         ran = self.run_machine("nosuch one; mount 1 2 3 4; uptime -x")
