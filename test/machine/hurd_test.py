@@ -69,13 +69,14 @@ class Hurd(MachineTest):
         """A stack's part of the conversation, with the card's driver killed meanwhile."""
         image = self.ext4_image("root.img", "64M", options=("-t", "ext2", "-b", "4096"))
         driver = {"virtio": "virtio-net0", "e1000e": "e1000e0"}[kind]
-        commands = (f"kill {driver} 200 250 1; " if kills else "") + "sleep 50000"
+        commands = (f"kill {driver} 400 150 1; " if kills else "") + "sleep 50000"
         ran = self.boot(commands, f"nvme:{image}", "--nic", kind, *(f"--hurd-arg={word}" for word in (
             "--reads=10", "--seconds=1", "--card=eth0", "--pings=200", "--confined", "--end=reboot")))
         self.assert_says(ran, r"^stand-in: \d{3,} checks, 0 failed", "log")
         answered = re.search(r"eth0: (\d+) of 200 pings answered", ran.log)
-        self.assertTrue(answered and int(answered[1]) >= (50 if kills else 200), str(ran))
-        self.assertEqual(bool(re.search(f"{driver}: .*running again|{driver}: running again", ran.log)), kills, str(ran))
+        self.assertTrue(answered and int(answered[1]) >= (100 if kills else 200), str(ran))
+        restarts = len(re.findall(f"{driver}: running again", ran.log))
+        self.assertTrue(restarts > 5 if kills else restarts == 0, str(ran))
         self.assert_says(ran, "supervisor: all is at rest: reboot", "log")
         self.assertNotIn("was not flushed", ran.log)
 

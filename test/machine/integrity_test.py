@@ -36,20 +36,22 @@ class Integrity(MachineTest):
         return ran.log.count(f"checked0: complains of {device}: {reason}")
 
     def test_lies_are_found_and_the_data_is_right(self):
+        """Of the 20 to 30 lies of each kind one in a hundred is about the same block as the one before: one repeat more
+        than by default, or a run in two hundred has an I/O error, which is right and not the matter here."""
         disk = self.blank_image("a.img", 32 * MIB)
-        image = self.image_with("checked0 = nvme0n1 sample=1 repeats=5", "nvme = read=40 write=40", lying=True)
-        ran = self.run_machine("churn checked0 4000 1200 32; churn checked0 4000 0 1; drivers", "--image", image,
+        image = self.image_with("checked0 = nvme0n1 sample=1 repeats=3", "nvme = read=100 write=100", lying=True)
+        ran = self.run_machine("churn checked0 4000 3000 32; churn checked0 4000 0 1; drivers", "--image", image,
                                "--disk", f"nvme:{disk}")
         self.assert_status(ran)
-        self.assert_says(ran, "^churn: 1200 done, 0 failed, 0 wrong before, 0 wrong;")
-        self.assertGreater(self.complaints(ran, "it returns wrong data"), 2, str(ran))
-        self.assertGreater(self.complaints(ran, "it does not write what it says"), 2, str(ran))
+        self.assert_says(ran, "^churn: 3000 done, 0 failed, 0 wrong before, 0 wrong;")
+        self.assertGreater(self.complaints(ran, "it returns wrong data"), 7, str(ran))
+        self.assertGreater(self.complaints(ran, "it does not write what it says"), 7, str(ran))
 
     def test_without_the_filter_they_are_not(self):
         """Otherwise the test above shows nothing."""
         disk = self.blank_image("a.img", 32 * MIB)
-        image = self.image_with("", "nvme = read=40 write=40", lying=True)
-        ran = self.run_machine("churn nvme0n1 4000 1200 32", "--image", image, "--disk", f"nvme:{disk}")
+        image = self.image_with("", "nvme = read=100 write=100", lying=True)
+        ran = self.run_machine("churn nvme0n1 4000 3000 32", "--image", image, "--disk", f"nvme:{disk}")
         self.assertFalse(re.search("0 wrong before, 0 wrong;", ran.output), str(ran))
 
     def test_a_file_system_over_a_driver_that_lies(self):
