@@ -449,9 +449,8 @@ static bool link_turn(struct block_client_link *link)
     /* What else has come may have more for the same batch: one wakeup for all. While one asks after
      * the other nothing has. */
     unsigned batched = client->put - client->sent;
-    bool single = block_client_in_flight(client) == 1 && link->singles >= SINGLES &&
-                  link->singles % LOOK != 0;
-    if (batched > link->held && !link->at_once && !single) {
+    bool single = block_client_in_flight(client) == 1 && link->singles >= SINGLES;
+    if (batched > link->held && !link->at_once && !(single && link->singles % LOOK != 0)) {
         /* Somebody may have waited for room in the port's queue, or for the processor; and a driver
          * that polls would have it until the first is done. */
         if (batched % MACH_PORT_QLIMIT_MAX == 0 ||
