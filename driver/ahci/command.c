@@ -26,7 +26,7 @@ void ahci_command_fill(struct ahci_port *port, unsigned slot, const struct ahci_
     struct ahci_table *table = &memory->table[slot];
     uint64_t address = port->address + offsetof(struct ahci_memory, table) + slot * sizeof(*table);
 
-    memcpy(table->packet, task->packet, sizeof(table->packet));
+    __builtin_memcpy(table->packet, task->packet, sizeof(table->packet)); /* not a call */
     table->fis = (struct ahci_fis){
         .command = AHCI_FIS_COMMAND | (uint32_t)task->command << 16 | (uint32_t)task->feature << 24,
         .lba = (uint32_t)(task->lba & 0xffffff) | AHCI_FIS_DEVICE_LBA,
