@@ -308,7 +308,7 @@ static const struct port_type finished_type = {.name = "finished", .message = fi
 /* Registers that tasks which are forked have too, and where its interrupts come. */
 static int device_begin(struct device *device, mach_port_t *line)
 {
-    boolean_t message;
+    unsigned together;
     int error = device_window_open(device, 0, PAGE, &regs);
 
     if (error == 0)
@@ -318,7 +318,7 @@ static int device_begin(struct device *device, mach_port_t *line)
         error = device_enable(device);
     if (error == 0)
         error = error_from_kernel(
-            io_device_interrupt_attach(device_io_port(device), 0, line, &message));
+            io_device_interrupt_attach(device_io_port(device), 0, line, &together));
     if (error == 0)
         regs_write32(&regs, EDU_STATUS, EDU_STATUS_INTERRUPTS);
     return error;

@@ -74,6 +74,10 @@ enum io_line_trouble {
     IO_LINE_STORMS = 3,       /* interrupts without end that nobody takes */
 };
 
+/* What else comes where interrupts do, from the authority: nothing, to see whether there is room;
+ * and that the driver is to give the right back, attach again, and look after its device then. */
+enum io_line_note { IO_LINE_ROOM = 1, IO_LINE_RENEW = 2 };
+
 /* In the place of a requester: a device that masters no bus. */
 #define IO_REQUESTER_NONE UINT32_MAX
 

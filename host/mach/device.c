@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <device/notify.h>
+
 #include <interface/bus.h>
 #include <interface/io_device_user.h>
 #include <interface/pci_function_user.h>
@@ -31,14 +33,12 @@ struct device_interrupt {
     irq_handler handler;
     void *context;
     mach_port_t port;
-    bool message;
-    unsigned handled;  /* and not acknowledged yet */
-    unsigned rejected; /* in a row: the driver said that its device had nothing to say */
+    unsigned together;   /* are acknowledged, if the device had raised them */
+    unsigned handled[2]; /* and not acknowledged yet: not for this device, for it */
+    unsigned rejected;   /* in a row: the driver said that its device had nothing to say */
 };
 
-/* A message is never masked, so its acknowledgements can wait and go together; but the kernel
- * counts what is outstanding, so they cannot wait for ever. */
-enum { DEVICE_MESSAGES_TOGETHER = 32, DEVICE_REJECTED_REPORT = 10000 };
+enum { DEVICE_REJECTED_TOGETHER = 32, DEVICE_REJECTED_REPORT = 10000 };
 
 enum { DEVICE_INTERRUPTS_MAX = 64, DEVICE_DMA_MAX = 128, DEVICE_PAGE = 4096 };
 
@@ -208,28 +208,61 @@ int device_config_write(struct device *device, unsigned offset, unsigned width, 
     return error_from_kernel(pci_function_write(device->function, offset, width, value));
 }
 
-static void interrupt_message(void *context, mach_msg_header_t *message)
-{
-    struct device_interrupt *interrupt = context;
-
-    (void)message; /* whatever it says: the device knows what happened */
-    bool claimed = interrupt->handler(interrupt->context);
-    interrupt->rejected = claimed ? 0 : interrupt->rejected + 1;
-    if (interrupt->rejected == DEVICE_REJECTED_REPORT)
-        log_warning("interrupt %u came %d times in a row and was not for this device",
-                    interrupt->vector, DEVICE_REJECTED_REPORT);
-    interrupt->handled++;
-    if (interrupt->message && interrupt->handled < DEVICE_MESSAGES_TOGETHER)
-        return;
-    io_device_interrupt_acknowledge(interrupt->device->io, interrupt->vector, interrupt->handled,
-                                    claimed);
-    interrupt->handled = 0;
-}
+static void interrupt_message(void *context, mach_msg_header_t *message);
 
 static const struct port_type interrupt_type = {
     .name = "interrupt",
     .message = interrupt_message,
 };
+
+static int interrupt_open(struct device_interrupt *interrupt)
+{
+    int error = error_from_kernel(io_device_interrupt_attach(
+        interrupt->device->io, interrupt->vector, &interrupt->port, &interrupt->together));
+    return error == 0 ? port_adopt(&interrupt_type, interrupt, interrupt->port) : error;
+}
+
+/* What the authority says where interrupts come. */
+static void note_take(struct device_interrupt *interrupt, int note)
+{
+    if (note != IO_LINE_RENEW)
+        return;
+    /* The kernel has sent the right home before the authority hears of us again. */
+    port_destroy(interrupt->port);
+    int error = interrupt_open(interrupt);
+    if (error != 0)
+        log_error("interrupt %u is lost: %s", interrupt->vector, strerror(error));
+    interrupt->handler(interrupt->context); /* for what came meanwhile */
+}
+
+static void rejected_count(struct device_interrupt *interrupt)
+{
+    if (++interrupt->rejected == DEVICE_REJECTED_REPORT)
+        log_warning("interrupt %u came %d times in a row and was not for this device",
+                    interrupt->vector, DEVICE_REJECTED_REPORT);
+}
+
+static void interrupt_message(void *context, mach_msg_header_t *message)
+{
+    struct device_interrupt *interrupt = context;
+
+    if (message->msgh_id != DEVICE_INTR_NOTIFY) {
+        note_take(interrupt, message->msgh_id);
+        return;
+    }
+    bool claimed = interrupt->handler(interrupt->context);
+    unsigned *handled = &interrupt->handled[claimed], together = interrupt->together;
+    if (claimed)
+        interrupt->rejected = 0;
+    else
+        rejected_count(interrupt);
+    if (!claimed && together > DEVICE_REJECTED_TOGETHER)
+        together = DEVICE_REJECTED_TOGETHER;
+    if (++*handled < together)
+        return;
+    io_device_interrupt_acknowledge(interrupt->device->io, interrupt->vector, *handled, claimed);
+    *handled = 0;
+}
 
 int irq_attach(struct device *device, unsigned vector, irq_handler handler, void *context)
 {
@@ -239,22 +272,11 @@ int irq_attach(struct device *device, unsigned vector, irq_handler handler, void
     if (interrupt->handler)
         return EBUSY;
 
-    mach_port_t port;
-    boolean_t message;
-    int error = error_from_kernel(io_device_interrupt_attach(device->io, vector, &port, &message));
+    *interrupt = (struct device_interrupt){
+        .device = device, .vector = vector, .handler = handler, .context = context};
+    int error = interrupt_open(interrupt);
     if (error != 0)
-        return error;
-    *interrupt = (struct device_interrupt){device, vector, handler, context, port, message, 0, 0};
-    return port_adopt(&interrupt_type, interrupt, port);
-}
-
-int irq_mask(struct device *device, unsigned vector, bool masked)
-{
-    if (vector >= device->identity.vectors)
-        return EINVAL;
-    int error = error_from_kernel(io_device_interrupt_mask(device->io, vector, masked));
-    if (error == ENOTSUP)
-        error = error_from_kernel(pci_function_interrupt_mask(device->function, masked));
+        interrupt->handler = NULL;
     return error;
 }
 

@@ -89,19 +89,13 @@ mach_msg_return_t mach_msg(mach_msg_header_t *message, mach_msg_option_t option,
 
 static void right_destroy(mach_port_t name, mach_msg_type_name_t type)
 {
+    /* What is copied or made stays ours. */
     if (!MACH_PORT_VALID(name))
         return;
-    switch (type) {
-    case MACH_MSG_TYPE_MOVE_SEND:
-    case MACH_MSG_TYPE_MOVE_SEND_ONCE:
+    if (type == MACH_MSG_TYPE_MOVE_SEND || type == MACH_MSG_TYPE_MOVE_SEND_ONCE)
         mach_port_deallocate(mach_task_self(), name);
-        break;
-    case MACH_MSG_TYPE_MOVE_RECEIVE:
+    else if (type == MACH_MSG_TYPE_MOVE_RECEIVE)
         mach_port_mod_refs(mach_task_self(), name, MACH_PORT_RIGHT_RECEIVE, -1);
-        break;
-    default: /* copied or made: ours stays ours */
-        break;
-    }
 }
 
 /* One item of the body; returns its length in the message, 0 if it does not fit. */

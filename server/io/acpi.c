@@ -32,13 +32,10 @@ static int rsdp_find(struct acpi_rsdp *result)
     if (error != 0)
         return error;
     error = ENOENT;
-    for (size_t offset = 0; offset <= BIOS_SIZE - sizeof(*result); offset += 16) {
-        memcpy(result, (const char *)bios + offset, sizeof(*result));
-        if (memcmp(result->signature, "RSD PTR ", 8) == 0 &&
-            sum_is_zero(result, ACPI_RSDP_SIZE_1)) {
+    for (size_t at = 0; error != 0 && at <= BIOS_SIZE - sizeof(*result); at += 16) {
+        memcpy(result, (const char *)bios + at, sizeof(*result));
+        if (memcmp(result->signature, "RSD PTR ", 8) == 0 && sum_is_zero(result, ACPI_RSDP_SIZE_1))
             error = 0;
-            break;
-        }
     }
     io_physical_unmap(bios, BIOS_SIZE);
     return error;

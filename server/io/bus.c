@@ -99,10 +99,8 @@ kern_return_t serve_io_bus_acpi_table(mach_port_t bus, const_name_t signature, r
 kern_return_t serve_io_bus_window(mach_port_t bus, const_name_t name, uint64_t base, uint64_t size,
                                   mach_port_t *pager)
 {
-    if (!bus_is(bus))
-        return outboard_error_make(EOPNOTSUPP);
-    if (base % IO_PAGE || size % IO_PAGE)
-        return outboard_error_make(EINVAL);
+    if (!bus_is(bus) || base % IO_PAGE || size % IO_PAGE)
+        return outboard_error_make(bus_is(bus) ? EINVAL : EOPNOTSUPP);
     int error = range_claim(&io_memory_map, base, size, port_context(bus, &bus_type), name);
     if (error == 0)
         error = io_physical_object(base, size, pager);
@@ -112,10 +110,8 @@ kern_return_t serve_io_bus_window(mach_port_t bus, const_name_t name, uint64_t b
 kern_return_t serve_io_bus_ports(mach_port_t bus, const_name_t name, unsigned first, unsigned last,
                                  mach_port_t *permission)
 {
-    if (!bus_is(bus))
-        return outboard_error_make(EOPNOTSUPP);
-    if (first > last || last > 0xffff)
-        return outboard_error_make(EINVAL);
+    if (!bus_is(bus) || first > last || last > 0xffff)
+        return outboard_error_make(bus_is(bus) ? EINVAL : EOPNOTSUPP);
     int error =
         range_claim(&io_port_map, first, last - first + 1, port_context(bus, &bus_type), name);
     if (error != 0)
@@ -188,10 +184,8 @@ kern_return_t serve_io_bus_device_add_ports(mach_port_t bus, mach_port_t port, u
 {
     struct io_device *device = device_get(bus, port);
 
-    if (!device)
-        return outboard_error_make(EOPNOTSUPP);
-    if (index >= IO_WINDOWS || first > last || last > 0xffff)
-        return outboard_error_make(EINVAL);
+    if (!device || index >= IO_WINDOWS || first > last || last > 0xffff)
+        return outboard_error_make(device ? EINVAL : EOPNOTSUPP);
     if (device->window[index].size || device->ports[index].present)
         return outboard_error_make(EEXIST);
     int error = range_claim(&io_port_map, first, last - first + 1, device, device->name);
@@ -247,10 +241,8 @@ kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, un
 {
     struct io_device *device = device_get(bus, port);
 
-    if (!device)
-        return outboard_error_make(EOPNOTSUPP);
-    if (!io_interrupt_messages())
-        return outboard_error_make(ENOTSUP);
+    if (!device || !io_interrupt_messages())
+        return outboard_error_make(device ? ENOTSUP : EOPNOTSUPP);
     if (index >= IO_WINDOWS || wanted == 0 || entries == 0 || entries > 2048)
         return outboard_error_make(EINVAL);
     if (device->line[0])
@@ -298,9 +290,7 @@ kern_return_t serve_io_bus_device_destroy(mach_port_t bus, mach_port_t port)
 {
     struct io_device *device = device_get(bus, port);
 
-    if (!device)
-        return outboard_error_make(EOPNOTSUPP);
-    io_device_destroy(device);
-    port_release(port);
-    return 0;
+    if (device)
+        io_device_destroy(device);
+    return device_answer(device ? 0 : EOPNOTSUPP, port);
 }

@@ -58,10 +58,9 @@ kern_return_t serve_io_control_task(mach_port_t control, mach_port_t task, mach_
 
 kern_return_t serve_io_control_faults(mach_port_t control, mach_port_t faults)
 {
-    if (!control_is(control))
-        return outboard_error_make(EOPNOTSUPP);
-    io_iommu_report_to(faults);
-    return 0;
+    if (control_is(control))
+        io_iommu_report_to(faults);
+    return outboard_error_make(control_is(control) ? 0 : EOPNOTSUPP);
 }
 
 kern_return_t serve_io_control_devices(mach_port_t control, unsigned *count)

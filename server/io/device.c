@@ -164,13 +164,13 @@ static struct io_line *line_get(mach_port_t port, unsigned vector)
 }
 
 kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned vector,
-                                               mach_port_t *right, boolean_t *message)
+                                               mach_port_t *right, unsigned *together)
 {
     struct io_line *line = line_get(port, vector);
 
     if (!line)
         return outboard_error_make(ENXIO);
-    *message = line->message;
+    *together = line->entry ? IO_LINE_TOGETHER : line->message ? 32 : 1;
     int error = io_line_lend(line, io_device_from_port(port)->name, right);
     if (error == 0 && line->entry)
         io_msix_mask(line->entry, false);
@@ -185,16 +185,6 @@ kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned v
     if (line && line->lent)
         io_line_acknowledge(line, count, claimed);
     return MIG_NO_REPLY;
-}
-
-kern_return_t serve_io_device_interrupt_mask(mach_port_t port, unsigned vector, boolean_t masked)
-{
-    struct io_line *line = line_get(port, vector);
-
-    if (!line || !line->entry)
-        return outboard_error_make(line ? ENOTSUP : ENXIO);
-    io_msix_mask(line->entry, masked);
-    return 0;
 }
 
 kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint64_t *address,
@@ -301,7 +291,7 @@ static void interrupts_describe(const struct io_device *device, struct resource_
         if (line->lent)
             flags |= IO_RESOURCE_IN_USE;
         resource_add(writer, IO_RESOURCE_INTERRUPT, i, line->pin ? line->pin : line->number, 1,
-                     flags, line->acknowledged);
+                     flags, io_line_count(line));
     }
 }
 

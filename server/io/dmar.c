@@ -116,8 +116,6 @@ static int reserved_parse(const uint8_t *data, size_t size, struct dmar *dmar)
         return EBADMSG;
 
     struct dmar_reserved *reserved = &dmar->reserved[dmar->reserved_count];
-    reserved->base = raw.base;
-    reserved->last = raw.last;
     reserved->segment = raw.segment;
     int error =
         scopes_parse(data + sizeof(raw), size - sizeof(raw), reserved->scope,
@@ -135,7 +133,6 @@ int dmar_parse(const uint8_t *table, size_t size, struct dmar *dmar)
     if (size < sizeof(header))
         return EBADMSG;
     memcpy(&header, table, sizeof(header));
-    dmar->address_bits = header.host_address_width + 1u;
     dmar->interrupt_remapping = header.flags & 1;
 
     const uint8_t *next = table + sizeof(header);
@@ -173,11 +170,11 @@ static bool scope_names(const struct dmar_scope *scope, struct dmar_function fun
 static bool scope_covers(const struct dmar_scope *scope, struct dmar_function function,
                          struct dmar_function ancestor)
 {
-    if (!scope->direct)
-        return false;
-    return (scope->type == DMAR_SCOPE_ENDPOINT && scope_names(scope, function)) ||
-           (scope->type == DMAR_SCOPE_BRIDGE &&
-            (scope_names(scope, function) || scope_names(scope, ancestor)));
+    bool names = scope_names(scope, function);
+
+    return scope->direct &&
+           ((scope->type == DMAR_SCOPE_ENDPOINT && names) ||
+            (scope->type == DMAR_SCOPE_BRIDGE && (names || scope_names(scope, ancestor))));
 }
 
 const struct dmar_unit *dmar_unit_lookup(const struct dmar *dmar, struct dmar_function function,

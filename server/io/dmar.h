@@ -18,12 +18,11 @@ enum dmar_scope_type {
     DMAR_SCOPE_ENDPOINT = 1,
     DMAR_SCOPE_BRIDGE = 2,
     DMAR_SCOPE_IOAPIC = 3,
-    DMAR_SCOPE_HPET = 4,
 };
 
 struct dmar_scope {
     uint8_t type;           /* enum dmar_scope_type; others are kept and never match */
-    uint8_t enumeration_id; /* the IO-APIC's id, the HPET's number */
+    uint8_t enumeration_id; /* the IO-APIC's id */
     uint8_t bus, device, function;
     bool direct; /* the path has one step: `device` and `function` are on `bus` itself */
 };
@@ -39,14 +38,12 @@ struct dmar_unit {
 
 /* 8.4: memory that firmware expects certain devices to reach for ever. */
 struct dmar_reserved {
-    uint64_t base, last;
     uint16_t segment;
     unsigned scope_count;
     struct dmar_scope scope[4];
 };
 
 struct dmar {
-    unsigned address_bits;    /* host address width */
     bool interrupt_remapping; /* the platform supports it */
     unsigned unit_count, reserved_count;
     struct dmar_unit unit[DMAR_UNITS_MAX];

@@ -2,9 +2,12 @@
  *
  * The kernel's interrupt lines.
  *
- * GNU Mach mishandles a registered port that dies (doc/architecture.md, "Interrupts"), so none ever
- * does: a line is registered once and the registration kept for ever. Only the receive right of its
- * port travels; the kernel sends it home when the driver that held it is gone.
+ * GNU Mach mishandles a registered port that dies (doc/architecture.md, "Interrupts"), so none does
+ * while its line can raise anything or somebody else has a right to it: a line is registered once,
+ * and only the receive right of its port travels; the kernel sends it home when the driver that
+ * held it is gone. An MSI-X vector's interrupts are not acknowledged to the kernel one by one,
+ * which costs as much as a message each. It counts them; all are forgotten together with the port,
+ * when it is at home and the vector masked (line_settle), and another is registered.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +16,7 @@
 #include <device/notify.h>
 #include <mach/notify.h>
 
+#include <interface/kernel_debug_user.h>
 #include <interface/kernel_interrupt_user.h>
 #include <kernel/device_user.h>
 #include <kernel/mach_port_user.h>
@@ -27,9 +31,6 @@
 
 /* Lines above the IO-APIC's pins are free for messages. They are taken from the top, away from the
  * pins of a second IO-APIC, should there be one. */
-
-/* How many acknowledgements are passed on for one message to us. */
-enum { ACKNOWLEDGED_TOGETHER = 256 };
 
 struct io_line *io_lines;
 static bool messages;
@@ -47,10 +48,9 @@ int io_interrupt_start(void)
     mach_msg_type_number_t count = 1;
 
     /* A kernel that does not know the question has the 8259s. */
-    if (device_get_status(io_privilege.interrupt_device, IRQGETPICMODE, mode, &count) ==
-            KERN_SUCCESS &&
-        count == 1)
-        messages = mode[0] == ACPI_PICMODE_APIC;
+    messages = device_get_status(io_privilege.interrupt_device, IRQGETPICMODE, mode, &count) ==
+                   KERN_SUCCESS &&
+               count == 1 && mode[0] == ACPI_PICMODE_APIC;
     return port_create(&home_type, NULL, &home_port);
 }
 
@@ -100,11 +100,10 @@ static void home_message(void *context, mach_msg_header_t *message)
             continue;
         line->lent = false;
         line->holder = NULL;
+        if (line->entry)
+            io_msix_mask(line->entry, true);
         /* A line has one outstanding at most, as it was masked. Of messages a device can have
-         * raised any number: what is left of them does no harm, as a message is never masked. */
-        unsigned left = line->message ? ACKNOWLEDGED_TOGETHER : 0;
-        while (left > 0 && io_line_kernel_acknowledge(line))
-            left--;
+         * raised any number, which do no harm, as a message is never masked. */
         if (!line->message)
             io_sharing_acknowledge(line, false);
         port_adopt(&line_type, line, line->port);
@@ -113,29 +112,61 @@ static void home_message(void *context, mach_msg_header_t *message)
     log_error("a receive right came home that was never lent (name %u)", note->not_port);
 }
 
-static int line_register(unsigned number, bool message, struct io_line **result)
+static int port_register(struct io_line *line)
 {
-    struct io_line *line = calloc(1, sizeof(*line));
-    int error = line ? port_create(&line_type, line, &line->port) : ENOMEM;
+    int error = port_create(&line_type, line, &line->port);
 
     if (error == 0)
-        error = error_from_kernel(device_intr_register(io_privilege.interrupt_device, (int)number,
-                                                       0, line->port, MACH_MSG_TYPE_MAKE_SEND));
+        error =
+            error_from_kernel(device_intr_register(io_privilege.interrupt_device, (int)line->number,
+                                                   0, line->port, MACH_MSG_TYPE_MAKE_SEND));
     /* A send right of our own names the line in acknowledgements, wherever its receive right is. */
     if (error == 0 && port_make_send(line->port) == MACH_PORT_NULL)
         error = ENOMEM;
-    if (error != 0) {
-        if (line)
-            port_destroy(line->port);
-        free(line);
-        return error;
-    }
-    line->number = number;
-    line->message = message;
-    line->next = io_lines;
-    io_lines = line;
-    *result = line;
-    return 0;
+    if (error != 0)
+        port_destroy(line->port);
+    return error;
+}
+
+static struct io_line *line_register(unsigned number, bool message)
+{
+    struct io_line *line = calloc(1, sizeof(*line));
+
+    if (!line)
+        return NULL;
+    *line = (struct io_line){.number = number, .message = message, .next = io_lines};
+    if (port_register(line) == 0)
+        return io_lines = line;
+    free(line);
+    return NULL;
+}
+
+/* Have the kernel forget what is outstanding of a message line that is at home and cannot be
+ * raised. If it is much it forgets it with the port, which has to die: that is safe if nobody has a
+ * right to it but we and the kernel. A driver can have given some away: then the line is not used
+ * again, as the kernel would deliver to the dead port, and take a reference for it that is
+ * another's. */
+static int line_settle(struct io_line *line)
+{
+    mach_port_t port = line->port;
+    mach_port_status_t status;
+    unsigned senders, left = IO_LINE_TOGETHER;
+
+    while (left > 0 && io_line_kernel_acknowledge(line))
+        left--;
+    if (left > 0)
+        return 0;
+    line->lent = true;
+    if (kernel_debug_senders(mach_task_self(), port, &senders) != KERN_SUCCESS || senders != 2 ||
+        mach_port_get_receive_status(mach_task_self(), port, &status) != KERN_SUCCESS ||
+        status.mps_sorights != 0)
+        return EBUSY;
+    port_destroy(port);
+    port_release(port);
+    int error = port_register(line);
+    line->lent = error != 0;
+    line->acknowledged = io_line_count(line);
+    return error;
 }
 
 /* A registered line that nobody has taken, of that number, or any message line for that pin. */
@@ -149,11 +180,14 @@ static struct io_line *line_lookup_free(bool message, unsigned number, unsigned 
     return NULL;
 }
 
-static void line_take(struct io_line *line, struct io_line **result)
+static int line_take(struct io_line *line, struct io_line **result)
 {
+    if (!line)
+        return ENOSPC;
     line->taken = true;
-    line->acknowledged = 0;
+    line->acknowledged = line->reported = 0;
     *result = line;
+    return 0;
 }
 
 int io_line_take_message(struct io_line **result)
@@ -163,12 +197,11 @@ int io_line_take_message(struct io_line **result)
     if (!messages)
         return ENOTSUP;
     struct io_line *line = line_lookup_free(true, 0, 0);
+    while (line && line_settle(line) != 0)
+        line = line_lookup_free(true, 0, 0);
     while (!line && lowest > IO_LINE_FIRST_MESSAGE)
-        line_register(--lowest, true, &line);
-    if (!line)
-        return ENOSPC;
-    line_take(line, result);
-    return 0;
+        line = line_register(--lowest, true);
+    return line_take(line, result);
 }
 
 int io_line_take_fixed(unsigned pin, struct io_line **result)
@@ -183,8 +216,7 @@ int io_line_take_fixed(unsigned pin, struct io_line **result)
         return EINVAL;
     if (line->taken || line->lent)
         return EBUSY;
-    line_take(line, result);
-    return 0;
+    return line_take(line, result);
 }
 
 int io_line_take_shared(unsigned number, struct io_line **result)
@@ -195,13 +227,9 @@ int io_line_take_shared(unsigned number, struct io_line **result)
         return EINVAL;
 
     struct io_line *line = line_lookup_free(false, number, 0);
-    if (!line) {
-        int error = line_register(number, false, &line);
-        if (error != 0)
-            return error;
-    }
-    line_take(line, result);
-    return 0;
+    if (!line)
+        line = line_register(number, false);
+    return line_take(line, result);
 }
 
 void io_line_release(struct io_line *line)
@@ -219,9 +247,11 @@ int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
 
     if (line->lent)
         return EBUSY;
-    int error = error_from_kernel(
-        mach_port_request_notification(mach_task_self(), line->port, MACH_NOTIFY_PORT_DESTROYED, 0,
-                                       home_port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
+    int error = line->entry ? line_settle(line) : 0;
+    if (error == 0)
+        error = error_from_kernel(
+            mach_port_request_notification(mach_task_self(), line->port, MACH_NOTIFY_PORT_DESTROYED,
+                                           0, home_port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous));
     if (error != 0)
         return error;
     port_release(previous);
@@ -230,6 +260,8 @@ int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
     line->holder = holder;
     line->skipped = 0;
     line->received = line->acknowledged;
+    line->looks = line->unclaimed = 0;
+    line->full = false;
     io_storm_watch();
     *right = line->port;
     return 0;
@@ -242,10 +274,11 @@ void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed)
         return;
     }
     /* A driver's number cannot keep us here, nor does the kernel count more than is outstanding. */
-    if (count > ACKNOWLEDGED_TOGETHER)
-        count = ACKNOWLEDGED_TOGETHER;
+    if (count > IO_LINE_TOGETHER)
+        count = IO_LINE_TOGETHER;
     line->unclaimed += claimed ? 0 : count;
-    for (; count > 0; count--) {
+    line->reported += line->entry ? count : 0;
+    for (; !line->entry && count > 0; count--) {
         kernel_interrupt_acknowledge(io_privilege.interrupt_device, line->port);
         line->acknowledged++;
     }

@@ -116,10 +116,9 @@ static void fault_interrupt(void *context)
     enum { FAULTS_PER_TURN = 64 };
     struct vtd_unit *unit = context;
     struct vtd_fault fault;
-    bool overflow;
 
     for (unsigned i = 0; i < FAULTS_PER_TURN; i++) {
-        if (!vtd_unit_fault_next(unit, &fault, &overflow))
+        if (!vtd_unit_fault_next(unit, &fault))
             return;
         fault_handle(unit, &fault);
     }
@@ -173,8 +172,6 @@ static int units_start(bool remap)
     for (unsigned i = 0; i < dmar.unit_count; i++) {
         if (vtd_unit_start(dmar.unit[i].registers, remap, &units[i]) == 0)
             result = 0;
-        else
-            units[i] = NULL;
     }
     return result;
 }
@@ -227,23 +224,19 @@ void io_iommu_report_line(const char *holder, unsigned number, enum io_line_trou
 
 static int domain_check(io_requester requester, io_requester ancestor, const char *name)
 {
-    const char *why = NULL;
-    int error = 0;
-
     for (struct io_domain *domain = domains; domain; domain = domain->next) {
         if (domain->requester == requester)
             return EBUSY;
     }
     if (!unit_lookup(requester, ancestor)) {
-        why = "no remapping unit covers it";
-        error = ENODEV;
-    } else if (dmar_is_reserved_for(&dmar, function_of(requester), function_of(ancestor))) {
-        why = "the firmware wants it to reach memory of its own";
-        error = EPERM;
+        log_error("%s cannot be confined: no remapping unit covers it", name);
+        return ENODEV;
     }
-    if (why)
-        log_error("%s cannot be confined: %s", name, why);
-    return error;
+    if (dmar_is_reserved_for(&dmar, function_of(requester), function_of(ancestor))) {
+        log_error("%s cannot be confined: the firmware wants it to reach memory of its own", name);
+        return EPERM;
+    }
+    return 0;
 }
 
 static unsigned domain_id_find(const struct vtd_unit *unit)

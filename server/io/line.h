@@ -12,6 +12,9 @@
 
 struct msix_entry;
 
+/* The most that a driver reports at a time, and that is acknowledged to the kernel at a time. */
+enum { IO_LINE_TOGETHER = 256 };
+
 struct io_line {
     unsigned number;
     bool message;
@@ -21,10 +24,13 @@ struct io_line {
     mach_port_t port;
     const char *holder;                /* the device's name; null: the authority itself answers */
     volatile struct msix_entry *entry; /* of a device's MSI-X table, mapped here; null: none */
-    unsigned acknowledged;
-    unsigned unclaimed;             /* since the last look (storm.c) */
-    unsigned received;              /* of those acknowledged: known to have been received */
-    void (*handler)(void *context); /* the authority's own; null: nobody's */
+    unsigned acknowledged;             /* to the kernel */
+    unsigned reported;                 /* by the driver, where they are not acknowledged each */
+    unsigned unclaimed;                /* since the last look (storm.c) */
+    unsigned received;                 /* of those acknowledged: known to have been received */
+    unsigned looks;                    /* in a row that found some outstanding */
+    bool full;                         /* the last look found no room in its queue */
+    void (*handler)(void *context);    /* the authority's own; null: nobody's */
     void *handler_context;
     bool answered;         /* in this round (sharing.c) */
     unsigned skipped;      /* how often, lately */
@@ -33,6 +39,12 @@ struct io_line {
 };
 
 extern struct io_line *io_lines;
+
+/* How many interrupts were taken, as far as is known. */
+static inline unsigned io_line_count(const struct io_line *line)
+{
+    return line->reported > line->acknowledged ? line->reported : line->acknowledged;
+}
 
 /* Tell the kernel that one interrupt was handled. False: none was outstanding. */
 bool io_line_kernel_acknowledge(struct io_line *line);

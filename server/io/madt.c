@@ -38,8 +38,7 @@ int madt_parse(const uint8_t *table, size_t size, struct madt *madt)
             if (madt->ioapic_count == MADT_IOAPICS_MAX)
                 return EOVERFLOW;
             memcpy(&raw, table + at, sizeof(raw));
-            madt->ioapic[madt->ioapic_count++] =
-                (struct madt_ioapic){raw.id, raw.address, raw.first_line};
+            madt->ioapic[madt->ioapic_count++] = (struct madt_ioapic){raw.id, raw.address};
         }
         at += length;
     }

@@ -14,8 +14,7 @@ struct madt {
     unsigned ioapic_count;
     struct madt_ioapic {
         uint8_t id;
-        uint32_t address;    /* of its registers */
-        uint32_t first_line; /* the global interrupt of its pin 0 */
+        uint32_t address; /* of its registers */
     } ioapic[MADT_IOAPICS_MAX];
 };
 

@@ -50,13 +50,11 @@ static int fixed_ranges_claim(bool on_screen)
     static int kernel_owner;
     unsigned count = sizeof(fixed) / sizeof(fixed[0]) - (on_screen ? 0 : KEYBOARD);
 
-    for (unsigned i = 0; i < count; i++) {
-        int error = resource_map_claim(fixed[i].map, fixed[i].base, fixed[i].size, &kernel_owner,
-                                       fixed[i].name, NULL);
-        if (error != 0)
-            return error;
-    }
-    return 0;
+    int error = 0;
+    for (unsigned i = 0; i < count && error == 0; i++)
+        error = resource_map_claim(fixed[i].map, fixed[i].base, fixed[i].size, &kernel_owner,
+                                   fixed[i].name, NULL);
+    return error;
 }
 
 int main(int argc, char **argv)

@@ -19,7 +19,6 @@ enum { ENTRIES = 512, LEVEL_PAGE = 1, LEVEL_LARGE = 2 };
 struct table {
     uint64_t *entries; /* what the unit reads */
     uint64_t physical;
-    unsigned used;
     struct table *below[ENTRIES];
 };
 
@@ -59,7 +58,6 @@ static void table_destroy(const struct translation_memory *memory, struct table 
 static void entry_write(const struct translation *translation, struct table *table, unsigned index,
                         uint64_t value)
 {
-    table->used += (value != 0) - (table->entries[index] != 0);
     /* The unit may read it at any moment: one store. */
     *(volatile uint64_t *)&table->entries[index] = value;
     if (translation->memory->flush)

@@ -72,14 +72,13 @@ static bool page_make(struct page *page)
 
 static void entry_store(struct vtd_unit *unit, struct vtd_entry *entry, uint64_t low, uint64_t high)
 {
+    volatile struct vtd_entry *seen = entry;
+
     /* The half with the present bit goes last when it appears and first when it goes. */
-    if (low & VTD_ENTRY_PRESENT) {
-        *(volatile uint64_t *)&entry->high = high;
-        *(volatile uint64_t *)&entry->low = low;
-    } else {
-        *(volatile uint64_t *)&entry->low = low;
-        *(volatile uint64_t *)&entry->high = high;
-    }
+    if (!(low & VTD_ENTRY_PRESENT))
+        seen->low = low;
+    seen->high = high;
+    seen->low = low;
     if (unit->memory.flush)
         unit->memory.flush(entry, sizeof(*entry));
 }
@@ -266,16 +265,11 @@ int vtd_unit_start(uint64_t registers, bool remap, struct vtd_unit **result)
         page_allocate, page_release, VTD_ECAP_COHERENT(unit->extended) ? NULL : cache_flush};
 
     const char *problem = unit_problem(unit);
-    if (problem) {
-        log_error("IOMMU at %llx: %s", (unsigned long long)registers, problem);
-        error = ENODEV;
-    } else {
-        error = unit_begin(unit, remap);
-        if (error != 0)
-            log_error("IOMMU at %llx: it does not start: %s", (unsigned long long)registers,
-                      strerror(error));
-    }
-    *result = unit;
+    error = problem ? ENODEV : unit_begin(unit, remap);
+    if (error != 0)
+        log_error("IOMMU at %llx does not start: %s", (unsigned long long)registers,
+                  problem ? problem : strerror(error));
+    *result = error == 0 ? unit : NULL;
     return error;
 }
 
@@ -363,13 +357,12 @@ void vtd_unit_remap_clear(struct vtd_unit *unit, unsigned index)
     remap_store(unit, index, 0, 0);
 }
 
-bool vtd_unit_fault_next(struct vtd_unit *unit, struct vtd_fault *fault, bool *overflow)
+bool vtd_unit_fault_next(struct vtd_unit *unit, struct vtd_fault *fault)
 {
     volatile uint64_t *records = (volatile uint64_t *)((volatile char *)unit->registers +
                                                        VTD_CAP_FAULT_OFFSET(unit->capability));
     unsigned count = VTD_CAP_FAULT_COUNT(unit->capability);
 
-    *overflow = unit->registers->fault_status & VTD_FAULT_OVERFLOW;
     for (unsigned i = 0; i < count; i++) {
         unsigned at = (unit->fault_next + i) % count;
         uint64_t high = records[at * 2 + 1];
@@ -385,8 +378,8 @@ bool vtd_unit_fault_next(struct vtd_unit *unit, struct vtd_fault *fault, bool *o
         unit->fault_next = (at + 1) % count;
         return true;
     }
-    if (*overflow)
-        unit->registers->fault_status = VTD_FAULT_OVERFLOW;
+    unit->registers->fault_status =
+        VTD_FAULT_OVERFLOW; /* some may have been lost; written back to clear */
     return false;
 }
 

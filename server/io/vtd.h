@@ -50,8 +50,8 @@ void vtd_unit_remap_set(struct vtd_unit *unit, unsigned index, uint8_t vector, b
                         uint8_t destination, uint16_t source);
 void vtd_unit_remap_clear(struct vtd_unit *unit, unsigned index);
 
-/* The next fault record, cleared; false if there is none. `*overflow`: some were lost. */
-bool vtd_unit_fault_next(struct vtd_unit *unit, struct vtd_fault *fault, bool *overflow);
+/* The next fault record, cleared; false if there is none. */
+bool vtd_unit_fault_next(struct vtd_unit *unit, struct vtd_fault *fault);
 
 /* Have the unit raise its fault interrupt by this message, or not at all. */
 void vtd_unit_fault_message(struct vtd_unit *unit, uint64_t address, uint32_t data);

@@ -28,17 +28,14 @@ static const struct resource_range *overlap_find(const struct resource_map *map,
 int resource_map_claim(struct resource_map *map, uint64_t base, uint64_t size, const void *owner,
                        const char *name, const struct resource_range **conflict)
 {
-    if (conflict)
-        *conflict = NULL;
     if (size == 0 || size - 1 > UINT64_MAX - base)
         return EINVAL;
 
     const struct resource_range *other = overlap_find(map, base, size, NULL);
-    if (other) {
-        if (conflict)
-            *conflict = other;
+    if (conflict)
+        *conflict = other;
+    if (other)
         return EBUSY;
-    }
 
     struct resource_range *range = malloc(sizeof(*range));
     if (!range)
@@ -71,14 +68,14 @@ void resource_map_release(struct resource_map *map, const void *owner)
 
 void resource_map_release_range(struct resource_map *map, uint64_t base)
 {
-    for (struct resource_range **link = &map->first; *link; link = &(*link)->next) {
-        struct resource_range *range = *link;
-        if (range->base == base) {
-            *link = range->next;
-            free(range);
-            return;
-        }
-    }
+    struct resource_range **link = &map->first;
+
+    while (*link && (*link)->base != base)
+        link = &(*link)->next;
+    struct resource_range *range = *link;
+    if (range)
+        *link = range->next;
+    free(range);
 }
 
 const struct resource_range *resource_map_find(const struct resource_map *map, uint64_t base,

@@ -39,7 +39,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (unsigned i = 0; i < dmar.reserved_count; i++) {
         const struct dmar_reserved *reserved = &dmar.reserved[i];
-        fuzz_require(reserved->base <= reserved->last);
         fuzz_require(reserved->scope_count <= sizeof(reserved->scope) / sizeof(reserved->scope[0]));
         scopes_check(&dmar, reserved->segment, reserved->scope, reserved->scope_count, true);
     }

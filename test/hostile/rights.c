@@ -154,10 +154,10 @@ static enum outcome ports_outside(void)
 static enum outcome interrupts_of_others(void)
 {
     mach_port_t device = right_of("device"), port = MACH_PORT_NULL;
-    boolean_t message;
+    unsigned together;
 
     for (unsigned vector = 1; vector < 64; vector++) {
-        if (io_device_interrupt_attach(device, vector, &port, &message) == KERN_SUCCESS)
+        if (io_device_interrupt_attach(device, vector, &port, &together) == KERN_SUCCESS)
             return SUCCEEDED;
     }
     return REFUSED;

@@ -70,9 +70,10 @@ static void storm_begin(void *context)
 static int line_sit_on(struct device *device)
 {
     mach_port_t port;
-    boolean_t message;
+    unsigned together;
 
-    if (io_device_interrupt_attach(device_io_port(device), 0, &port, &message) != 0 || message)
+    if (io_device_interrupt_attach(device_io_port(device), 0, &port, &together) != 0 ||
+        together != 1)
         return -1;
     return 0;
 }

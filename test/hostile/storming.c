@@ -53,7 +53,7 @@ static int attach(struct device *device)
     const char *name = device_name(device);
     int error = device_window_open(device, 0, 0x1000, &regs);
     mach_port_t port;
-    boolean_t message;
+    unsigned together;
 
     io = device_io_port(device);
     kind = (unsigned)atoi(name + strcspn(name, "0123456789"));
@@ -61,7 +61,7 @@ static int attach(struct device *device)
         error = device_enable(device);
     if (error == 0)
         error = kind == 1 ? irq_attach(device, 0, disown, NULL)
-                          : io_device_interrupt_attach(io, 0, &port, &message);
+                          : io_device_interrupt_attach(io, 0, &port, &together);
     clock_timer_start(&timer, (1 + kind) * CLOCK_SECOND, storm, NULL);
     return error;
 }

@@ -31,7 +31,6 @@ static void dmar_as_qemu_makes_it(void **state)
 
     (void)state;
     assert_int_equal(dmar_parse(dmar_table, sizeof(dmar_table), &dmar), 0);
-    assert_int_equal(dmar.address_bits, 39);
     assert_true(dmar.interrupt_remapping);
     assert_int_equal(dmar.unit_count, 1);
     assert_int_equal(dmar.unit[0].registers, 0xfed90000);
@@ -108,7 +107,6 @@ static void madt_ioapics(void **state)
     assert_int_equal(madt.ioapic_count, 1);
     assert_int_equal(madt.ioapic[0].id, 7);
     assert_int_equal(madt.ioapic[0].address, 0xfec00000);
-    assert_int_equal(madt.ioapic[0].first_line, 24);
     for (size_t size = 45; size < sizeof(table); size++) {
         uint8_t *cut = malloc(size);
         memcpy(cut, table, size);

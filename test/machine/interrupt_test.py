@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Interrupts that are not acknowledged to the kernel one by one: how it is made to forget them, and drivers that
+do not play along (test/hostile/owing.c)."""
+import os
+import re
+
+from machine.nic import NicTest
+from machine.vm import BUILD, ROOT
+
+
+class Interrupt(NicTest):
+    def owe(self, seconds, *arguments):
+        files = {}
+        for path in (("build", "boot", "owing"), ("test", "hostile", "owing.manifest"), ("driver", "e1000e", "e1000e.manifest")):
+            with open(os.path.join(BUILD if path[0] == "build" else os.path.join(ROOT, path[0]), *path[1:]), "rb") as file:
+                files[path[-1]] = file.read()
+        files["e1000e.manifest"] = files["e1000e.manifest"].replace(b"8086:10d3", b"8086:ffff")
+        image = self.make_image("owing.iso", files)
+        nics = [word for number in range(3) for word in ("--nic", f"e1000e,hubport,hubid={number}")]
+        ran = self.run_machine(f"sleep {seconds}000; drivers", "--image", image, "--timeout", "140", *nics, *arguments)
+        self.assert_status(ran)
+        return ran
+
+    def numbers(self, ran, pattern):
+        self.assert_says(ran, pattern, "log")
+        return [int(number) for number in re.search(pattern, ran.log).groups()]
+
+    def test_the_kernel_forgets(self):
+        ran = self.owe(24)
+        # An honest driver hears of its device afterwards as before.
+        came, lately = self.numbers(ran, r"owing0: (\d+) came, (\d+) of them lately")
+        self.assertGreater(lately, came // 17, str(ran))
+        forgotten, = self.numbers(ran, r"still (\d+) unacked irqs")
+        self.assertGreater(forgotten, came // 4, str(ran))
+        # From one that keeps the line nothing comes until it gives it back, and then not to a port that it can send to.
+        before, since = self.numbers(ran, r"owing1: wanted back: (\d+) before, (\d+) since")
+        self.assertGreater(before, 500, str(ran))
+        self.assertLess(since, before // 20, str(ran))
+        self.assert_says(ran, "owing1: attached again: 0", "log")
+        # Of what one does not receive no more is kept than what comes until the authority has looked twice.
+        flood, kept = self.numbers(ran, r"owing2: of (\d+) that were raised (\d+) were kept")
+        self.assertLess(kept, flood // 2, str(ran))
+        later, = self.numbers(ran, r"owing2: (\d+) came later")
+        self.assertGreater(later, 100, str(ran))
