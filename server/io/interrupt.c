@@ -142,10 +142,10 @@ static struct io_line *line_register(unsigned number, bool message)
 }
 
 /* Have the kernel forget what is outstanding of a message line that is at home and cannot be
- * raised. If it is much it forgets it with the port, which has to die: that is safe if nobody has a
- * right to it but we and the kernel. A driver can have given some away: then the line is not used
- * again, as the kernel would deliver to the dead port, and take a reference for it that is
- * another's. */
+ * raised. If it is much the port has to die, and goes with the line's next interrupt: the kernel
+ * has two references, tries to deliver, gives up one with that, and finds that it has the last. If
+ * somebody else had one it would go on, and give up his: so he must not, or the line is not used
+ * again. A driver may have given a right away. */
 static int line_settle(struct io_line *line)
 {
     mach_port_t port = line->port;
@@ -157,12 +157,15 @@ static int line_settle(struct io_line *line)
     if (left > 0)
         return 0;
     line->lent = true;
-    if (kernel_debug_senders(mach_task_self(), port, &senders) != KERN_SUCCESS || senders != 2 ||
-        mach_port_get_receive_status(mach_task_self(), port, &status) != KERN_SUCCESS ||
-        status.mps_sorights != 0)
+    /* Each message that waits has one, too. In this order: one that comes meanwhile is one too
+     * many.
+     */
+    if (mach_port_get_receive_status(mach_task_self(), port, &status) != KERN_SUCCESS ||
+        kernel_debug_senders(mach_task_self(), port, &senders) != KERN_SUCCESS ||
+        senders != 2 + status.mps_msgcount || status.mps_sorights != 0)
         return EBUSY;
     port_destroy(port);
-    port_release(port);
+    mach_port_destroy(mach_task_self(), port); /* what is left of it: a dead name */
     int error = port_register(line);
     line->lent = error != 0;
     line->acknowledged = io_line_count(line);

@@ -3,7 +3,8 @@
  * A driver whose 82574L raises an MSI-X vector as often as it likes (10.2.4.4), and that says at
  * once that half a million have come, so that the authority wants the line back. Instance 0 is
  * honest but for that. Instance 1 gives the line back late, and keeps a right to send there.
- * Instance 2 does not receive for a while.
+ * Instance 2 does not receive for a while. Instance 3 gives the line back with interrupts in it,
+ * and attaches again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,11 @@
 #include <driver/e1000e/registers.h>
 #include <interface/io_device_user.h>
 #include <interface/types.h>
+#include <kernel/mach_port_user.h>
 
 #include <host/mach/device.h>
 #include <host/mach/port.h>
+#include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <kit/device.h>
 #include <kit/driver.h>
@@ -26,7 +29,7 @@
 #define LATE  (3 * CLOCK_SECOND)
 #define APART (160 * CLOCK_MILLISECOND / 1000) /* QEMU's device raises none sooner */
 
-enum { TOGETHER = 256, LIES = (1 << 19) / TOGETHER + 8, RAISED = 4, FLOOD = 30 };
+enum { TOGETHER = 256, LIES = (1 << 19) / TOGETHER + 8, RAISED = 4, OWED = 600, FLOOD = 30 };
 enum { E1000E_ICS = 0xc8 }; /* 10.2.4.4: raises what is written */
 enum { FLOOD_TICKS = 300 };
 
@@ -85,6 +88,19 @@ static void give_back(void *context)
     log_info("attached again: %d", io_device_interrupt_attach(io, 0, &again, &together) == 0);
 }
 
+/* Those that are in it when it goes have rights to send there, as every message has. */
+static void attach_again(void)
+{
+    unsigned together;
+
+    port_disown(line);
+    device_raise(RAISED);
+    mach_port_mod_refs(mach_task_self(), line, MACH_PORT_RIGHT_RECEIVE, -1);
+    log_info("full, attached again: %d", io_device_interrupt_attach(io, 0, &line, &together) == 0);
+    clock_timer_cancel(&ticker);
+    device_raise(RAISED); /* the kernel finds the dead port by it */
+}
+
 static void raw_message(void *context, mach_msg_header_t *message)
 {
     (void)context;
@@ -93,6 +109,8 @@ static void raw_message(void *context, mach_msg_header_t *message)
         clock_timer_start(&late, LATE, give_back, NULL);
     }
     came += message->msgh_id != IO_LINE_RENEW && message->msgh_id != IO_LINE_ROOM;
+    if (kind == 3 && came == OWED)
+        attach_again();
 }
 
 static const struct port_type raw_type = {.name = "line", .message = raw_message};
@@ -133,12 +151,12 @@ static int line_attach(struct device *device)
     if (kind == 0)
         return irq_attach(device, 0, interrupt, NULL);
     int error = io_device_interrupt_attach(io, 0, &line, &together);
-    return error == 0 && kind == 1 ? port_adopt(&raw_type, NULL, line) : error;
+    return error == 0 && kind != 2 ? port_adopt(&raw_type, NULL, line) : error;
 }
 
 static int attach(struct device *device)
 {
-    static void (*const tick[])(void *) = {honest_tick, keep_tick, flood_tick};
+    static void (*const tick[])(void *) = {honest_tick, keep_tick, flood_tick, keep_tick};
     const char *name = device_name(device);
     int error = device_window_open(device, 0, E1000E_WINDOW_SIZE, &regs);
 
