@@ -13,11 +13,13 @@
 #include <interface/hurd/processor_set_server.h>
 #include <kernel/gnumach_user.h>
 #include <kernel/mach_host_user.h>
+#include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/memory.h>
 #include <host/mach/port.h>
+#include <host/mach/port_internal.h>
 #include <host/mach/trap.h>
 #include <kit/log.h>
 
@@ -31,7 +33,7 @@ enum { TASKS_MAX = 256 };
 static mach_port_t ours[TASKS_MAX];
 static unsigned ours_count;
 
-static mach_port_t process_server, set_control, set_port;
+static mach_port_t process_server, set_control, set_port, news_port;
 
 static bool is_ours(mach_port_t task)
 {
@@ -98,6 +100,23 @@ static void new_task_message(void *context, mach_msg_header_t *message)
 
 static const struct port_type new_task_type = {.name = "new tasks", .message = new_task_message};
 
+/* What has been told and not been read, before anything else is. To receive from one port it has to
+ * be outside the loop's set; what waits goes with it. */
+static void news_read(void)
+{
+    union {
+        struct new_task_message news;
+        unsigned char room[1024];
+    } message;
+    mach_msg_header_t *head = &message.news.head;
+
+    mach_port_move_member(mach_task_self(), news_port, MACH_PORT_NULL);
+    while (mach_msg(head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(message), news_port, 0,
+                    MACH_PORT_NULL) == MACH_MSG_SUCCESS)
+        new_task_message(NULL, head);
+    mach_port_move_member(mach_task_self(), news_port, port_internal_set());
+}
+
 /* Those of the boot script that have not been started yet are the Hurd's. */
 static bool is_waiting(mach_port_t task)
 {
@@ -130,14 +149,14 @@ static int ours_find(void)
 /* The kernel tells one port only of new tasks, so that is asked for first of all. */
 int tasks_start(void)
 {
-    mach_port_t port, set;
-    int error = port_create(&new_task_type, NULL, &port);
+    mach_port_t set;
+    int error = port_create(&new_task_type, NULL, &news_port);
 
-    if (error == 0 && port_make_send(port) == MACH_PORT_NULL)
+    if (error == 0 && port_make_send(news_port) == MACH_PORT_NULL)
         error = ENOMEM;
     if (error == 0)
         error = error_from_kernel(
-            register_new_task_notification(hurd.host, port, MACH_MSG_TYPE_COPY_SEND));
+            register_new_task_notification(hurd.host, news_port, MACH_MSG_TYPE_COPY_SEND));
     if (error == 0)
         error = error_from_kernel(processor_set_default(mach_host_self(), &set));
     if (error == 0)
@@ -162,6 +181,7 @@ kern_return_t serve_processor_set_tasks(mach_port_t port, hurd_ports_t *list,
     kern_return_t code = processor_set_tasks(set_control, &tasks, &count);
     if (code != KERN_SUCCESS)
         return code;
+    news_read(); /* of ours that were started since we last looked */
     mach_port_t *others = memory_pages_allocate(count * sizeof(others[0]));
     for (unsigned i = 0; i < count; i++) {
         if (others && !is_ours(tasks[i]))

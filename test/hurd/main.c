@@ -11,6 +11,7 @@
  *   --card=NAME    a network card, behind which 10.0.2.2 answers
  *   --pings=N      so many times (200)
  *   --price=N      so many page-sized reads more, which are counted (0)
+ *   --tasks=N      the list of tasks is asked for so many times more (0)
  *   --flood=N      first so many messages that make no sense (0)
  *   --confined     what would undo confinement is to be refused
  *   --pci, --acpi  the device master has these names too
@@ -48,7 +49,7 @@ static bool option_number(const char *argument, struct options *options)
     } numbers[] = {{"--reads=", &options->reads},     {"--seed=", &options->seed},
                    {"--seconds=", &options->seconds}, {"--flight=", &options->flight},
                    {"--pings=", &options->pings},     {"--flood=", &options->flood},
-                   {"--price=", &options->price}};
+                   {"--price=", &options->price},     {"--tasks=", &options->tasks}};
 
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
         const char *value = value_of(argument, numbers[i].name);

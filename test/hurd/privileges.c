@@ -62,9 +62,28 @@ static void tasks_check(mach_port_t set, mach_port_t driver_task)
     check_true(driver, "processor_set_tasks", "a list with fstask in it");
 }
 
+/* Tasks of Outboard's that are started meanwhile are not in it, not even for a moment. */
+static void tasks_watch(mach_port_t set, uint64_t times)
+{
+    mach_msg_type_number_t first = 0, most = 0;
+
+    for (uint64_t i = 0; i <= times; i++) {
+        mach_port_t *tasks = NULL;
+        mach_msg_type_number_t count = 0;
+        if (processor_set_tasks(set, &tasks, &count) != KERN_SUCCESS)
+            break;
+        for (mach_msg_type_number_t k = 0; k < count; k++)
+            port_release(tasks[k]);
+        memory_pages_free(tasks, count * sizeof(*tasks));
+        first = i == 0 ? count : first;
+        most = count > most ? count : most;
+    }
+    check_equal("processor_set_tasks: tasks at most", first, most);
+}
+
 /* proc and libports raise their priority, which a set that only stands for the kernel's may refuse:
  * then they go on without. mach-defpager wires its threads. */
-static void threads_check(mach_port_t host, mach_port_t driver_task)
+static void threads_check(mach_port_t host, mach_port_t driver_task, uint64_t times)
 {
     mach_port_t self = mach_thread_self(), set = MACH_PORT_NULL, control = MACH_PORT_NULL;
 
@@ -75,6 +94,7 @@ static void threads_check(mach_port_t host, mach_port_t driver_task)
         check_true(code == KERN_SUCCESS || code == KERN_INVALID_ARGUMENT, "thread_max_priority",
                    "done, or refused as an invalid argument");
         tasks_check(control, driver_task);
+        tasks_watch(control, times);
     }
     check_equal("thread_wire", KERN_SUCCESS, thread_wire(host, self, TRUE));
     check_equal("thread_wire to undo it", KERN_SUCCESS, thread_wire(host, self, FALSE));
@@ -152,7 +172,7 @@ void privileges_check(const struct privileges *privileges, const struct options 
     mach_port_t ports = MACH_PORT_NULL;
 
     memory_check(privileges->host);
-    threads_check(privileges->host, privileges->driver_task);
+    threads_check(privileges->host, privileges->driver_task, options->tasks);
     host_check(privileges->host);
     new_tasks_check(privileges->host);
     if (options->confined)

@@ -17,7 +17,7 @@ enum ending { END_EXIT, END_REBOOT, END_REFUSED, END_OFF };
 struct options {
     const char *device;
     const char *card; /* null: none */
-    uint64_t reads, seed, seconds, flight, pings, flood, price;
+    uint64_t reads, seed, seconds, flight, pings, flood, price, tasks;
     uint64_t scratch_start, scratch_records; /* none: nothing is written */
     mach_port_t exec_task, kernel_task;
     enum ending ending;

@@ -47,6 +47,14 @@ class Hurd(MachineTest):
     def test_on_nvme_under_kills(self):
         self.system("nvme", 512, kills=1000)
 
+    def test_tasks_that_are_started_are_not_told_of(self):
+        """Whoever asks for the list of tasks again and again, while drivers are started, sees none of them in it."""
+        disk = self.ext4_image("root.img", "64M", options=("-t", "ext2", "-b", "4096"))
+        ran = self.boot("sleep 1200; kill nvme0 5000 50 1; sleep 50000", f"nvme:{disk}", "--hurd-arg=--seconds=1",
+                        "--hurd-arg=--tasks=6000", "--hurd-arg=--end=reboot")
+        self.assert_says(ran, r"^stand-in: \d{4,} checks, 0 failed", "log")
+        self.assertGreater(len(re.findall("nvme0: running again", ran.log)), 1, str(ran))
+
     def test_on_nvme_with_blocks_of_4096(self):
         self.system("nvme", 4096, options=",bs=4096", root="wd0=nvme0n1")
 
