@@ -123,34 +123,11 @@ static unsigned input_control(void *context, struct stream_request *request)
         status = leds_set(device, request);
     else if (request->code == INPUT_CODE_REPEAT)
         status = repeat_set(device, request);
-    stream_request_reply(request, 0);
     return status;
 }
 
-static unsigned input_write(void *context, const uint8_t *data, size_t length, size_t *taken)
-{
-    (void)context, (void)data, (void)length;
-    *taken = 0;
-    return STREAM_STATUS_UNSUPPORTED;
-}
-
 /* What is missing is told to who reads too slowly; the device cannot wait. */
-static void input_read_on(void *context)
-{
-    (void)context;
-}
-
-static void input_in_use(void *context, bool used)
-{
-    (void)context, (void)used;
-}
-
-static const struct stream_device_ops input_ops = {
-    .write = input_write,
-    .control = input_control,
-    .read_on = input_read_on,
-    .in_use = input_in_use,
-};
+static const struct stream_device_ops input_ops = {.control = input_control};
 
 int input_device_publish(struct device *device, const char *suffix, const char *model,
                          const struct input_device_ops *ops, void *context,

@@ -5,7 +5,7 @@
 
 #include <kit/stream_core.h>
 
-enum { FULL_AT = STREAM_BACKLOG * 3 / 4, ROOM_AT = STREAM_BACKLOG / 4 };
+enum { FULL_AT = STREAM_BACKLOG - STREAM_ROOM, ROOM_AT = STREAM_BACKLOG / 4 };
 
 static struct stream_device *devices;
 
@@ -24,6 +24,24 @@ int stream_device_create(const struct stream_info *info, const struct stream_dev
     devices = device;
     *result = device;
     return 0;
+}
+
+static void use_tell(const struct stream_device *device, bool used)
+{
+    if (device->ops->in_use)
+        device->ops->in_use(device->context, used);
+}
+
+/* A session is not full any more, or has ended: unless another one still is, or nobody is left. */
+static void read_on(const struct stream_device *device)
+{
+    if (!device->ops->read_on || device->session_count == 0)
+        return;
+    for (const struct stream_session *other = device->sessions; other; other = other->next) {
+        if (other->is_full && !other->has_ended)
+            return;
+    }
+    device->ops->read_on(device->context);
 }
 
 static void session_free(struct stream_session *session)
@@ -98,7 +116,7 @@ int stream_session_create(struct stream_device *device, const struct stream_tran
     session->next = device->sessions;
     device->sessions = session;
     if (device->session_count++ == 0)
-        device->ops->in_use(device->context, true);
+        use_tell(device, true);
     *result = session;
     return 0;
 }
@@ -110,12 +128,12 @@ void stream_session_end(struct stream_session *session)
     session->has_ended = true;
     line_init(&session->doing);
     line_init(&session->reads);
+    if (--device->session_count == 0)
+        use_tell(device, false);
     if (session->is_full)
-        device->ops->read_on(device->context);
+        read_on(device);
     if (!session->pending)
         session_free(session);
-    if (--device->session_count == 0)
-        device->ops->in_use(device->context, false);
 }
 
 static struct stream_completion *completion_add(struct stream_session *session,
@@ -207,13 +225,13 @@ int stream_session_submit(struct stream_session *session,
 void *stream_request_reply(struct stream_request *request, size_t length)
 {
     memset(request->data, 0, sizeof(request->data));
-    request->length = (uint16_t)length;
+    request->done = (uint16_t)length;
     return request->data;
 }
 
 static void control_end(struct stream_request *request, unsigned status)
 {
-    uint16_t length = status == STREAM_STATUS_OK ? request->length : 0;
+    uint16_t length = status == STREAM_STATUS_OK ? request->done : 0;
     struct stream_completion *completion =
         completion_add(request->session, request, status, length);
 
@@ -243,8 +261,9 @@ static bool write_do(struct stream_session *session, struct stream_request *requ
         completion_add(session, request, STREAM_STATUS_CANCELLED, 0);
         return true;
     }
-    unsigned status =
-        device->ops->write(device->context, request->data + request->done, left, &taken);
+    unsigned status = STREAM_STATUS_UNSUPPORTED;
+    if (device->ops->write)
+        status = device->ops->write(device->context, request->data + request->done, left, &taken);
     request->done = (uint16_t)(request->done + taken);
     request->flags |= STREAM_CONTINUES; /* it has begun: it may not mend what it breaks itself */
     if (status == STREAM_PENDING)
@@ -269,7 +288,9 @@ static void session_do(struct stream_session *session)
         }
         line_take(&session->doing);
         session->pending = request;
-        unsigned status = device->ops->control(device->context, request);
+        unsigned status = STREAM_STATUS_UNSUPPORTED;
+        if (device->ops->control)
+            status = device->ops->control(device->context, request);
         if (status == STREAM_PENDING)
             continue;
         session->pending = NULL;
@@ -323,18 +344,12 @@ static void read_fill(struct stream_session *session, struct stream_request *req
 
 static void session_read(struct stream_session *session)
 {
-    const struct stream_device *device = session->device;
-
     while (session->reads.first && session->taken != session->put)
         read_fill(session, line_take(&session->reads));
     if (!session->is_full || session->put - session->taken > ROOM_AT)
         return;
     session->is_full = false;
-    for (const struct stream_session *other = device->sessions; other; other = other->next) {
-        if (other->is_full && !other->has_ended)
-            return;
-    }
-    device->ops->read_on(device->context);
+    read_on(session->device);
 }
 
 static void session_turn(struct stream_session *session)

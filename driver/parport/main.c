@@ -149,8 +149,9 @@ static unsigned epp_read(struct stream_request *request)
     return STREAM_STATUS_OK;
 }
 
-static unsigned parport_request(struct stream_request *request)
+static unsigned parport_request(void *context, struct stream_request *request)
 {
+    (void)context;
     switch (request->code) {
     case PARALLEL_CODE_STATUS:
         return status_give(request);
@@ -172,23 +173,6 @@ static unsigned parport_request(struct stream_request *request)
     }
 }
 
-/* What has no reply of its own has an empty one. */
-static unsigned parport_handle(void *context, struct stream_request *request)
-{
-    (void)context;
-    unsigned status = parport_request(request);
-    if (request->code != PARALLEL_CODE_STATUS && request->code != PARALLEL_CODE_ID &&
-        request->code != PARALLEL_CODE_EPP_READ)
-        stream_request_reply(request, 0);
-    return status;
-}
-
-/* Nothing comes but by asking for it. */
-static void parport_read_on(void *context)
-{
-    (void)context;
-}
-
 static void parport_in_use(void *context, bool used)
 {
     (void)context;
@@ -200,8 +184,7 @@ static void parport_in_use(void *context, bool used)
 
 static const struct stream_device_ops parport_ops = {
     .write = parport_write,
-    .control = parport_handle,
-    .read_on = parport_read_on,
+    .control = parport_request,
     .in_use = parport_in_use,
 };
 

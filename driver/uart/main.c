@@ -233,9 +233,11 @@ static void uart_in_use(void *context, bool used)
 {
     (void)context;
     uart.is_used = used;
-    uart.send_waits = uart.send_stopped = uart.receive_stopped = false;
+    uart.send_waits = uart.send_stopped = false;
     uart.character = 0;
     uart_chip_modem(&uart.chip, UART_MCR_DTR | UART_MCR_RTS, used);
+    if (used)
+        receive_stop(false); /* the last client may have left with the other end stopped */
     interrupts_set();
     if (used)
         clock_timer_start(&uart.watch, 0, watch, NULL);
@@ -252,8 +254,9 @@ static unsigned settings_take(struct stream_request *request)
     memcpy(&settings, request->data, sizeof(settings));
     if (uart_chip_set(&uart.chip, &settings) != 0)
         return STREAM_STATUS_INVALID;
+    receive_stop(false); /* as it was stopped; if there is no room it is again, the new way */
     uart.flow = settings.flow;
-    uart.send_stopped = uart.receive_stopped = false;
+    uart.send_stopped = false;
     uart_chip_modem(&uart.chip, UART_MCR_RTS, true);
     settings.speed = uart.chip.speed;
     memcpy(stream_request_reply(request, sizeof(settings)), &settings, sizeof(settings));
@@ -282,7 +285,6 @@ static void wait_end(enum stream_status status)
     struct stream_request *request = uart.waiting;
 
     uart.waiting = NULL;
-    stream_request_reply(request, 0);
     stream_request_done(request, status);
 }
 

@@ -264,6 +264,43 @@ static void who_sends_is_stopped_before_anything_is_lost(void **state)
     assert_int_equal(status().overruns, 0);
 }
 
+/* XOFF when there is no more room, and XON for somebody: not when the client leaves. */
+static void who_was_stopped_goes_on_for_the_next_client(void **state)
+{
+    static uint8_t data[UART_MODEL_LINE - 1];
+
+    (void)state;
+    stream_begin();
+    assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_XON_XOFF), 0);
+    uart_model_send(&model, data, sizeof(data), 0);
+    model_run(2 * CLOCK_SECOND);
+    assert_int_equal(model.got_count, 1);
+    assert_int_equal(model.got[0], 0x13);
+    stream_client_close(client);
+    model_run(CLOCK_SECOND);
+    assert_int_equal(model.got_count, 1);
+    assert_int_equal(stream_client_open(NAME, &client), 0);
+    model_run(CLOCK_SECOND);
+    assert_int_equal(model.got_count, 2);
+    assert_int_equal(model.got[1], 0x11);
+}
+
+/* Nor does it stay stopped in a way that nobody is about to take back. */
+static void who_was_stopped_goes_on_with_other_settings(void **state)
+{
+    static uint8_t data[UART_MODEL_LINE - 1];
+
+    (void)state;
+    stream_begin();
+    assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_XON_XOFF), 0);
+    uart_model_send(&model, data, sizeof(data), 0);
+    model_run(2 * CLOCK_SECOND);
+    assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_NONE), 0);
+    model_run(CLOCK_SECOND);
+    assert_int_equal(model.got_count, 2);
+    assert_int_equal(model.got[1], 0x11);
+}
+
 static void what_nobody_reads_is_said_to_be_missing(void **state)
 {
     static uint8_t data[UART_MODEL_LINE - 1];
@@ -314,6 +351,8 @@ int main(void)
         TEST(cts_holds_back_what_is_sent),
         TEST(xoff_holds_back_what_is_sent),
         TEST(who_sends_is_stopped_before_anything_is_lost),
+        TEST(who_was_stopped_goes_on_for_the_next_client),
+        TEST(who_was_stopped_goes_on_with_other_settings),
         TEST(what_nobody_reads_is_said_to_be_missing),
         TEST(only_one_client_has_it),
     };
