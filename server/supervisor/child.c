@@ -361,6 +361,11 @@ const struct child_offer *child_offer_in(const struct child *child, const char *
     return NULL;
 }
 
+const struct child_offer *child_device_in(const struct child *child, const char *name)
+{
+    return child->class ? child_offer_in(child, name, child->class) : NULL;
+}
+
 const struct child_offer *child_offer_find(const char *name, const char *class)
 {
     const struct child_offer *offer = NULL;

@@ -68,6 +68,7 @@ struct child {
     unsigned address;                   /* a driver's PCI function, if not `fixed` */
     const struct isa_resources *fixed;  /* its fixed device; null: it is PCI's */
     const struct manifest *manifest;    /* likewise */
+    const char *class;    /* what the devices speak that it offers, and nobody else's; null: none */
     mach_port_t answers;  /* a receive right for a driver's; null: it was not asked yet */
     unsigned unanswered;  /* how often it was asked since it answered */
     bool excepted;        /* `cause` is of its present life */
@@ -163,6 +164,9 @@ const struct child_offer *child_offer_of(const struct child *child, const char *
 /* Among one child's. */
 const struct child_offer *child_offer_in(const struct child *child, const char *name,
                                          const char *class);
+
+/* The device of that name among those that it offers. */
+const struct child_offer *child_device_in(const struct child *child, const char *name);
 
 /* How much memory its task has, in KiB; 0 if it has none. */
 unsigned long long child_memory(const struct child *child);

@@ -228,7 +228,8 @@ void devices_names(struct text *text, const char *class)
 {
     for (const struct child *child = child_first(); child; child = child->next) {
         for (unsigned i = 0; i < child->offer_count; i++) {
-            if (strcmp(child->offer[i].class, class) == 0)
+            if (child->class && strcmp(child->class, class) == 0 &&
+                strcmp(child->offer[i].class, class) == 0)
                 text_print(text, "%s ", child->offer[i].name);
         }
     }

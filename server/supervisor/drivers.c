@@ -244,8 +244,10 @@ static struct child *driver_create(const struct manifest *manifest)
 
     snprintf(name, sizeof(name), "%s%u", manifest->program, instance_number(manifest->program));
     struct child *child = child_create(name, manifest->program, CHILD_DRIVER);
-    if (child)
+    if (child) {
         child->manifest = manifest;
+        child->class = manifest->class;
+    }
     return child;
 }
 

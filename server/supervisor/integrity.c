@@ -50,6 +50,7 @@ static void filter_start(const char *name, const char *text, const struct disks 
 
     if (!child)
         return;
+    child->class = "block";
     child->is_believed = child->paging_needs_it = true;
     for (unsigned i = 0; i < disks->count && error == 0; i++)
         error = child_grant_device(child, grants[i], disks->name[i]);

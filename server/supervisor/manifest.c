@@ -89,9 +89,11 @@ static bool program_parse(struct manifest *manifest, const char *text)
     return name_parse(manifest->program, sizeof(manifest->program), text);
 }
 
+/* "control" is what each driver has besides. */
 static bool serves_parse(struct manifest *manifest, const char *text)
 {
-    return name_parse(manifest->class, sizeof(manifest->class), text);
+    return name_parse(manifest->class, sizeof(manifest->class), text) &&
+           strcmp(text, "control") != 0;
 }
 
 static bool vectors_parse(struct manifest *manifest, const char *text)

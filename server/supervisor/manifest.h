@@ -4,7 +4,7 @@
  *
  *     [driver]
  *     program = nvme              the executable in the boot archive, and the stem of device names
- *     class = block               what its devices speak
+ *     class = block               what its devices speak: it can offer nothing else
  *     vectors = 1                 how many interrupts it can use (1 if not said)
  *     resets = yes                attach resets the device by its own registers before it calls
  *                                 device_enable: a restart needs no reset by the bus, which is slow

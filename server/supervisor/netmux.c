@@ -49,6 +49,7 @@ void netmux_look(void)
         struct child *child = child_create(mux->program, "netmux", CHILD_SERVICE);
         if (!child)
             continue;
+        child->class = "net";
         child->is_believed = true;
         child->begin = mux_begin;
         mux_begin(child);

@@ -43,13 +43,10 @@ kern_return_t serve_supervisor_report(mach_port_t port, const_name_t what, recor
         drivers_report(&text);
     else if (strcmp(what, "stats") == 0)
         drivers_counts(&text);
-    else if (strcmp(what, "net") == 0 || strcmp(what, "serial") == 0 ||
-             strcmp(what, "parallel") == 0 || strcmp(what, "input") == 0)
-        devices_names(&text, what);
     else if (strcmp(what, "log") == 0)
         journal_report(&text);
     else
-        return outboard_error_make(EINVAL);
+        devices_names(&text, what);
     text_trim(&text);
     if (text.length == 0)
         return outboard_error_make(ENOMEM);

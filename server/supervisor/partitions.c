@@ -72,6 +72,7 @@ static struct child *service_get(const char *name, struct child *driver)
     struct child *child = child_create(name, "partition", CHILD_SERVICE);
     if (child) {
         child->source = driver;
+        child->class = "block";
         child->is_believed = child->paging_needs_it = true;
         child->begin = service_again;
     }

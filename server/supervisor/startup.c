@@ -53,9 +53,15 @@ static const char *grant_device(const struct child *child, const char *name)
     return is_seen ? name : "";
 }
 
-/* Of what is offered under a name of its own. */
-static const char *const device_classes[] = {"block", "net", "serial", "parallel", "input"};
-enum { DEVICE_CLASSES = sizeof(device_classes) / sizeof(device_classes[0]) };
+/* A device of any class; null: there is none of that name. */
+static const struct child_offer *device_find(const char *name)
+{
+    const struct child_offer *offer = NULL;
+
+    for (const struct child *child = child_first(); child && !offer; child = child->next)
+        offer = child_device_in(child, name);
+    return offer;
+}
 
 /* 0 with a right; ENOENT; EAGAIN: it is being restarted. */
 static int right_find(const struct child *child, const char *name, mach_port_t *right)
@@ -67,9 +73,7 @@ static int right_find(const struct child *child, const char *name, mach_port_t *
         }
     }
     const char *device = grant_device(child, name);
-    const struct child_offer *offer = NULL;
-    for (unsigned i = 0; i < DEVICE_CLASSES && !offer; i++)
-        offer = child_offer_find(device, device_classes[i]);
+    const struct child_offer *offer = device_find(device);
     if (!offer)
         offer = child_offer_find(device, name); /* a service of that class */
     if (!offer)
@@ -158,8 +162,7 @@ static struct child *driver_of(const struct child *child, const char *name,
 
     *offer = NULL;
     for (struct child *at = child_first(); at && !*offer; at = at->next) {
-        for (unsigned i = 0; i < DEVICE_CLASSES && !*offer; i++)
-            *offer = child_offer_in(at, device, device_classes[i]);
+        *offer = child_device_in(at, device);
         driver = *offer ? at : NULL;
     }
     /* A partition: who serves it is the disk's driver. */
@@ -222,9 +225,32 @@ kern_return_t serve_startup_complain(mach_port_t bootstrap, const_name_t name,
     return MIG_NO_REPLY;
 }
 
+/* One that talks without end must not keep us busy, nor push the others' lines out of the journal.
+ */
+static bool child_may_log(struct child *child)
+{
+    uint64_t now = clock_now();
+
+    if (now - child->log_second >= CLOCK_SECOND) {
+        if (child->log_lines > LOG_LINES_PER_SECOND)
+            journal_note(LOG_WARNING, "%s: %u lines of its log were left out", child->name,
+                         child->log_lines - LOG_LINES_PER_SECOND);
+        child->log_second = now;
+        child->log_lines = 0;
+    }
+    return child->log_lines++ < LOG_LINES_PER_SECOND;
+}
+
 static bool name_is_plain(const char *name)
 {
     return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.:/") == strlen(name);
+}
+
+/* Of a child that offers devices: besides those there is only the port on which it is told to stop.
+ */
+static bool class_is_its_own(const struct child *child, const char *class)
+{
+    return !child->class || strcmp(class, child->class) == 0 || strcmp(class, "control") == 0;
 }
 
 /* Where it offered that before it was restarted, or a new place; null: the name is taken. */
@@ -258,6 +284,12 @@ kern_return_t serve_startup_publish(mach_port_t bootstrap, const_name_t suffix, 
     if (length < 0 || (size_t)length >= sizeof(name) || !name_is_plain(name) ||
         !name_is_plain(class) || !MACH_PORT_VALID(capability))
         return outboard_error_make(EINVAL);
+    if (!class_is_its_own(child, class)) {
+        if (child_may_log(child))
+            journal_note(LOG_ERROR, "%s: %s is refused, as of class \"%s\": it is to offer \"%s\"",
+                         child->name, name, class, child->class);
+        return outboard_error_make(EINVAL);
+    }
     if (child->withdrawals > WITHDRAWALS_MOST && clock_now() - child->withdrew < CHILD_AWAY_LIMIT)
         return outboard_error_make(EBUSY);
     struct child_offer *offer = offer_place(child, name, class);
@@ -344,22 +376,6 @@ kern_return_t serve_startup_pass(mach_port_t bootstrap, const_name_t suffix, con
                                  mach_port_t capability)
 {
     return serve_startup_publish(bootstrap, suffix, class, capability);
-}
-
-/* One that talks without end must not keep us busy, nor push the others' lines out of the journal.
- */
-static bool child_may_log(struct child *child)
-{
-    uint64_t now = clock_now();
-
-    if (now - child->log_second >= CLOCK_SECOND) {
-        if (child->log_lines > LOG_LINES_PER_SECOND)
-            journal_note(LOG_WARNING, "%s: %u lines of its log were left out", child->name,
-                         child->log_lines - LOG_LINES_PER_SECOND);
-        child->log_second = now;
-        child->log_lines = 0;
-    }
-    return child->log_lines++ < LOG_LINES_PER_SECOND;
 }
 
 static void alarm_ring(void *context)

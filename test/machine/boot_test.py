@@ -5,7 +5,7 @@ import os
 import re
 import tarfile
 
-from machine.vm import BUILD, MachineTest
+from machine.vm import BUILD, ROOT, MachineTest
 
 MIB = 1 << 20
 
@@ -116,6 +116,15 @@ class Archive(MachineTest):
         ran = self.run_machine("hexdump nvme0n1 0 1", "--image", image, "--disk", f"nvme:{disk}")
         self.assert_status(ran)
         self.assert_says(ran, r"a-bad.manifest: line 4: \[driver\] colour: unknown key", "log")
+
+    def test_a_driver_that_offers_another_class(self):
+        """It is refused, and what it may offer is told; a class is known as soon as a manifest names it."""
+        with open(os.path.join(ROOT, "driver", "parport", "parport.manifest"), "rb") as file:
+            manifest = file.read().replace(b"class = parallel", b"class = telegraph")
+        ran = self.run_machine("drivers; parallel parport0", "--image", self.make_image("boot.iso", {"parport.manifest": manifest}))
+        self.assert_status(ran, 1)
+        self.assert_says(ran, 'parport0: parport0 is refused, as of class "parallel": it is to offer "telegraph"', "log")
+        self.assert_says(ran, "^parport0 +driver +failed")
 
     def test_a_driver_that_is_no_executable(self):
         image = self.make_image("boot.iso", replace={"nvme": b"\x7fELF and then nothing"})

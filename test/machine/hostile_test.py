@@ -61,7 +61,7 @@ class Hostile(NicTest):
     def test_what_the_kernel_would_let_it(self):
         """With its task's own port the same driver reaches every register: the crimes are none that fail by themselves."""
         with open(os.path.join(ROOT, "test", "hostile", "hostile.manifest"), encoding="ascii") as file:
-            manifest = file.read().replace("class = test\n", "class = test\nwhole-task = yes\n")
+            manifest = file.read().replace("class = block\n", "class = block\nwhole-task = yes\n")
         image = self.image_with("hostile", {
             "hostile.manifest": manifest.encode(), "supervisor.conf": b"[settings]\nhostile = from=2\n" + PATIENT})
         ran = self.run_machine("sleep 3000; drivers", "--image", image, "--iommu", "none",
@@ -245,7 +245,7 @@ class Hostile(NicTest):
     def commit_fixed(self, iommu):
         """The same from the hostile driver with the parallel port for its device."""
         with open(os.path.join(ROOT, "driver", "parport", "parport.manifest"), "rb") as file:
-            manifest = file.read().replace(b"program = parport", b"program = hostile")
+            manifest = file.read().replace(b"program = parport", b"program = hostile").replace(b"parallel", b"block")
         image = self.image_with("hostile", {"parport.manifest": manifest})
         for seconds in (15, 90):  # longer, where the machine is too busy
             ran = self.run_machine(f"sleep {seconds}000; drivers", "--image", image, "--iommu", iommu, "--timeout", "140")

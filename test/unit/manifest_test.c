@@ -189,6 +189,7 @@ static void malformed_names_and_numbers_are_refused(void **state)
         {"program", "a-name-that-is-longer-than-fits-in"},
         {"class", ""},
         {"class", "bl%nock"},
+        {"class", "control"},
         {"vectors", "0"},
         {"whole-task", "all"},
         {"vectors", "-1"},

@@ -277,6 +277,7 @@ static void who_was_stopped_goes_on_for_the_next_client(void **state)
     assert_int_equal(model.got_count, 1);
     assert_int_equal(model.got[0], 0x13);
     stream_client_close(client);
+    client = NULL;
     model_run(CLOCK_SECOND);
     assert_int_equal(model.got_count, 1);
     assert_int_equal(stream_client_open(NAME, &client), 0);
