@@ -5,6 +5,7 @@
 #include <kit/virtio.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <kit/log.h>
@@ -168,11 +169,6 @@ static int interface_find(struct virtio *virtio)
     return 0;
 }
 
-bool virtio_is_dead(const struct virtio *virtio)
-{
-    return common_read8(virtio, COMMON(status)) & VIRTIO_STATUS_NEEDS_RESET;
-}
-
 bool virtio_is_stopped(const struct virtio *virtio)
 {
     uint8_t status = common_read8(virtio, COMMON(status));
@@ -183,6 +179,19 @@ bool virtio_is_stopped(const struct virtio *virtio)
 void virtio_reset_begin(struct virtio *virtio)
 {
     status_set(virtio, VIRTIO_STATUS_RESET);
+}
+
+void virtio_give_up(struct virtio *virtio, const char *why)
+{
+    log_error("the device is given up: %s", why);
+    virtio_reset_begin(virtio);
+    exit(EXIT_FAILURE);
+}
+
+void virtio_check(struct virtio *virtio)
+{
+    if (common_read8(virtio, COMMON(status)) & VIRTIO_STATUS_NEEDS_RESET)
+        virtio_give_up(virtio, "it wants a reset, or is not there any more");
 }
 
 int virtio_reset(struct virtio *virtio)
@@ -281,8 +290,10 @@ static bool vector_interrupt(void *context)
     /* 4.1.5.3, 4.1.5.4: reading it takes the line down. Messages do not need it. */
     if (!virtio->messages)
         cause = regs_read8(&virtio->isr.regs, virtio->isr.offset);
-    if (vector->number == 0 && (cause & VIRTIO_ISR_CONFIG) && virtio->changed)
-        any = virtio->changed(virtio->context);
+    if (vector->number == 0 && (cause & VIRTIO_ISR_CONFIG)) {
+        virtio_check(virtio);
+        any = virtio->changed && virtio->changed(virtio->context);
+    }
     for (unsigned i = 0; i < virtio->queue_count && (cause & VIRTIO_ISR_QUEUE); i++) {
         struct virtio_queue *queue = virtio->queue[i];
         if (queue->handler && queue->vector == vector->number)
@@ -415,9 +426,9 @@ int virtio_run(struct virtio *virtio, irq_handler changed, void *context)
     }
     virtio->changed = changed;
     virtio->context = context;
-    int error = changed ? vector_attach(virtio, 0) : 0;
+    int error = vector_attach(virtio, 0);
     if (error == 0)
-        error = vector_set(virtio, COMMON(config_vector), changed ? 0 : VIRTIO_NO_VECTOR);
+        error = vector_set(virtio, COMMON(config_vector), 0);
     if (error == 0)
         status_add(virtio, VIRTIO_STATUS_DRIVER_OK);
     return error;
@@ -445,7 +456,7 @@ int virtio_revive(struct virtio *virtio)
             queue_enable(virtio, queue);
     }
     if (error == 0)
-        error = vector_set(virtio, COMMON(config_vector), virtio->changed ? 0 : VIRTIO_NO_VECTOR);
+        error = vector_set(virtio, COMMON(config_vector), 0);
     status_add(virtio, error == 0 ? VIRTIO_STATUS_DRIVER_OK : VIRTIO_STATUS_FAILED);
     return error;
 }

@@ -9,10 +9,11 @@
  *     virtio_run                         the device works
  *     virtio_queue_add ... virtio_queue_kick
  *     virtio_queue_take ...              from the queue's handler, or polling
+ *     virtio_queue_arm                   after that, for the next interrupt: a new queue has one
+ *     virtio_reset                       when the driver is told to stop
  *
- * What the device says is checked: one that breaks the rules of a queue has that queue closed
- * (virtio_queue_is_broken), and the driver should give the device up. No memory is allocated per
- * request.
+ * What the device says is checked. One that breaks the rules of a queue, or says that it wants to
+ * be reset, is given up (virtio_give_up): the driver ends. No memory is allocated per request.
  */
 #ifndef KIT_VIRTIO_H
 #define KIT_VIRTIO_H
@@ -88,13 +89,18 @@ static inline bool virtio_has(const struct virtio *virtio, unsigned feature)
  * of it, or of 4. What lies behind the end of the device's structure reads as 0. */
 uint64_t virtio_config_get(const struct virtio *virtio, size_t offset, unsigned width);
 
-/* The queues are made: DRIVER_OK. `changed` is called when the configuration has changed or the
- * device wants to be reset; null: nobody cares. 0, or an errno value with a line in the log:
- * ENOTSUP for a device that would bypass the IOMMU. */
+/* The queues are made: DRIVER_OK. `changed` is called when the configuration has changed; null:
+ * nobody cares. 0, or an errno value with a line in the log: ENOTSUP for a device that would bypass
+ * the IOMMU. */
 int virtio_run(struct virtio *virtio, irq_handler changed, void *context);
 
-/* Whether it asks for a reset (2.1.2) or is not there any more. */
-bool virtio_is_dead(const struct virtio *virtio);
+/* The device cannot be relied on any more: `why` goes into the log, the device is told to stop, and
+ * the driver ends. Only the system can take memory out of its reach, and starts another driver. */
+void virtio_give_up(struct virtio *virtio, const char *why) __attribute__((noreturn));
+
+/* Give it up if it asks for a reset (2.1.2) or is not there any more, which no interrupt tells: from
+ * time to time, while something is with it. */
+void virtio_check(struct virtio *virtio);
 
 /* Tell the device to stop and to forget everything (2.4). It may touch memory until it is stopped,
  * which it should be within VIRTIO_RESET_LIMIT. What is not there any more is stopped. */
@@ -124,7 +130,6 @@ struct virtio_queue {
     unsigned vector;
     size_t doorbell; /* in the window of virtio->notify */
     bool has_event_index;
-    bool broken;
 
     /* Shared with the device, which may write all of it. Nothing that we wrote is read back. */
     struct dma_buffer memory;
@@ -169,24 +174,19 @@ bool virtio_queue_add(struct virtio_queue *queue, const struct virtio_segment *s
 void virtio_queue_kick(struct virtio_queue *queue);
 
 /* The next chain that the device is done with, and how many bytes it has written into it: never
- * more than there is room for. Null: there is none. */
+ * more than there is room for. Null: there is none. A device that says it twice may be taken to
+ * mean the next chain, as descriptors are used again at once: no worse than to say it too early. */
 void *virtio_queue_take(struct virtio_queue *queue, uint32_t *length);
 
 /* Whether there is one to take, in a few instructions. */
 bool virtio_queue_is_ready(const struct virtio_queue *queue);
 
-/* Interrupt once `count` chains (1 to 32767, no more than are with the device) are ready; without
- * VIRTIO_F_EVENT_IDX, when one is. False: there are so many already, and no interrupt will come:
- * take them. */
+/* Interrupt once `count` chains (1 to 32767, no more than are with the device, or will be after the
+ * next kick) are ready; without VIRTIO_F_EVENT_IDX, when one is. False: there are so many already,
+ * and no interrupt will come: take them. */
 bool virtio_queue_arm(struct virtio_queue *queue, unsigned count);
 
 /* Rather no interrupts. Some may come all the same. */
 void virtio_queue_disarm(struct virtio_queue *queue);
-
-/* The device broke the queue's rules, and the log has how. */
-static inline bool virtio_queue_is_broken(const struct virtio_queue *queue)
-{
-    return queue->broken;
-}
 
 #endif

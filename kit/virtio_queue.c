@@ -74,7 +74,6 @@ void virtio_queue_clear(struct virtio_queue *queue)
         queue->chain[i].next = (uint16_t)(i + 1);
     queue->free_count = queue->entries;
     queue->free = queue->put = queue->told = queue->taken = 0;
-    queue->broken = false;
     if (!queue->handler)
         virtio_queue_disarm(queue);
 }
@@ -134,7 +133,7 @@ bool virtio_queue_add(struct virtio_queue *queue, const struct virtio_segment *s
     unsigned needed = indirect ? 1 : count;
     uint64_t writable = 0;
 
-    if (count == 0 || count > queue->segments || needed > queue->free_count || queue->broken)
+    if (count == 0 || count > queue->segments || needed > queue->free_count)
         return false;
     for (unsigned i = out; i < count; i++)
         writable += segments[i].length;
@@ -159,7 +158,7 @@ void virtio_queue_kick(struct virtio_queue *queue)
 {
     uint16_t before = queue->told;
 
-    if (before == queue->put || queue->broken)
+    if (before == queue->put)
         return;
     queue->told = queue->put;
     __atomic_store_n(&queue->available->index, queue->put, __ATOMIC_RELEASE);
@@ -174,11 +173,11 @@ void virtio_queue_kick(struct virtio_queue *queue)
         regs_write16(&queue->virtio->notify.regs, queue->doorbell, (uint16_t)queue->index);
 }
 
-static void *queue_break(struct virtio_queue *queue, const char *what, uint32_t value)
+static void __attribute__((noreturn))
+queue_broken(const struct virtio_queue *queue, const char *what, uint32_t value)
 {
-    queue->broken = true;
-    log_error("queue %u is of no further use: the device %s (%u)", queue->index, what, value);
-    return NULL;
+    log_error("queue %u: the device %s (%u)", queue->index, what, value);
+    virtio_give_up(queue->virtio, "it broke the rules of its queue");
 }
 
 /* Back to the free ones, in the order in which they were taken. */
@@ -198,20 +197,20 @@ void *virtio_queue_take(struct virtio_queue *queue, uint32_t *length)
 {
     uint16_t ready = (uint16_t)(used_index(queue) - queue->taken);
 
-    if (ready == 0 || queue->broken)
+    if (ready == 0)
         return NULL;
     if (ready > queue->entries)
-        return queue_break(queue, "is done with more than the queue holds", ready);
+        queue_broken(queue, "is done with more than the queue holds", ready);
     const struct virtio_used_entry *entry = &queue->used->ring[queue->taken & (queue->entries - 1)];
     uint32_t id = __atomic_load_n(&entry->id, __ATOMIC_RELAXED);
     *length = __atomic_load_n(&entry->length, __ATOMIC_RELAXED);
     if (id >= queue->entries)
-        return queue_break(queue, "is done with a chain that cannot be", id);
+        queue_broken(queue, "is done with a chain that cannot be", id);
     void *token = queue->chain[id].token;
     if (!token)
-        return queue_break(queue, "is done with a chain that it does not have", id);
+        queue_broken(queue, "is done with a chain that it does not have", id);
     if (*length > queue->chain[id].writable)
-        return queue_break(queue, "wrote more bytes than there is room for", *length);
+        queue_broken(queue, "wrote more bytes than there is room for", *length);
     queue->taken++;
     chain_free(queue, (uint16_t)id);
     return token;
@@ -219,7 +218,7 @@ void *virtio_queue_take(struct virtio_queue *queue, uint32_t *length)
 
 bool virtio_queue_is_ready(const struct virtio_queue *queue)
 {
-    return !queue->broken && __atomic_load_n(&queue->used->index, __ATOMIC_RELAXED) != queue->taken;
+    return __atomic_load_n(&queue->used->index, __ATOMIC_RELAXED) != queue->taken;
 }
 
 bool virtio_queue_arm(struct virtio_queue *queue, unsigned count)
@@ -232,7 +231,7 @@ bool virtio_queue_arm(struct virtio_queue *queue, unsigned count)
     }
     /* What the device was done with before it saw this raises no interrupt: look again. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return queue->broken || (uint16_t)(used_index(queue) - queue->taken) < count;
+    return (uint16_t)(used_index(queue) - queue->taken) < count;
 }
 
 void virtio_queue_disarm(struct virtio_queue *queue)

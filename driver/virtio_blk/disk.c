@@ -161,8 +161,6 @@ static bool changed(void *context)
     struct virtio_blk_disk *disk = context;
     uint64_t capacity;
 
-    if (virtio_is_dead(&disk->virtio))
-        block_give_up(VIRTIO_BLK_DEAD);
     capacity = CONFIG(disk, capacity);
     if (capacity == disk->capacity)
         return false;

@@ -16,17 +16,10 @@ static struct virtio_blk_lane *lane_of(struct virtio_blk_io *io,
     return &io->lane[request->client % io->lane_count];
 }
 
-static void broken_look(const struct virtio_blk_lane *lane)
-{
-    if (virtio_queue_is_broken(&lane->queue))
-        block_give_up("it broke the rules of its queue");
-}
-
 static void take(struct virtio_blk_lane *lane)
 {
     virtio_blk_lane_take(lane);
     virtio_blk_lane_arm(lane);
-    broken_look(lane);
 }
 
 static void io_poll(void *context)
@@ -61,7 +54,8 @@ static const char *io_watch(void *context)
     const struct virtio_blk_io *io = context;
 
     io_poll(context);
-    return virtio_is_dead(io->virtio) ? VIRTIO_BLK_DEAD : NULL;
+    virtio_check(io->virtio);
+    return NULL;
 }
 
 int virtio_blk_io_open(struct virtio *virtio, const struct virtio_blk_shape *shape, unsigned queues,
@@ -106,8 +100,6 @@ static void io_kick(void *context)
     for (unsigned i = 0; i < io->lane_count; i++) {
         virtio_queue_kick(&io->lane[i].queue);
         virtio_blk_lane_arm(&io->lane[i]);
-        /* Arming takes what is there, which may be what shows it. */
-        broken_look(&io->lane[i]);
     }
 }
 
@@ -146,7 +138,7 @@ static int own_run(struct virtio_blk_io *io, enum virtio_blk_type type, uint32_t
     virtio_queue_kick(&lane->queue);
     while (!virtio_blk_lane_take(lane)) {
         uint64_t waited = clock_now() - start;
-        if (waited > limit || virtio_queue_is_broken(&lane->queue))
+        if (waited > limit)
             return ETIMEDOUT;
         /* Most answers come at once; after that, let others run. */
         if (waited > SPIN_TIME)

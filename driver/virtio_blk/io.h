@@ -17,8 +17,6 @@
 
 enum { VIRTIO_BLK_LANES_MAX = 4 };
 
-#define VIRTIO_BLK_DEAD "it wants a reset, or is not there any more"
-
 /* How requests are cut: a segment has at most so many bytes, a request at most so many of them. */
 struct virtio_blk_shape {
     uint32_t piece;

@@ -99,8 +99,6 @@ static bool answered(void *context)
 
     while (control->in_flight > 0 && !virtio_queue_arm(&control->queue, 1))
         any |= answers_take(control);
-    if (virtio_queue_is_broken(&control->queue))
-        virtio_net_give_up(control->queue.virtio, "it broke the rules of its control queue");
     if (control->in_flight == 0 && control->is_behind) {
         filter_send(control);
         answered(control);

@@ -2,7 +2,6 @@
 #include "io.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/log.h>
@@ -18,13 +17,6 @@ struct header {
     uint32_t unused;
 };
 static_assert(sizeof(struct header) == 16, "a power of two");
-
-void virtio_net_give_up(struct virtio *virtio, const char *why)
-{
-    log_error("the device is given up, and the driver ends: %s", why);
-    virtio_reset_begin(virtio);
-    exit(EXIT_FAILURE);
-}
 
 static struct header *header_of(const struct virtio_net_ring *ring, unsigned id)
 {
@@ -110,12 +102,6 @@ static bool sent_take(struct virtio_net_io *io)
     return any;
 }
 
-static void broken_check(struct virtio_net_io *io)
-{
-    if (virtio_queue_is_broken(&io->receive.queue) || virtio_queue_is_broken(&io->send.queue))
-        virtio_net_give_up(io->virtio, "it broke the rules of its queues");
-}
-
 static bool received(void *context)
 {
     struct virtio_net_io *io = context;
@@ -123,7 +109,6 @@ static bool received(void *context)
 
     while (!virtio_queue_arm(&io->receive.queue, 1))
         any |= frames_take(io);
-    broken_check(io);
     return any;
 }
 
@@ -143,7 +128,6 @@ static bool sent(void *context)
     }
     if (ring->free_count == ring->slots)
         virtio_queue_disarm(&ring->queue);
-    broken_check(io);
     return any;
 }
 
@@ -164,10 +148,9 @@ static void watch(void *context)
     io->round++;
     sent(io); /* should an interrupt have been lost */
     received(io);
-    if (virtio_is_dead(io->virtio))
-        virtio_net_give_up(io->virtio, "it wants a reset, or is not there any more");
+    virtio_check(io->virtio);
     if (is_any_late(io))
-        virtio_net_give_up(io->virtio, "a frame was not sent within 8 s");
+        virtio_give_up(io->virtio, "a frame was not sent within 8 s");
     if (io->send.free_count < io->send.slots)
         clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
 }

@@ -44,8 +44,4 @@ void virtio_net_io_kick(struct virtio_net_io *io);
 /* The device is stopped: everything goes back to the kit. */
 void virtio_net_io_abandon(struct virtio_net_io *io);
 
-/* The device cannot be relied on any more. Only the system can take memory out of its reach, and
- * does so when the driver ends; another one starts from the beginning. */
-void virtio_net_give_up(struct virtio *virtio, const char *why) __attribute__((noreturn));
-
 #endif

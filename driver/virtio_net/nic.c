@@ -82,8 +82,6 @@ static bool changed(void *context)
 {
     struct virtio_net_nic *nic = context;
 
-    if (virtio_is_dead(&nic->virtio))
-        virtio_net_give_up(&nic->virtio, "it wants a reset, or is not there any more");
     if (nic->net)
         link_look(nic);
     return true;
@@ -124,14 +122,14 @@ static void recall_look(void *context)
 
     if (!virtio_is_stopped(&nic->virtio)) {
         if (clock_now() >= nic->recall_due)
-            virtio_net_give_up(&nic->virtio, "it does not stop");
+            virtio_give_up(&nic->virtio, "it does not stop");
         clock_timer_start(&nic->recall, RECALL_PERIOD, recall_look, nic);
         return;
     }
     virtio_net_io_abandon(&nic->io);
     virtio_net_control_abandon(&nic->control);
     if (virtio_revive(&nic->virtio) != 0)
-        virtio_net_give_up(&nic->virtio, "it does not come back from a reset");
+        virtio_give_up(&nic->virtio, "it does not come back from a reset");
     virtio_queue_disarm(&nic->io.send.queue);
     link_look(nic);
     net_device_recalled(nic->net);

@@ -36,9 +36,9 @@ enum {
 enum virtio_model_fault {
     VIRTIO_MODEL_FAULT_NONE,
     VIRTIO_MODEL_FAULT_LOST,      /* nothing: it is never heard of again */
-    VIRTIO_MODEL_FAULT_DUPLICATE, /* it comes back twice */
+    VIRTIO_MODEL_FAULT_DUPLICATE, /* it comes back twice, at once */
     VIRTIO_MODEL_FAULT_HUGE_ID,   /* one that cannot be comes back */
-    VIRTIO_MODEL_FAULT_IDLE_ID,   /* one that the device does not have */
+    VIRTIO_MODEL_FAULT_IDLE_ID,   /* one that the device does not have; there has to be one */
     VIRTIO_MODEL_FAULT_LONG,      /* with more bytes than it has room for */
     VIRTIO_MODEL_FAULT_SHORT,     /* with a byte less than were written */
     VIRTIO_MODEL_FAULT_JUMP,      /* and the index goes on by more than the queue holds */

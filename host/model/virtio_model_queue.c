@@ -157,6 +157,24 @@ static void interrupt(struct virtio_model *model, struct virtio_model_queue *que
         virtio_model_raise(model, queue->vector, 1);
 }
 
+/* A chain that the device does not have, and that did not come back just now either. */
+static uint32_t id_idle(const struct virtio_model *model, unsigned queue, uint16_t own)
+{
+    unsigned id = model->queue[queue].size;
+    bool busy = true;
+
+    while (busy && id-- > 0) {
+        busy = id == own;
+        for (unsigned i = 0; i < VIRTIO_MODEL_CHAINS && !busy; i++)
+            busy = model->chain[i].exists && model->chain[i].queue == queue &&
+                   model->chain[i].head == id;
+    }
+    if (busy)
+        model_violation("a chain to be done with that it does not have: it has all of queue %u",
+                        queue);
+    return id;
+}
+
 /* The chain goes back, with the fault that was ordered. */
 static void give_back(struct virtio_model *model, const struct virtio_model_chain *chain,
                       uint32_t written)
@@ -176,7 +194,7 @@ static void give_back(struct virtio_model *model, const struct virtio_model_chai
         id = queue->size;
         break;
     case VIRTIO_MODEL_FAULT_IDLE_ID:
-        id = queue->size - 1u - id;
+        id = id_idle(model, chain->queue, chain->head);
         break;
     case VIRTIO_MODEL_FAULT_LONG:
         written = (uint32_t)virtio_model_writable(chain) + 1;

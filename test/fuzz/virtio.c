@@ -3,8 +3,10 @@
  * The virtio library with a device that puts anything into its configuration space, its registers
  * and the memory of its queues. Checked: every access stays inside what was opened, a chain comes
  * back once and only if it was given, with no more bytes than it has room for, and what is given
- * lies in the rings as it was said, whatever was written over them.
+ * lies in the rings as it was said, whatever was written over them. A queue whose rules are broken
+ * ends the run.
  */
+#include <test/fuzz/machine.h>
 #include <test/fuzz/virtio_device.h>
 
 enum { WINDOW = 4, QUEUES = 3, SEGMENTS = 5, STEPS_MAX = 600 };
@@ -112,13 +114,12 @@ static void chain_add(struct fuzz_input *input, unsigned id)
     }
     unsigned head = queue->free;
     uint16_t index = queue->put;
-    bool broken = virtio_queue_is_broken(queue);
     unsigned room = queue->free_count;
     if (!virtio_queue_add(queue, segments, out, in, &given[id][head])) {
-        fuzz_require(broken || out + in == 0 || out + in > queue->segments || room < out + in);
+        fuzz_require(out + in == 0 || out + in > queue->segments || room < out + in);
         return;
     }
-    fuzz_require(!broken && head < queue->entries && !given[id][head].out);
+    fuzz_require(head < queue->entries && !given[id][head].out);
     fuzz_require(queue->available->ring[index & (queue->entries - 1)] == head);
     chain_check(queue, head, segments, out, out + in);
     given[id][head] = (struct given){true, writable};
@@ -136,7 +137,7 @@ static void chains_take(unsigned id)
         token->out = false;
         fuzz_require(++count <= queues[id].entries);
     }
-    fuzz_require(virtio_queue_is_broken(&queues[id]) || !virtio_queue_is_ready(&queues[id]));
+    fuzz_require(!virtio_queue_is_ready(&queues[id]));
 }
 
 static void give_back(unsigned id, uint32_t head, uint32_t length)
@@ -160,7 +161,7 @@ static void step(struct fuzz_input *input)
         chains_take(id);
         break;
     case 1:
-        news = queue->told != queue->put && !virtio_queue_is_broken(queue);
+        news = queue->told != queue->put;
         virtio_queue_kick(queue);
         fuzz_require(!news || queue->available->index == queue->put);
         break;
@@ -192,23 +193,29 @@ static void step(struct fuzz_input *input)
     }
 }
 
-/* A queue that is not broken gives back what it has. */
+/* A queue gives back what it has. */
 static void wind_up(unsigned id)
 {
     struct virtio_queue *queue = &queues[id];
 
     chains_take(id);
-    if (virtio_queue_is_broken(queue))
-        return;
     put[id] = queue->taken;
     for (unsigned head = 0; head < queue->entries; head++) {
         if (given[id][head].out)
             give_back(id, head, 0);
     }
     chains_take(id);
-    fuzz_require(!virtio_queue_is_broken(queue) && queue->free_count == queue->entries);
+    fuzz_require(queue->free_count == queue->entries);
     for (unsigned head = 0; head < queue->entries; head++)
         fuzz_require(!given[id][head].out);
+}
+
+static void run(struct fuzz_input *input)
+{
+    for (unsigned i = 0; i < STEPS_MAX && input->size > 0; i++)
+        step(input);
+    for (unsigned id = 0; id < created; id++)
+        wind_up(id);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -226,9 +233,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         queue_make(&input, i);
     if (created == 0 || virtio_run(&virtio, NULL, NULL) != 0)
         return 0;
-    for (unsigned i = 0; i < STEPS_MAX && input.size > 0; i++)
-        step(&input);
-    for (unsigned id = 0; id < created; id++)
-        wind_up(id);
+    fuzz_machine_run(run, &input);
     return 0;
 }

@@ -6,21 +6,43 @@
 #include <unistd.h>
 
 #include <host/model/model.h>
+#include <kit/clock.h>
 #include <test/unit/cmocka.h>
 
-enum { WENT_ON = 99, ENDED_OTHERWISE = 98 };
+/* What becomes of the process, as its status. */
+enum { WENT_ON = 99, SAID_OTHERWISE = 98, ENDED_EARLY = 97 };
 
 static const char *expected_line;
 static uint64_t earliest;
 
 static void check(void)
 {
-    if (!model_log_has(expected_line) || model_time() < earliest)
-        _exit(ENDED_OTHERWISE);
+    if (!model_log_has(expected_line))
+        _exit(SAID_OTHERWISE);
+    if (model_time() < earliest)
+        _exit(ENDED_EARLY);
 }
 
-void assert_driver_ends_saying(const char *line, uint64_t after, void (*act)(void *context),
-                               void *context)
+static const char *meaning(int status)
+{
+    if (!WIFEXITED(status))
+        return "was ended by a signal";
+    switch (WEXITSTATUS(status)) {
+    case WENT_ON:
+        return "does not end";
+    case SAID_OTHERWISE:
+        return "ends and does not say so";
+    case ENDED_EARLY:
+        return "ends too early";
+    case EXIT_FAILURE:
+        return NULL;
+    default:
+        return "ends with another status, or a test within failed";
+    }
+}
+
+void ending_require(const char *line, uint64_t after, void (*act)(void *context), void *context,
+                    const char *file, int at)
 {
     int status;
     pid_t child = fork();
@@ -34,11 +56,9 @@ void assert_driver_ends_saying(const char *line, uint64_t after, void (*act)(voi
         _exit(WENT_ON);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
-}
-
-void assert_driver_ends(void (*act)(void *context), void *context)
-{
-    assert_driver_ends_saying("", 0, act, context);
+    if (!meaning(status))
+        return;
+    print_error("the driver %s: \"%s\" was expected after %llu ms (status %x)\n", meaning(status),
+                line, (unsigned long long)(after / CLOCK_MILLISECOND), (unsigned)status);
+    _fail(file, at);
 }
