@@ -23,7 +23,7 @@ setup:
 	@boot/setup
 
 build: setup
-	@if [ -t 1 ]; then ninja -C build; else echo 'building'; ninja -C build -n | grep -q 'no work to do' || ninja -C build --quiet; fi
+	@boot/compile
 
 build/disk.img: boot/make-disk | setup
 	@boot/make-disk build/disk.img build/disk.sha256

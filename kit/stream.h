@@ -51,14 +51,16 @@ struct stream_device_ops {
      * (even if its client has gone by then: it need not know). */
     unsigned (*control)(void *context, struct stream_request *request);
 
-    /* There is room again for STREAM_ROOM bytes, after stream_device_received had returned false. */
+    /* There is room again for STREAM_ROOM bytes, after stream_device_received had returned false.
+     */
     void (*read_on)(void *context);
 
     /* Somebody has opened it, or nobody has it any more: then `read_on` is not called either. */
     void (*in_use)(void *context, bool used);
 };
 
-/* Offer a device to clients as "<device name><suffix>", of the class that the driver's manifest names
+/* Offer a device to clients as "<device name><suffix>", of the class that the driver's manifest
+ * names
  * ("serial"). `info` is copied. 0 or an errno value. */
 int stream_device_publish(struct device *device, const char *suffix, const char *class,
                           const struct stream_info *info, const struct stream_device_ops *ops,

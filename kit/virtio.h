@@ -98,8 +98,8 @@ int virtio_run(struct virtio *virtio, irq_handler changed, void *context);
  * the driver ends. Only the system can take memory out of its reach, and starts another driver. */
 void virtio_give_up(struct virtio *virtio, const char *why) __attribute__((noreturn));
 
-/* Give it up if it asks for a reset (2.1.2) or is not there any more, which no interrupt tells: from
- * time to time, while something is with it. */
+/* Give it up if it asks for a reset (2.1.2) or is not there any more, which no interrupt tells:
+ * from time to time, while something is with it. */
 void virtio_check(struct virtio *virtio);
 
 /* Tell the device to stop and to forget everything (2.4). It may touch memory until it is stopped,

@@ -184,7 +184,7 @@ void pci_claim_release(struct pci_claim *claim, bool reset)
     if (error != 0)
         log_write(error == ENOTSUP ? LOG_INFO : LOG_ERROR, "pci " PCI_ADDRESS_FORMAT ": %s",
                   pci_address_arguments(pci_function_address(function)),
-                  error == ENOTSUP ? "has no reset: only silenced"
+                  error == ENOTSUP ? "silenced, as it has no reset of its own"
                                    : "does not come back from its reset");
     /* The authority masks the MSI-X table once more. */
     pci_function_decode(claim->tree, function, true);

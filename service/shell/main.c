@@ -26,10 +26,10 @@ mach_port_t shell_supervisor;
 
 static const struct command commands_shell[];
 static const struct command *const tables[] = {
-    commands_shell,     commands_system,   commands_files,     commands_device,
-    commands_master,    commands_bench,    commands_churn,     commands_net,
-    commands_net_bench, commands_net_load, commands_net_share, commands_net_device,
-    commands_serial,    commands_input,    commands_parallel,  commands_script,
+    commands_shell,     commands_system,     commands_files,  commands_device,    commands_master,
+    commands_bench,     commands_churn,      commands_net,    commands_net_bench, commands_net_load,
+    commands_net_share, commands_net_device, commands_serial, commands_input,     commands_parallel,
+    commands_stream,    commands_script,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 

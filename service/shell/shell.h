@@ -24,12 +24,12 @@ struct command {
  * commands_system.c, commands_bench.c, commands_churn.c, commands_net.c,
  * commands_net_bench.c, commands_net_device.c, commands_net_load.c, commands_net_share.c,
  * commands_serial.c,
- * commands_input.c, commands_parallel.c. */
+ * commands_input.c, commands_parallel.c, commands_stream.c. */
 extern const struct command commands_script[];
 extern const struct command commands_files[], commands_device[], commands_master[],
     commands_system[], commands_bench[], commands_churn[], commands_net[], commands_net_bench[],
     commands_net_load[], commands_net_share[], commands_net_device[], commands_serial[],
-    commands_input[], commands_parallel[];
+    commands_input[], commands_parallel[], commands_stream[];
 
 extern mach_port_t shell_supervisor;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * parport with a port, and what is connected to it, that say anything (stream_driver.h).
+ * parport with a port, and what is connected to it, that say anything (ports.h, stream_driver.h).
  */
-#include <test/fuzz/stream_driver.h>
+#include <test/fuzz/ports.h>
 
 const unsigned fuzz_ports[FUZZ_RANGES] = {8, 3}, fuzz_vectors = 1;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * ps2 with a controller and devices that say anything (stream_driver.h), after self-tests that most
- * of them pass.
+ * ps2 with a controller and devices that say anything (ports.h, stream_driver.h), after self-tests
+ * that most of them pass.
  */
-#include <test/fuzz/stream_driver.h>
+#include <test/fuzz/ports.h>
 
 const unsigned fuzz_ports[FUZZ_RANGES] = {1, 1}, fuzz_vectors = 2;
 

@@ -5,12 +5,10 @@
 
 #include <kit/driver.h>
 #include <kit/stream_core.h>
-#include <test/fuzz/machine.h>
 
 enum { STEPS_MAX = 200, DEVICES_MAX = 2 };
 
 static struct fuzz_input *input;
-static uint8_t written[FUZZ_RANGES][FUZZ_RANGE_MOST];
 
 static struct stream_device *streams[DEVICES_MAX];
 static struct stream_session *sessions[DEVICES_MAX];
@@ -19,28 +17,6 @@ static struct {
     bool busy;
     struct stream_submission submission;
 } slots[DEVICES_MAX][STREAM_SLOTS];
-
-int device_ports_open(struct device *self, unsigned index, size_t size, struct ports *ports)
-{
-    if (index >= FUZZ_RANGES || fuzz_ports[index] == 0)
-        return ENXIO;
-    if (size == 0 || size > fuzz_ports[index])
-        return EINVAL;
-    ports->regs = (struct regs){(struct model_device *)self, index, size};
-    return 0;
-}
-
-uint64_t model_regs_read(const struct regs *regs, size_t offset, unsigned width)
-{
-    fuzz_require(width == 1 && offset < regs->size);
-    return fuzz_port_read(regs->window, offset, written[regs->window][offset], fuzz_take8(input));
-}
-
-void model_regs_write(const struct regs *regs, size_t offset, unsigned width, uint64_t value)
-{
-    fuzz_require(width == 1 && offset < regs->size);
-    written[regs->window][offset] = (uint8_t)value;
-}
 
 int stream_device_publish(struct device *device, const char *suffix, const char *class,
                           const struct stream_info *info, const struct stream_device_ops *ops,
@@ -130,6 +106,9 @@ static void step(void)
     case 3:
         fuzz_interrupt(what >> 5 & 1);
         break;
+    case 4:
+        fuzz_device_act(input);
+        break;
     default:
         if (sessions[which])
             submit(which);
@@ -152,11 +131,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input all = {data, size};
 
-    fuzz_machine_begin();
-    fuzz_device.identity.vectors = fuzz_vectors;
+    fuzz_device_make(&all);
     input = &all;
     stream_count = 0;
-    memset(written, 0, sizeof(written));
     memset(sessions, 0, sizeof(sessions));
     fuzz_machine_run(run, &all);
     for (unsigned i = 0; i < stream_count; i++)

@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A driver of the stream class with a device whose ports read as anything, and clients that submit
- * anything. Checked: every access is of a port that was opened; nothing is completed that was not
- * submitted, nothing twice, and none with more bytes than it may have. Each target says how many
- * ports there are.
+ * A driver of the stream class with a device that says anything, and clients that submit anything.
+ * Checked: nothing is completed that was not submitted, nothing twice, and none with more bytes
+ * than it may have.
  */
 #ifndef TEST_FUZZ_STREAM_DRIVER_H
 #define TEST_FUZZ_STREAM_DRIVER_H
 
-#include <test/fuzz/fuzz.h>
+#include <test/fuzz/machine.h>
 
-enum { FUZZ_RANGES = 3, FUZZ_RANGE_MOST = 8 };
-
-/* How many ports each range has; how many interrupts there are. */
-extern const unsigned fuzz_ports[FUZZ_RANGES], fuzz_vectors;
-
-/* What a port reads as, so that some runs get further than what the input says by itself: by the
- * target, from what was written and the next byte of input. */
-uint8_t fuzz_port_read(unsigned range, size_t offset, uint8_t written, uint8_t input);
+/* By the target, or ports.c: a new run of the machine, with the device; something that one does. */
+void fuzz_device_make(struct fuzz_input *input);
+void fuzz_device_act(struct fuzz_input *input);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * uart with a device that says anything (stream_driver.h), once it has passed for a UART.
+ * uart with a device that says anything (ports.h, stream_driver.h), once it has passed for a UART.
  */
 #include <driver/uart/registers.h>
-#include <test/fuzz/stream_driver.h>
+#include <test/fuzz/ports.h>
 
 const unsigned fuzz_ports[FUZZ_RANGES] = {UART_REGISTERS}, fuzz_vectors = 1;
 
