@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The stream class: what a client and a driver of a small device say to each other. Serial and
- * parallel ports carry bytes (interface/serial.h, parallel.h), input devices events (input.h).
+ * parallel ports carry bytes (interface/serial.h, parallel.h), input devices events (input.h), a
+ * source of randomness random bytes.
  *
  * These layouts cross task boundaries. All fields are in the machine's byte order (both ends run on
  * the same machine); reserved fields are zero. Whoever receives one copies it once and checks the
  * copy before use: nothing here may be trusted because of where it came from.
  *
  * Data lies in the entries of the queue (interface/queue.h) themselves: these devices are slow, and
- * master no bus. Every submission is answered by one completion. Writes and controls of a session
- * are carried out in the order in which they came, reads beside them.
+ * one that masters the bus does so in its driver's memory only. Every submission is answered by one
+ * completion. Writes and controls of a session are carried out in the order in which they came,
+ * reads beside them.
  */
 #ifndef INTERFACE_STREAM_H
 #define INTERFACE_STREAM_H

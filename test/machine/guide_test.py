@@ -54,6 +54,18 @@ class Guide(MachineTest):
         self.assert_says(ran, "edu0n1: 7 of 7 blocks as written")
         self.assert_says(ran, r"^edu0 +driver +running .* 1  ")
 
+    def test_what_is_shown_of_a_driver_is_in_it(self):
+        """Line by line; "..." stands for what is left out."""
+        with open(GUIDE, encoding="utf-8") as file:
+            shown = re.findall(r"^```c (driver/\S+)\n(.*?)^```$", file.read(), re.M | re.S)
+        self.assertGreaterEqual(len(shown), 3)
+        for path, block in shown:
+            with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+                text = file.read()
+            for part in re.split(r"^\.\.\.\n", block, flags=re.M):
+                self.assertIn(part, text)
+                text = text[text.index(part) + len(part):]
+
     def test_the_printed_build_entry(self):
         entry, = blocks("meson")
         with open(os.path.join(ROOT, "test", "guide", "meson.build"), encoding="utf-8") as file:
