@@ -19,4 +19,8 @@ typedef bool (*irq_handler)(void *context);
 /* `vector` is below device_identity()->vectors. 0 or an errno value; EBUSY if it is attached. */
 int irq_attach(struct device *device, unsigned vector, irq_handler handler, void *context);
 
+/* Keep the device from raising it, or let it again; what came up meanwhile is raised then. For the
+ * time in which a driver polls. ENOTSUP: this device can be silenced by its own registers only. */
+int irq_mask(struct device *device, unsigned vector, bool masked);
+
 #endif

@@ -280,6 +280,16 @@ int irq_attach(struct device *device, unsigned vector, irq_handler handler, void
     return error;
 }
 
+int irq_mask(struct device *device, unsigned vector, bool masked)
+{
+    if (vector >= device->identity.vectors)
+        return EINVAL;
+    int error = error_from_kernel(io_device_interrupt_mask(device->io, vector, masked));
+    if (error == ENOTSUP)
+        error = error_from_kernel(pci_function_interrupt_mask(device->function, masked));
+    return error;
+}
+
 int dma_buffer_create(struct device *device, size_t size, struct dma_buffer *buffer)
 {
     unsigned slot = 0;

@@ -173,7 +173,7 @@ kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned vector
     *together = line->entry ? IO_LINE_TOGETHER : line->message ? 32 : 1;
     int error = io_line_lend(line, io_device_from_port(port)->name, right);
     if (error == 0 && line->entry)
-        io_msix_mask(line->entry, false);
+        io_msix_mask(line->entry, line->masked);
     return outboard_error_make(error);
 }
 
@@ -185,6 +185,17 @@ kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned v
     if (line && line->lent)
         io_line_acknowledge(line, count, claimed);
     return MIG_NO_REPLY;
+}
+
+kern_return_t serve_io_device_interrupt_mask(mach_port_t port, unsigned vector, boolean_t masked)
+{
+    struct io_line *line = line_get(port, vector);
+
+    if (!line || !line->entry)
+        return outboard_error_make(line ? ENOTSUP : ENXIO);
+    line->masked = masked;
+    io_msix_mask(line->entry, masked);
+    return 0;
 }
 
 kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint64_t *address,

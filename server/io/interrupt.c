@@ -61,11 +61,11 @@ bool io_interrupt_messages(void)
 
 bool io_line_kernel_acknowledge(struct io_line *line)
 {
-    if (device_intr_ack(io_privilege.interrupt_device, line->port, MACH_MSG_TYPE_COPY_SEND) !=
-        KERN_SUCCESS)
-        return false;
-    line->acknowledged++;
-    return true;
+    bool any = device_intr_ack(io_privilege.interrupt_device, line->port,
+                               MACH_MSG_TYPE_COPY_SEND) == KERN_SUCCESS;
+
+    line->acknowledged += any;
+    return any;
 }
 
 /* An interrupt that comes here, not to a driver: served if it is our own, and either way it must
@@ -188,6 +188,7 @@ static int line_take(struct io_line *line, struct io_line **result)
     if (!line)
         return ENOSPC;
     line->taken = true;
+    line->masked = false;
     line->acknowledged = line->reported = 0;
     *result = line;
     return 0;
@@ -261,9 +262,8 @@ int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
     port_disown(line->port);
     line->lent = true;
     line->holder = holder;
-    line->skipped = 0;
     line->received = line->acknowledged;
-    line->looks = line->unclaimed = 0;
+    line->skipped = line->looks = line->unclaimed = 0;
     line->full = false;
     io_storm_watch();
     *right = line->port;

@@ -30,6 +30,7 @@ struct io_line {
     unsigned received;                 /* of those acknowledged: known to have been received */
     unsigned looks;                    /* in a row that found some outstanding */
     bool full;                         /* the last look found no room in its queue */
+    bool masked;                       /* by its driver */
     void (*handler)(void *context);    /* the authority's own; null: nobody's */
     void *handler_context;
     bool answered;         /* in this round (sharing.c) */

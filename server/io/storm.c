@@ -80,7 +80,7 @@ static void line_look(struct io_line *line)
         return;
     line->full = !driver_tell(line, wanted ? IO_LINE_RENEW : IO_LINE_ROOM);
     if (line->entry)
-        io_msix_mask(line->entry, wanted || (was_full && line->full));
+        io_msix_mask(line->entry, line->masked || wanted || (was_full && line->full));
     if (!line->full)
         line->received = line->acknowledged;
     else if (line->acknowledged - line->received >= UNRECEIVED_MAX)

@@ -78,6 +78,7 @@ static int msix_lend(struct pci_claim *claim)
         function->info.msix_vectors, claim->wanted, &granted));
     if (error == 0) {
         pci_msix_enable(claim->tree->config, function);
+        claim->interrupts = PCI_CLAIM_MSIX;
         claim->vectors = granted;
     }
     return error;
@@ -94,8 +95,10 @@ static int msi_lend(struct pci_claim *claim)
         error_from_kernel(io_bus_device_add_msi(claim->io_bus, claim->io_device, &target, &data));
     if (error == 0)
         error = pci_msi_enable(claim->tree->config, claim->function, target, data);
-    if (error == 0)
+    if (error == 0) {
+        claim->interrupts = PCI_CLAIM_MSI;
         claim->vectors = 1;
+    }
     return error;
 }
 
@@ -110,6 +113,7 @@ static int line_lend(struct pci_claim *claim)
         io_bus_device_add_line(claim->io_bus, claim->io_device, info->interrupt_line));
     if (error == 0) {
         pci_function_line(claim->tree->config, claim->function, true);
+        claim->interrupts = PCI_CLAIM_LINE;
         claim->vectors = 1;
     }
     return error;
@@ -172,6 +176,21 @@ int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_fu
     interrupts_lend(claim);
     function->info.claimed = 1;
     return 0;
+}
+
+int pci_claim_interrupt_mask(const struct pci_claim *claim, bool masked)
+{
+    switch (claim->interrupts) {
+    case PCI_CLAIM_MSI:
+        return pci_msi_mask(claim->tree->config, claim->function, masked);
+    case PCI_CLAIM_LINE:
+        pci_function_line(claim->tree->config, claim->function, !masked);
+        return 0;
+    case PCI_CLAIM_MSIX:
+        return EINVAL; /* the authority's table */
+    default:
+        return ENXIO;
+    }
 }
 
 void pci_claim_release(struct pci_claim *claim, bool reset)

@@ -14,6 +14,7 @@ struct pci_claim {
     struct pci_function *function; /* null: this claim is free */
     mach_port_t io_bus, io_device;
     unsigned wanted, vectors; /* interrupts: that the driver can use, that it was granted */
+    enum { PCI_CLAIM_NONE, PCI_CLAIM_LINE, PCI_CLAIM_MSI, PCI_CLAIM_MSIX } interrupts;
     char name[OUTBOARD_NAME_SIZE];
 };
 
@@ -23,6 +24,10 @@ struct pci_claim {
  * what the authority said. */
 int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_function *function,
                    mach_port_t io_bus, const char *name, unsigned wanted);
+
+/* Hold back a line or an MSI. ENOTSUP: the function cannot; EINVAL: it has MSI-X; ENXIO: nothing.
+ */
+int pci_claim_interrupt_mask(const struct pci_claim *claim, bool masked);
 
 /* Silence, reset if wanted, take everything back. */
 void pci_claim_release(struct pci_claim *claim, bool reset);

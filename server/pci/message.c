@@ -48,6 +48,19 @@ int pci_msi_enable(const struct pci_config *config, const struct pci_function *f
     return 0;
 }
 
+int pci_msi_mask(const struct pci_config *config, const struct pci_function *function, bool masked)
+{
+    uint32_t address = pci_function_address(function);
+    unsigned offset = function->info.msi_offset;
+    uint16_t control = pci_read16(config, address, offset + MSI_CONTROL);
+
+    if (!(control & MSI_MASKABLE))
+        return ENOTSUP;
+    pci_write32(config, address, offset + MSI_MASK + (control & MSI_WIDE ? MSI_WIDE_MORE : 0),
+                masked ? ~0u : ~1u);
+    return 0;
+}
+
 void pci_msi_disable(const struct pci_config *config, const struct pci_function *function)
 {
     if (function->info.msi_offset != 0)

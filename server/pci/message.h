@@ -12,6 +12,8 @@
 int pci_msi_enable(const struct pci_config *config, const struct pci_function *function,
                    uint64_t address, uint32_t data);
 
+/* Hold it back, or let it go: what came meanwhile comes then. ENOTSUP: it has no mask bits. */
+int pci_msi_mask(const struct pci_config *config, const struct pci_function *function, bool masked);
 void pci_msi_disable(const struct pci_config *config, const struct pci_function *function);
 
 /* The table's own mask bits decide from now on. */

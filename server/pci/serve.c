@@ -322,6 +322,15 @@ kern_return_t serve_pci_function_enable(mach_port_t port, boolean_t enable)
     return 0;
 }
 
+kern_return_t serve_pci_function_interrupt_mask(mach_port_t port, boolean_t masked)
+{
+    const struct served_function *served = port_context(port, &function_type);
+
+    if (!served)
+        return outboard_error_make(EOPNOTSUPP);
+    return outboard_error_make(pci_claim_interrupt_mask(&served->claim, masked));
+}
+
 kern_return_t serve_task_control_stop(mach_port_t control)
 {
     if (!port_context(control, &control_type))

@@ -4,7 +4,7 @@
  * once that half a million have come, so that the authority wants the line back. Instance 0 is
  * honest but for that. Instance 1 gives the line back late, and keeps a right to send there.
  * Instance 2 does not receive for a while. Instance 3 gives the line back with interrupts in it,
- * and attaches again.
+ * and attaches again. Instance 4 masks its vector for a while.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +34,7 @@ enum { E1000E_ICS = 0xc8 }; /* 10.2.4.4: raises what is written */
 enum { FLOOD_TICKS = 300 };
 
 static struct regs regs;
+static struct device *masker;
 static mach_port_t io, line;
 static uint64_t started;
 static unsigned kind, ticks, raised, came, before;
@@ -124,6 +125,23 @@ static void later_tick(void *context)
         clock_timer_start(&ticker, TICK, later_tick, context);
 }
 
+/* What is raised while it is masked comes afterwards. */
+static void mask_tick(void *context)
+{
+    if (ticks == 0) {
+        came = irq_mask(masker, 0, true) == 0 ? 0 : RAISED;
+        device_raise(RAISED);
+    } else if (ticks == 1) {
+        before = came;
+        irq_mask(masker, 0, false);
+    } else {
+        log_info("masked: %u of %u came, and %u afterwards", before, raised, came - before);
+        return;
+    }
+    ticks++;
+    clock_timer_start(&ticker, LATE, mask_tick, context);
+}
+
 static void received(void *context)
 {
     (void)context;
@@ -148,7 +166,7 @@ static int line_attach(struct device *device)
 {
     unsigned together;
 
-    if (kind == 0)
+    if (kind == 0 || kind == 4)
         return irq_attach(device, 0, interrupt, NULL);
     int error = io_device_interrupt_attach(io, 0, &line, &together);
     return error == 0 && kind != 2 ? port_adopt(&raw_type, NULL, line) : error;
@@ -156,10 +174,12 @@ static int line_attach(struct device *device)
 
 static int attach(struct device *device)
 {
-    static void (*const tick[])(void *) = {honest_tick, keep_tick, flood_tick, keep_tick};
+    static void (*const tick[])(void *) = {honest_tick, keep_tick, flood_tick, keep_tick,
+                                           mask_tick};
     const char *name = device_name(device);
     int error = device_window_open(device, 0, E1000E_WINDOW_SIZE, &regs);
 
+    masker = device;
     io = device_io_port(device);
     kind = (unsigned)atoi(name + strcspn(name, "0123456789"));
     if (kind >= sizeof(tick) / sizeof(tick[0]))

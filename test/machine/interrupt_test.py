@@ -16,7 +16,7 @@ class Interrupt(NicTest):
                 files[path[-1]] = file.read()
         files["e1000e.manifest"] = files["e1000e.manifest"].replace(b"8086:10d3", b"8086:ffff")
         image = self.make_image("owing.iso", files)
-        nics = [word for number in range(4) for word in ("--nic", f"e1000e,hubport,hubid={number}")]
+        nics = [word for number in range(5) for word in ("--nic", f"e1000e,hubport,hubid={number}")]
         ran = self.run_machine(f"sleep {seconds}000; drivers", "--image", image, "--timeout", "140", *nics, *arguments)
         self.assert_status(ran)
         return ran
@@ -45,3 +45,5 @@ class Interrupt(NicTest):
         self.assertLess(kept, flood // 2, str(ran))
         later, = self.numbers(ran, r"owing2: (\d+) came later")
         self.assertGreater(later, 100, str(ran))
+        # What a device raises while its driver has it masked waits until it is let go.
+        self.assertIn(self.numbers(ran, r"owing4: masked: (\d+) of (\d+) came, and (\d+) afterwards"), ([0, 4, 1], [0, 4, 2]))
