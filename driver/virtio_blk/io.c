@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include <kit/log.h>
+#include <kit/wait.h>
 
 #include "layout.h"
-
-#define SPIN_TIME (2 * CLOCK_MILLISECOND)
 
 static struct virtio_blk_lane *lane_of(struct virtio_blk_io *io,
                                        const struct block_request *request)
@@ -137,12 +136,8 @@ static int own_run(struct virtio_blk_io *io, enum virtio_blk_type type, uint32_t
         return EBUSY;
     virtio_queue_kick(&lane->queue);
     while (!virtio_blk_lane_take(lane)) {
-        uint64_t waited = clock_now() - start;
-        if (waited > limit)
+        if (!wait_more(start, limit))
             return ETIMEDOUT;
-        /* Most answers come at once; after that, let others run. */
-        if (waited > SPIN_TIME)
-            clock_sleep(CLOCK_MILLISECOND);
     }
     return io->own_status == VIRTIO_BLK_S_OK ? 0 : EIO;
 }

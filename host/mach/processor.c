@@ -6,6 +6,7 @@
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
+#include <kit/wait.h>
 
 bool host_is_apart(void)
 {
@@ -26,6 +27,11 @@ boolean_t swtch_pri(int priority);
 void processor_yield_to_all(void)
 {
     swtch_pri(0);
+}
+
+void wait_yield(void)
+{
+    swtch();
 }
 
 bool processor_ticks_were_long(uint64_t ticks, uint64_t time)

@@ -8,6 +8,7 @@
 
 #include <kit/block_core.h>
 #include <kit/clock.h>
+#include <kit/wait.h>
 
 #include "internal.h"
 
@@ -56,6 +57,10 @@ uint64_t clock_now(void)
 void clock_sleep(uint64_t nanoseconds)
 {
     model_clock_advance(nanoseconds);
+}
+
+void wait_yield(void)
+{
 }
 
 void clock_timer_cancel(struct clock_timer *timer)
