@@ -79,6 +79,7 @@ struct child {
     bool sees_devices;    /* may look up every published device by its name */
     bool sees_networks;   /* or every network device */
     struct child *source; /* whose device it divides; null: of none */
+    struct task held;     /* its task, which stands still until its disk's device is reset */
 
     unsigned grant_count;
     struct {

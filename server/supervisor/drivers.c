@@ -210,6 +210,7 @@ static void driver_ended(struct child *child)
 {
     if (child->kind != CHILD_DRIVER) {
         partitions_stop(child, false); /* a filter's, if it is one */
+        partitions_free(child);
         services_ended(child);
         return;
     }
@@ -219,8 +220,11 @@ static void driver_ended(struct child *child)
     partitions_stop(child, returns);
     /* One that resets its device before it lets it master the bus does not need the bus to do it,
      * which takes long; but if it came to grief at once, something else may be wrong. */
-    device_release(child, !child->unplugged &&
-                              (!returns || !child->manifest->resets || lived < RESTART_PROBATION));
+    bool resets =
+        !child->unplugged && (!returns || !child->manifest->resets || lived < RESTART_PROBATION);
+    device_release(child, resets);
+    if (resets || child->unplugged)
+        partitions_free(child);
 }
 
 static void driver_ready(struct child *child)

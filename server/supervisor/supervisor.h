@@ -71,7 +71,10 @@ void services_stop(void);
 
 /* partitions.c */
 void partitions_start(struct child *driver, const struct child_offer *disk);
+/* Their tasks stand still ... */
 void partitions_stop(const struct child *driver, bool returns);
+/* ... until their memory is safe from the device: it was reset. */
+void partitions_free(const struct child *driver);
 /* A disk is away, and may come back. */
 void partitions_hold(const struct child *driver, const struct child_offer *disk);
 /* Disks that are not there any more are not divided either. */

@@ -72,6 +72,16 @@ class Restart(MachineTest):
         self.assert_says(ran, "^part:nvme0n1 +service +running")
         self.assertGreater(self.restarts(ran), 1)
 
+    def test_what_its_disk_still_reads_goes_to_nobody_else(self):
+        """A disk that takes its time has the partition table's read when the driver dies, and writes it where it was to go."""
+        image = self.blank_image("a.img", 64 * MIB)
+        subprocess.run(["sfdisk", "-q", image], input="label: gpt\nsize=16MiB\nsize=40MiB\n", text=True,
+                       check=True, env=SBIN)
+        ran = self.run_machine("kill nvme0 40 100 2; sleep 7000; kill nvme0 0; sleep 1000; drivers", "--count", "--disk", f"nvme:{image}",
+                               "--qemu-arg=-set", "--qemu-arg=drive.disk0.throttling.iops-total=5")
+        self.assertGreater(self.restarts(ran), 10)
+        self.assertNotRegex(ran.log, "bad access|bogus port|cannot drive the device|while it was starting", str(ran))
+
     def test_an_orderly_restart(self):
         image = self.blank_image("a.img", 16 * MIB)
         ran = self.run_machine("write-pattern nvme0n1 0 20000 4; restart nvme0;"
