@@ -60,7 +60,12 @@ static int disk_read(const char *name, struct partition_table *table)
     error = block_client_buffer(source.client, BUFFER_SIZE, &source.memory, &source.buffer);
     if (error == 0) {
         const struct block_info *info = block_client_info(source.client);
-        struct partition_disk disk = {name, info->blocks, info->block_size, source_read, &source};
+        struct partition_disk disk = {.name = name,
+                                      .blocks = info->blocks,
+                                      .block_size = info->block_size,
+                                      .at_once = info->max_transfer / info->block_size,
+                                      .read = source_read,
+                                      .context = &source};
         if (!is_optical(info))
             error = partition_table_read(&disk, table);
     }

@@ -10,7 +10,15 @@
 
 #include "table_internal.h"
 
-enum { REFUSALS_SAID = 50 };
+enum { REFUSALS_SAID = 50, START_SIZE = 32768 };
+
+/* The beginning of the disk, where a GPT has its first copy and an MBR its records, read at once:
+ * after a driver's death its clients wait for this, and each read is one more wait for the disk. */
+struct start {
+    const struct partition_disk *disk;
+    uint64_t count; /* of its blocks that are there */
+    uint8_t data[START_SIZE];
+};
 
 int table_read_block(const struct partition_disk *disk, uint64_t block, void *data)
 {
@@ -72,15 +80,23 @@ struct partition *table_add(const struct partition_disk *disk, struct partition_
     return partition;
 }
 
-int partition_table_read(const struct partition_disk *disk, struct partition_table *table)
+static int start_read(void *context, uint64_t block, uint32_t count, void *data)
+{
+    const struct start *start = context;
+    size_t size = start->disk->block_size;
+
+    if (block >= start->count || count > start->count - block)
+        return start->disk->read(start->disk->context, block, count, data);
+    memcpy(data, start->data + block * size, count * size);
+    return 0;
+}
+
+static int table_look(const struct partition_disk *disk, struct partition_table *table)
 {
     struct mbr_record record[MBR_RECORDS];
     bool gpt = false;
-
-    memset(table, 0, sizeof(*table));
-    if (disk->blocks == 0 || disk->block_size < 512 || disk->block_size > TABLE_BLOCK_MAX)
-        return 0;
     uint8_t *master = malloc(disk->block_size);
+
     if (!master)
         return ENOMEM;
     int error = table_read_block(disk, 0, master);
@@ -92,5 +108,30 @@ int partition_table_read(const struct partition_disk *disk, struct partition_tab
         error = gpt ? table_gpt_read(disk, table) : table_mbr_read(disk, master, table);
     }
     free(master);
+    return error;
+}
+
+int partition_table_read(const struct partition_disk *disk, struct partition_table *table)
+{
+    memset(table, 0, sizeof(*table));
+    if (disk->blocks == 0 || disk->block_size < 512 || disk->block_size > TABLE_BLOCK_MAX)
+        return 0;
+    struct start *start = malloc(sizeof(*start));
+    if (!start)
+        return ENOMEM;
+    start->disk = disk;
+    start->count = START_SIZE / disk->block_size;
+    if (start->count > disk->at_once)
+        start->count = disk->at_once;
+    if (start->count > disk->blocks)
+        start->count = disk->blocks;
+    /* With a block in it that cannot be read, those that are needed are read one by one. */
+    if (start->count > 0 && disk->read(disk->context, 0, (uint32_t)start->count, start->data) != 0)
+        start->count = 0;
+    struct partition_disk held = *disk;
+    held.read = start_read;
+    held.context = start;
+    int error = table_look(&held, table);
+    free(start);
     return error;
 }

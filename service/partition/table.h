@@ -15,6 +15,7 @@ struct partition_disk {
     const char *name; /* for the log */
     uint64_t blocks;
     uint32_t block_size; /* at least 512 */
+    uint32_t at_once;    /* blocks that take no longer than one, about */
 
     /* `count` blocks, which are on the disk and no more than 64 KiB, into `data`. 0 or an errno
      * value. */

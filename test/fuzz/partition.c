@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct partition_table table;
     struct fuzz_input input = {data, size};
     uint8_t choice = fuzz_take8(&input);
-    struct partition_disk disk = {.name = "d", .read = bytes_read, .context = &disk};
+    struct partition_disk disk = {.name = "d", .at_once = 16, .read = bytes_read, .context = &disk};
 
     disk.block_size = choice & 1 ? 4096 : 512;
     disk.blocks = choice & 2 ? BLOCKS : choice & 4 ? 3 : 60;

@@ -21,6 +21,8 @@ static struct {
     uint8_t bytes[BLOCKS * BLOCK_MAX];
     uint32_t block_size;
     uint64_t bad_block; /* which cannot be read; 0: none */
+    unsigned reads;
+    uint32_t at_once; /* blocks */
 } image;
 
 static char said[16384];
@@ -43,6 +45,7 @@ static int image_read(void *context, uint64_t block, uint32_t count, void *data)
     (void)context;
     assert_true(count > 0 && count * image.block_size <= 65536);
     assert_true(block < BLOCKS && count <= BLOCKS - block);
+    image.reads++;
     if (image.bad_block >= block && image.bad_block - block < count && image.bad_block != 0)
         return EIO;
     memcpy(data, image.bytes + block * image.block_size, (size_t)count * image.block_size);
@@ -51,8 +54,11 @@ static int image_read(void *context, uint64_t block, uint32_t count, void *data)
 
 static int read_table(void)
 {
-    struct partition_disk disk = {
-        .name = "d", .blocks = BLOCKS, .block_size = image.block_size, .read = image_read};
+    struct partition_disk disk = {.name = "d",
+                                  .blocks = BLOCKS,
+                                  .block_size = image.block_size,
+                                  .at_once = image.at_once,
+                                  .read = image_read};
 
     said[0] = '\0';
     return partition_table_read(&disk, &table);
@@ -77,6 +83,7 @@ static void image_clear(uint32_t block_size)
 {
     memset(&image, 0, sizeof(image));
     image.block_size = block_size;
+    image.at_once = 128;
 }
 
 static void record_put(uint64_t block, unsigned index, uint8_t type, uint32_t first, uint32_t count)
@@ -186,6 +193,26 @@ static void gpt_is_read(void **state)
         assert_string_equal(table.partition[0].name, "root");
         assert_string_equal(table.partition[1].name, "caf??");
         assert_string_equal(said, "");
+    }
+}
+
+/* All of it is at the disk's beginning; what is not needed there may be unreadable. */
+static void gpt_is_one_read(void **state)
+{
+    (void)state;
+    for (uint32_t size = 512; size <= 4096; size *= 8) {
+        gpt_make(size);
+        entry_put(0, 100, 199, "root");
+        image.reads = 0;
+        assert_partitions(1);
+        assert_int_equal(image.reads, 1);
+        image.bad_block = size == 512 ? 40 : 7;
+        assert_partitions(1);
+        assert_string_equal(said, "");
+        image.at_once = 1; /* a disk that is given one block with a request */
+        image.bad_block = image.reads = 0;
+        assert_partitions(1);
+        assert_true(image.reads > 1);
     }
 }
 
@@ -440,6 +467,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt_is_read),
+        cmocka_unit_test(gpt_is_one_read),
         cmocka_unit_test(gpt_entries_that_are_wrong),
         cmocka_unit_test(gpt_backup_is_used),
         cmocka_unit_test(gpt_blocks_that_cannot_be_read),
