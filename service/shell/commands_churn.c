@@ -12,8 +12,8 @@
 #include <interface/supervisor_user.h>
 
 #include <host/mach/error.h>
+#include <host/mach/processor.h>
 #include <kit/block_client.h>
-#include <kit/clock.h>
 
 #include "console.h"
 #include "pattern.h"
@@ -58,9 +58,9 @@ struct churn {
     uint64_t failed, wrong;
     struct piece piece[DEPTH_MAX];
 
-    uint64_t heard; /* clock_now's, of the last completion */
+    uint64_t heard; /* processor_ticks, of the last completion */
     unsigned recoveries, silences;
-    uint64_t silence[SILENCES_MAX]; /* nanoseconds without a completion, when a driver had died */
+    uint64_t silence[SILENCES_MAX]; /* ticks without a completion, when a driver had died */
 };
 
 static uint32_t random_below(struct churn *churn, uint32_t limit)
@@ -143,7 +143,7 @@ __attribute__((noinline)) void churn_recovered(struct churn *churn, uint64_t sil
 static void silence_note(struct churn *churn)
 {
     unsigned recoveries = block_client_counts(churn->client).recoveries;
-    uint64_t now = clock_now();
+    uint64_t now = processor_ticks();
 
     if (recoveries != churn->recoveries)
         churn_recovered(churn, now - churn->heard);
@@ -158,7 +158,7 @@ static void silences_report(const struct churn *churn)
     console_print("churn: silent for");
     for (unsigned i = 0; i < churn->silences; i++)
         console_print(" %llu", (unsigned long long)churn->silence[i] / 1000);
-    console_print(" us\n");
+    console_print(" thousand ticks\n");
 }
 
 static void piece_done(void *context, enum block_status status)
@@ -316,7 +316,7 @@ static int churn_run(unsigned count, char **words)
     int error = churn_open(&churn, words[1], blocks, (unsigned)depth);
     if (error != 0)
         return shell_complain("churn", words[1], error);
-    churn.heard = clock_now();
+    churn.heard = processor_ticks();
     error = all_verify(&churn, (unsigned)depth);
     uint64_t before = churn.wrong;
     if (error == 0 && operations > 0)

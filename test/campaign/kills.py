@@ -39,7 +39,7 @@ def run(stand, number, seed):
     totals = collections.Counter()
     for counts in found:
         totals.update({name: counts[name] for name in COUNTS})
-    silent = [int(us) for line in re.findall(r"^churn: silent for ([\d ]+) us$", out, re.M) for us in line.split()]
+    silent = [int(us) for line in re.findall(r"^churn: silent for ([\d ]+) thousand ticks$", out, re.M) for us in line.split()]
     return {"kills": int(killed[1]) if killed else len(started), "totals": totals, "started": started, "silent": silent}
 
 
@@ -53,8 +53,9 @@ def report(results, problems):
     print(f"kills       {done:6}  lost {problems}  failed requests {totals['failed']}  "
           f"wrong blocks {totals['wrong'] + totals['wrong before']}  of {totals['operations']} requests; "
           f"replayed {totals['replayed']}, rewritten {totals['rewritten']}")
-    for name, what in (("started", "start of the driver to its readiness"), ("silent", "last completion before a kill to the first after it")):
+    for name, what in (("started", "start of the driver to its readiness, us by the kernel's clock, which goes twice as fast"),
+                       ("silent", "last completion before a kill to the first after it, virtual us")):
         taken = sorted(times[name])
         if taken:
-            print(f"{what}, virtual us: p50 {taken[len(taken) // 2]}, p99 {taken[len(taken) * 99 // 100]}, "
+            print(f"{what}: p50 {taken[len(taken) // 2]}, p99 {taken[len(taken) * 99 // 100]}, "
                   f"max {taken[-1]} ({len(taken)} of them)")
