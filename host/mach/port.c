@@ -201,10 +201,9 @@ void port_internal_dispatch(union port_message *request, union port_message *rep
 
     /* A real notification comes by the send-once right that was made for it; a client holds send
      * rights only, so it cannot forge one. */
-    if (header->msgh_id == MACH_NOTIFY_NO_SENDERS &&
+    if (entry->type->no_senders && header->msgh_id == MACH_NOTIFY_NO_SENDERS &&
         MACH_MSGH_BITS_LOCAL(header->msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE) {
-        if (entry->type->no_senders)
-            entry->type->no_senders(entry->context);
+        entry->type->no_senders(entry->context);
         return;
     }
     if (entry->type->message) {

@@ -16,7 +16,6 @@
 #include <host/mach/trap.h>
 #include <server/io/io.h>
 #include <server/io/line.h>
-#include <server/io/msix.h>
 
 static const struct port_type device_type = {.name = "device", .serve = io_device_server};
 
@@ -171,10 +170,7 @@ kern_return_t serve_io_device_interrupt_attach(mach_port_t port, unsigned vector
     if (!line)
         return outboard_error_make(ENXIO);
     *together = line->entry ? IO_LINE_TOGETHER : line->message ? 32 : 1;
-    int error = io_line_lend(line, io_device_from_port(port)->name, right);
-    if (error == 0 && line->entry)
-        io_msix_mask(line->entry, line->masked);
-    return outboard_error_make(error);
+    return outboard_error_make(io_line_lend(line, io_device_from_port(port)->name, right));
 }
 
 kern_return_t serve_io_device_interrupt_acknowledge(mach_port_t port, unsigned vector,
@@ -194,7 +190,7 @@ kern_return_t serve_io_device_interrupt_mask(mach_port_t port, unsigned vector, 
     if (!line || !line->entry)
         return outboard_error_make(line ? ENOTSUP : ENXIO);
     line->masked = masked;
-    io_msix_mask(line->entry, masked);
+    io_line_mask(line);
     return 0;
 }
 

@@ -74,7 +74,7 @@ static void line_message(void *context, mach_msg_header_t *message)
 {
     struct io_line *line = context;
 
-    (void)message;
+    mach_msg_destroy(message); /* a driver may have left one with rights in it */
     if (line->handler)
         line->handler(line->handler_context);
     io_line_acknowledge(line, 1, line->handler != NULL);
@@ -93,15 +93,16 @@ static void home_message(void *context, mach_msg_header_t *message)
     const mach_port_destroyed_notification_t *note = (const void *)message;
 
     (void)context;
-    if (message->msgh_id != MACH_NOTIFY_PORT_DESTROYED || message->msgh_size < sizeof(*note))
+    if (message->msgh_id != MACH_NOTIFY_PORT_DESTROYED || message->msgh_size < sizeof(*note) ||
+        !(message->msgh_bits & MACH_MSGH_BITS_COMPLEX) ||
+        note->not_type.msgt_name != MACH_MSG_TYPE_PORT_RECEIVE)
         return;
     for (struct io_line *line = io_lines; line; line = line->next) {
         if (line->port != note->not_port)
             continue;
         line->lent = false;
         line->holder = NULL;
-        if (line->entry)
-            io_msix_mask(line->entry, true);
+        io_line_mask(line);
         /* A line has one outstanding at most, as it was masked. Of messages a device can have
          * raised any number, which do no harm, as a message is never masked. */
         if (!line->message)
@@ -145,39 +146,38 @@ static struct io_line *line_register(unsigned number, bool message)
  * raised. If it is much the port has to die, and goes with the line's next interrupt: the kernel
  * has two references, tries to deliver, gives up one with that, and finds that it has the last. If
  * somebody else had one it would go on, and give up his: so he must not, or the line is not used
- * again. A driver may have given a right away. */
+ * until he has none. A driver may have given a right away; and whoever has it could send the next
+ * one what he likes. */
 static int line_settle(struct io_line *line)
 {
-    mach_port_t port = line->port;
     mach_port_status_t status;
     unsigned senders, left = IO_LINE_TOGETHER;
 
+    /* Each message that waits has one, too. In this order: one that comes meanwhile is one too
+     * many.
+     */
+    if (mach_port_get_receive_status(mach_task_self(), line->port, &status) != KERN_SUCCESS ||
+        kernel_debug_senders(mach_task_self(), line->port, &senders) != KERN_SUCCESS ||
+        senders != 2 + status.mps_msgcount || status.mps_sorights != 0)
+        return EBUSY;
     while (left > 0 && io_line_kernel_acknowledge(line))
         left--;
     if (left > 0)
         return 0;
-    line->lent = true;
-    /* Each message that waits has one, too. In this order: one that comes meanwhile is one too
-     * many.
-     */
-    if (mach_port_get_receive_status(mach_task_self(), port, &status) != KERN_SUCCESS ||
-        kernel_debug_senders(mach_task_self(), port, &senders) != KERN_SUCCESS ||
-        senders != 2 + status.mps_msgcount || status.mps_sorights != 0)
-        return EBUSY;
-    port_destroy(port);
-    mach_port_destroy(mach_task_self(), port); /* what is left of it: a dead name */
+    port_destroy(line->port);
+    mach_port_destroy(mach_task_self(), line->port); /* what is left of it: a dead name */
     int error = port_register(line);
     line->lent = error != 0;
     line->acknowledged = io_line_count(line);
     return error;
 }
 
-/* A registered line that nobody has taken, of that number, or any message line for that pin. */
+/* A registered line that nobody has taken, of that number, or any message line, settled. */
 static struct io_line *line_lookup_free(bool message, unsigned number, unsigned pin)
 {
     for (struct io_line *line = io_lines; line; line = line->next) {
         if (line->message == message && !line->taken && !line->lent && line->pin == pin &&
-            (message || line->number == number))
+            (message ? line_settle(line) == 0 : line->number == number))
             return line;
     }
     return NULL;
@@ -201,8 +201,6 @@ int io_line_take_message(struct io_line **result)
     if (!messages)
         return ENOTSUP;
     struct io_line *line = line_lookup_free(true, 0, 0);
-    while (line && line_settle(line) != 0)
-        line = line_lookup_free(true, 0, 0);
     while (!line && lowest > IO_LINE_FIRST_MESSAGE)
         line = line_register(--lowest, true);
     return line_take(line, result);
@@ -238,11 +236,10 @@ int io_line_take_shared(unsigned number, struct io_line **result)
 
 void io_line_release(struct io_line *line)
 {
-    if (line->entry)
-        io_msix_mask(line->entry, true);
+    line->holder = NULL;
+    io_line_mask(line);
     line->entry = NULL;
     line->taken = false;
-    line->holder = NULL;
 }
 
 int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
@@ -264,10 +261,18 @@ int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
     line->holder = holder;
     line->received = line->acknowledged;
     line->skipped = line->looks = line->unclaimed = 0;
-    line->full = false;
+    line->full = line->held = false;
+    mach_port_set_qlimit(mach_task_self(), line->port, MACH_PORT_QLIMIT_DEFAULT);
+    io_line_mask(line);
     io_storm_watch();
     *right = line->port;
     return 0;
+}
+
+void io_line_mask(const struct io_line *line)
+{
+    if (line->entry)
+        io_msix_mask(line->entry, line->masked || line->held || !line->holder);
 }
 
 void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed)

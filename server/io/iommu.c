@@ -216,10 +216,10 @@ void io_iommu_report_to(mach_port_t faults)
     fault_port = faults;
 }
 
-void io_iommu_report_line(const char *holder, unsigned number, enum io_line_trouble trouble)
+bool io_iommu_report_line(const char *holder, unsigned number, enum io_line_trouble trouble)
 {
-    if (fault_port != MACH_PORT_NULL)
-        io_faults_line(fault_port, MACH_SEND_TIMEOUT, (char *)holder, number, trouble);
+    return io_faults_line(fault_port, MACH_SEND_TIMEOUT, (char *)holder, number, trouble) ==
+           MACH_MSG_SUCCESS;
 }
 
 static int domain_check(io_requester requester, io_requester ancestor, const char *name)

@@ -25,7 +25,9 @@ bool io_iommu_start(void);
 
 /* Send reports of faults there (interface/io_faults.defs); the right is ours from now on. */
 void io_iommu_report_to(mach_port_t faults);
-void io_iommu_report_line(const char *holder, unsigned number, enum io_line_trouble trouble);
+
+/* False: the supervisor's queue has no room. */
+bool io_iommu_report_line(const char *holder, unsigned number, enum io_line_trouble trouble);
 
 /* A domain for a device, which is behind the bridge `ancestor` on a root bus or is it itself. 0;
  * ENOTSUP: there is no IOMMU at all (run unconfined); ENODEV: there is, but none covers this

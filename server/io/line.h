@@ -30,7 +30,7 @@ struct io_line {
     unsigned received;                 /* of those acknowledged: known to have been received */
     unsigned looks;                    /* in a row that found some outstanding */
     bool full;                         /* the last look found no room in its queue */
-    bool masked;                       /* by its driver */
+    bool masked, held;                 /* by its driver; by the authority */
     void (*handler)(void *context);    /* the authority's own; null: nobody's */
     void *handler_context;
     bool answered;         /* in this round (sharing.c) */
@@ -46,6 +46,10 @@ static inline unsigned io_line_count(const struct io_line *line)
 {
     return line->reported > line->acknowledged ? line->reported : line->acknowledged;
 }
+
+/* Mask an MSI-X vector, or let it go: its driver's wish counts only where nothing else speaks for a
+ * mask. */
+void io_line_mask(const struct io_line *line);
 
 /* Tell the kernel that one interrupt was handled. False: none was outstanding. */
 bool io_line_kernel_acknowledge(struct io_line *line);

@@ -22,7 +22,6 @@
 #include <kit/log.h>
 #include <server/io/io.h>
 #include <server/io/line.h>
-#include <server/io/msix.h>
 
 #define LOOK_TURN (100 * CLOCK_MILLISECOND)
 
@@ -43,14 +42,13 @@ static bool driver_tell(const struct io_line *line, enum io_line_note note)
                     0, MACH_PORT_NULL) == MACH_MSG_SUCCESS;
 }
 
-/* It is not looked at again until it is lent again. */
+/* It is not looked at again until it is lent again, if the supervisor has room to hear of it. */
 static void storm_end(struct io_line *line, const char *how)
 {
     log_warning("interrupt line %u of %s storms: %s", line->number, line->holder, how);
-    if (line->entry)
-        io_msix_mask(line->entry, true);
-    io_iommu_report_line(line->holder, line->number, IO_LINE_STORMS);
-    line->holder = NULL;
+    if (io_iommu_report_line(line->holder, line->number, IO_LINE_STORMS))
+        line->holder = NULL;
+    io_line_mask(line);
 }
 
 /* Whether so much came that there may be no room. */
@@ -72,15 +70,13 @@ static void line_look(struct io_line *line)
     bool wanted = line->looks >= LOOKS_MAX || (line->looks >= LOOKS_MIN && owed >= OWED_MAX);
 
     line->unclaimed = 0;
-    if (unclaimed >= UNCLAIMED_MAX) {
+    if (unclaimed >= UNCLAIMED_MAX)
         storm_end(line, "it claims none of them");
-        return;
-    }
-    if (!busy && !was_full)
+    if (unclaimed >= UNCLAIMED_MAX || (!busy && !was_full))
         return;
     line->full = !driver_tell(line, wanted ? IO_LINE_RENEW : IO_LINE_ROOM);
-    if (line->entry)
-        io_msix_mask(line->entry, line->masked || wanted || (was_full && line->full));
+    line->held = wanted || (was_full && line->full);
+    io_line_mask(line);
     if (!line->full)
         line->received = line->acknowledged;
     else if (line->acknowledged - line->received >= UNRECEIVED_MAX)

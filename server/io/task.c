@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mach/notify.h>
+
 #include <interface/kernel_task_server.h>
 #include <kernel/mach_user.h>
 
@@ -27,11 +29,17 @@ struct io_task {
 };
 
 /* By the kernel's numbers: task_terminate, vm_allocate, vm_deallocate, task_get_special_port,
- * task_get_assignment, i386_io_perm_modify; and all of mach_port.defs, subsystem 3200. */
-static bool is_needed(int call)
+ * task_get_assignment, i386_io_perm_modify; and all of mach_port.defs, subsystem 3200, but for
+ * mach_port_request_notification (3214) of a port-destroyed notification: whoever has an interrupt
+ * line asks for another with it, and is given the right by which lines come home (interrupt.c). */
+static bool is_needed(const mach_msg_header_t *message)
 {
     static const int needed[] = {2008, 2021, 2023, 2058, 2618, 3806};
-    bool found = call >= 3200 && call < 3300;
+    const int *word = (const void *)message; /* word[14]: which notification */
+    int call = message->msgh_id;
+    bool found =
+        call >= 3200 && call < 3300 &&
+        (call != 3214 || (message->msgh_size >= 60 && word[14] != MACH_NOTIFY_PORT_DESTROYED));
 
     for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
         found |= call == needed[i];
@@ -49,8 +57,8 @@ static bool is_inline(const mach_msg_header_t *message)
         if (left < sizeof(type))
             return false;
         memcpy(&type, item, sizeof(type));
-        uint64_t size = ((uint64_t)type.msgt_number * type.msgt_size + 7) / 8;
-        size = sizeof(type) + ((size + 7) & ~UINT64_C(7));
+        uint64_t bits = (uint64_t)type.msgt_number * type.msgt_size;
+        uint64_t size = sizeof(type) + (bits + 63) / 64 * 8;
         if (!type.msgt_inline || size > left)
             return false;
         item += size;
@@ -97,7 +105,7 @@ static boolean_t task_serve(mach_msg_header_t *request, mach_msg_header_t *reply
     if (kernel_task_server(request,
                            reply)) /* makes an answer that refuses of what it does not know */
         return TRUE;
-    if (!is_needed(request->msgh_id) || !is_inline(request) || !pass(task, request))
+    if (!is_needed(request) || !is_inline(request) || !pass(task, request))
         return FALSE;
     ((mig_reply_header_t *)reply)->RetCode = MIG_NO_REPLY;
     return TRUE;

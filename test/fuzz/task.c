@@ -8,6 +8,7 @@
 #include <test/fuzz/fuzz.h>
 
 #include <mach/mig_errors.h>
+#include <mach/notify.h>
 
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
@@ -105,6 +106,10 @@ mach_msg_return_t mach_msg(mach_msg_header_t *message, mach_msg_option_t option,
     fuzz_require(MACH_MSGH_BITS_REMOTE(message->msgh_bits) == MACH_MSG_TYPE_COPY_SEND);
     fuzz_require(MACH_MSGH_BITS_LOCAL(message->msgh_bits) == MACH_MSGH_BITS_REMOTE(came.msgh_bits));
     fuzz_require(message->msgh_id == came.msgh_id && may_be_asked(message->msgh_id));
+    int what = 0;
+    if (message->msgh_id == 3214)
+        memcpy(&what, (const uint8_t *)message + 56, sizeof(what));
+    fuzz_require(what != MACH_NOTIFY_PORT_DESTROYED);
     if (message->msgh_bits & MACH_MSGH_BITS_COMPLEX)
         fuzz_require(!brings_memory(message));
     was_passed = !is_gone;

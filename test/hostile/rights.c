@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <mach/notify.h>
+
 #include <interface/io_bus_user.h>
 #include <interface/io_control_user.h>
 #include <interface/io_device_user.h>
@@ -17,6 +19,7 @@
 #include <kernel/gnumach_user.h>
 #include <kernel/mach_host_user.h>
 #include <kernel/mach_i386_user.h>
+#include <kernel/mach_port_user.h>
 #include <kernel/mach_user.h>
 
 #include <host/mach/device.h>
@@ -163,6 +166,22 @@ static enum outcome interrupts_of_others(void)
     return REFUSED;
 }
 
+/* A right to send where the kernel tells the authority that a line has come home, and a line that
+ * does not come home. */
+static enum outcome line_kept(void)
+{
+    mach_port_t line = MACH_PORT_NULL, previous = MACH_PORT_NULL;
+    unsigned together;
+
+    if (io_device_interrupt_attach(right_of("device"), 0, &line, &together) != KERN_SUCCESS)
+        return CONTAINED; /* it was not attempted */
+    bool any = mach_port_request_notification(mach_task_self(), line, MACH_NOTIFY_PORT_DESTROYED, 0,
+                                              MACH_PORT_NULL, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+                                              &previous) == KERN_SUCCESS;
+    mach_port_mod_refs(mach_task_self(), line, MACH_PORT_RIGHT_RECEIVE, -1);
+    return any ? SUCCEEDED : REFUSED;
+}
+
 /* Rights that are no leases, as leases. */
 static enum outcome forged_leases(void)
 {
@@ -301,6 +320,7 @@ const struct crime crimes_rights[] = {
     {"windows-outside", windows_outside},
     {"ports-outside", ports_outside},
     {"interrupts-of-others", interrupts_of_others},
+    {"line-kept", line_kept},
     {"forged-leases", forged_leases},
     {"configuration-outside", configuration_outside},
     {"bar-moved", bar_moved},

@@ -28,6 +28,7 @@ EDU = {
     "windows-outside": (REFUSED, REFUSED, "ranges checked against the window"),
     "ports-outside": (REFUSED, REFUSED, "only the ports of its BARs"),
     "interrupts-of-others": (REFUSED, REFUSED, "only its own vectors"),
+    "line-kept": (REFUSED, REFUSED, "who is told of a line's end is the authority's to say"),
     "forged-leases": (REFUSED, REFUSED, "a lease is a port that io made"),
     "configuration-outside": (REFUSED, REFUSED, "its own function, aligned, in range"),
     "bar-moved": (REFUSED, REFUSED, "a filter per register: over memory, over another device"),
