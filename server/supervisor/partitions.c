@@ -16,8 +16,9 @@
 /* Of the service's name; the disk's follows. */
 #define PREFIX "part:"
 
-/* A driver that offers disks without end does not get a task for each. */
-enum { DISKS_MAX = 16 };
+/* A driver that offers disks without end does not get a task for each, nor, life after life, what
+ * is kept of one. */
+enum { DISKS_MAX = 16, SERVICES_MAX = 2 * DISKS_MAX };
 
 static bool divides(const struct child *child, const struct child *driver)
 {
@@ -45,6 +46,7 @@ static void service_begin(struct child *child, const struct child_offer *disk)
 {
     int error = child_grant(child, "block", child_right_copy(disk->right));
 
+    clock_timer_cancel(&child->revive); /* it may have died itself shortly before its driver did */
     if (error == 0)
         error = supervisor_grant_pool(child, SERVICE_QUOTA);
     if (error == 0)
@@ -63,6 +65,24 @@ static void service_again(struct child *child)
         service_begin(child, disk);
 }
 
+/* One of a driver with more names for its disks than it can have disks: of a disk that is not
+ * there.
+ */
+static struct child *service_of_none(const struct child *driver)
+{
+    struct child *idle = NULL;
+    unsigned count = 0;
+
+    for (struct child *child = child_first(); child; child = child->next) {
+        if (child->source != driver)
+            continue;
+        count++;
+        if (!idle && child->task.task == MACH_PORT_NULL)
+            idle = child;
+    }
+    return count < SERVICES_MAX ? NULL : idle;
+}
+
 /* The service that the disk had before its driver was restarted, or a new one; null: no memory. */
 static struct child *service_get(const char *name, struct child *driver)
 {
@@ -72,7 +92,15 @@ static struct child *service_get(const char *name, struct child *driver)
             return child;
         }
     }
-    struct child *child = child_create(name, "partition", CHILD_SERVICE);
+    struct child *child = service_of_none(driver);
+    if (child) {
+        child_end(child, CHILD_STOPPED, "its disk is gone");
+        snprintf(child->name, sizeof(child->name), "%s", name);
+        child->restarts = 0;
+        child->restart = (struct restart){0};
+        return child;
+    }
+    child = child_create(name, "partition", CHILD_SERVICE);
     if (child) {
         child->source = driver;
         child->class = "block";
