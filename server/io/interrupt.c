@@ -24,6 +24,7 @@
 #include <host/mach/error.h>
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
+#include <kit/clock.h>
 #include <kit/log.h>
 #include <server/io/io.h>
 #include <server/io/line.h>
@@ -147,7 +148,8 @@ static struct io_line *line_register(unsigned number, bool message)
  * has two references, tries to deliver, gives up one with that, and finds that it has the last. If
  * somebody else had one it would go on, and give up his: so he must not, or the line is not used
  * until he has none. A driver may have given a right away; and whoever has it could send the next
- * one what he likes. */
+ * one what he likes. Nor is a port of less than a second ended: it costs the kernel memory for
+ * ever, and who gives his line back is not always asked to. */
 static int line_settle(struct io_line *line)
 {
     mach_port_status_t status;
@@ -162,8 +164,9 @@ static int line_settle(struct io_line *line)
         return EBUSY;
     while (left > 0 && io_line_kernel_acknowledge(line))
         left--;
-    if (left > 0)
-        return 0;
+    if (left > 0 || clock_now() - line->renewed < CLOCK_SECOND)
+        return left > 0 ? 0 : EBUSY;
+    line->renewed = clock_now();
     port_destroy(line->port);
     mach_port_destroy(mach_task_self(), line->port); /* what is left of it: a dead name */
     int error = port_register(line);

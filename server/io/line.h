@@ -24,18 +24,16 @@ struct io_line {
     mach_port_t port;
     const char *holder;                /* the device's name; null: the authority itself answers */
     volatile struct msix_entry *entry; /* of a device's MSI-X table, mapped here; null: none */
-    unsigned acknowledged;             /* to the kernel */
-    unsigned reported;                 /* by the driver, where they are not acknowledged each */
+    unsigned acknowledged, reported;   /* to the kernel; by the driver, where not each of them is */
     unsigned unclaimed;                /* since the last look (storm.c) */
     unsigned received;                 /* of those acknowledged: known to have been received */
     unsigned looks;                    /* in a row that found some outstanding */
-    bool full;                         /* the last look found no room in its queue */
-    bool masked, held;                 /* by its driver; by the authority */
+    bool full, masked, held;           /* at the last look; by its driver; by the authority */
     void (*handler)(void *context);    /* the authority's own; null: nobody's */
     void *handler_context;
-    bool answered;         /* in this round (sharing.c) */
-    unsigned skipped;      /* how often, lately */
-    uint64_t skipped_last; /* when */
+    bool answered;                  /* in this round (sharing.c) */
+    unsigned skipped;               /* how often, lately */
+    uint64_t skipped_last, renewed; /* when; when its port was ended (interrupt.c) */
     struct io_line *next;
 };
 

@@ -15,7 +15,8 @@
  * is asked for the right back (interrupt.c) when it reported OWED_MAX, because the kernel forgets
  * them in a loop that nothing interrupts, and whatever it reports when LOOKS_MAX looks in a row
  * found some: no driver receives 2^31 in ten minutes. The vector is masked until it is given back.
- * That is not often: the kernel writes three lines to its console and loses some hundred bytes.
+ * That is not often, nor can a driver make it so (interrupt.c): the kernel writes three lines to
+ * its console and loses some hundred bytes.
  */
 #include <host/mach/trap.h>
 #include <kit/clock.h>
