@@ -99,17 +99,22 @@ static uint32_t active_get(const struct ahci_port *port)
 }
 
 /* Status after activity: what failed was so before it was no longer active, should a controller
- * take back its bit, which it should not (5.3). */
+ * take back its bit, which it should not (5.3). What was completed between the two is not told of
+ * once status is cleared, so both are read again if somebody waits for that; what is completed
+ * later is told of. */
 bool ahci_io_look(struct ahci_port *port)
 {
     if (port->stage != AHCI_OPEN)
         return false;
-    uint32_t done = port->issued & ~active_get(port);
-    uint32_t status = AHCI_READ(port, is);
-    bool failed = status & AHCI_IS_ERRORS;
+    uint32_t done = port->issued & ~active_get(port), status = AHCI_READ(port, is);
 
     if (status)
         AHCI_WRITE(port, is, status);
+    if (status && port->issued & port->loud & ~done) {
+        done = port->issued & ~active_get(port);
+        status |= AHCI_READ(port, is);
+    }
+    bool failed = status & AHCI_IS_ERRORS;
     if (!failed || !(port->issued & port->plain))
         commands_take(port, done);
     if (failed) {

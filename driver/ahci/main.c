@@ -161,8 +161,4 @@ static void detach(void)
         block_give_up("requests are still in flight");
 }
 
-const struct driver driver = {
-    .name = "ahci",
-    .attach = attach,
-    .detach = detach,
-};
+const struct driver driver = {.name = "ahci", .attach = attach, .detach = detach};

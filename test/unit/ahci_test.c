@@ -428,6 +428,43 @@ static void interrupts_that_are_lost(void **state)
     client_close(&client);
 }
 
+enum { PORT_STATUS = 0x110 }; /* of the first port */
+
+static uint64_t (*model_read)(struct model_device *, unsigned, size_t, unsigned);
+
+/* The driver takes its time before it reads the port's status, if one of two commands is done. */
+static uint64_t read_late(struct model_device *of, unsigned window, size_t offset, unsigned width)
+{
+    if (offset == PORT_STATUS && port->sact != 0 && port->sact != 3)
+        clock_sleep(4 * CLOCK_MILLISECOND);
+    return model_read(of, window, offset, width);
+}
+
+/* Its interrupt is the same, and is not forgotten with the other's. */
+static void a_command_that_ends_as_another_is_told_of(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    model_settings("poll-from=0 poll-few=0");
+    ahci_attach();
+    client_open(&client, AHCI_NAME, false, 4096);
+    assert_int_equal(client_request(&client, BLOCK_READ, 0, 1, 0), BLOCK_STATUS_OK);
+    model.command_time = 5 * CLOCK_MILLISECOND;
+    model_read = model.device.read;
+    model.device.read = read_late;
+    uint64_t start = model_time();
+    for (unsigned i = 0; i < 2; i++) {
+        client_submit_reads(&client, 1);
+        assert_int_equal(block_client_poll(client.client), 0);
+        model_run(3 * CLOCK_MILLISECOND);
+    }
+    block_client_wait(client.client, true);
+    assert_int_equal(client_ended[BLOCK_STATUS_OK], 2);
+    assert_true(model_time() - start < 100 * CLOCK_MILLISECOND);
+    client_close(&client);
+}
+
 /* On a shared line: what is not ours is said to be so. */
 static void interrupts_of_others(void **state)
 {
@@ -461,6 +498,7 @@ int main(void)
         AHCI_TEST(detach_flushes_and_rests),
         AHCI_TEST(interrupts_are_held_back),
         AHCI_TEST(interrupts_that_are_lost),
+        AHCI_TEST(a_command_that_ends_as_another_is_told_of),
         AHCI_TEST(interrupts_of_others),
     };
 
