@@ -172,10 +172,11 @@ static const struct {
 };
 
 /* The next question, with nothing in flight; or all is known. The answer is a sector, or what is
- * there of it with zeroes behind. */
+ * there of it with zeroes behind. From FLUSH on they are for the end, which may have come since the
+ * first. */
 static void ask(struct ahci_port *port)
 {
-    if (port->questions) {
+    if (port->questions & (ahci_hba.is_closing ? UINT32_MAX : (1u << FLUSH) - 1)) {
         struct ahci_task task = questions[__builtin_ctz(port->questions)].task;
         task.address = port->address + offsetof(struct ahci_memory, answer);
         memset(port->memory->answer, 0, AHCI_SECTOR);
@@ -233,7 +234,7 @@ void ahci_device_look(struct ahci_port *port)
         port->questions = 1 << PACKET_IDENTITY | why << SENSE | 1 << CAPACITY;
     else
         port->questions = (port->block && port->is_queued ? why << LOG : 0) | 1 << IDENTITY |
-                          (ahci_hba.is_closing ? 1 << FLUSH | 1 << STANDBY : 0);
+                          1 << FLUSH | 1 << STANDBY;
     if (port->is_packet || signature == AHCI_SIG_DISK)
         ask(port);
     else

@@ -781,6 +781,28 @@ static void a_stop_while_a_port_recovers(void **state)
     }
 }
 
+/* So it is if it is being asked what it is just then. */
+static void a_stop_while_a_disk_is_asked(void **state)
+{
+    struct test_client client;
+
+    (void)state;
+    ahci_attach();
+    client_open(&client, AHCI_NAME, true, 65536);
+    assert_int_equal(client_request(&client, BLOCK_WRITE, 5, 1, 0), BLOCK_STATUS_OK);
+    bad_set(7, 1);
+    model.command_time = 20 * CLOCK_MILLISECOND;
+    assert_int_equal(client_request(&client, BLOCK_READ, 7, 1, 0), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(port->logs, 0);
+    model_run(2 * CLOCK_MILLISECOND);
+    assert_int_equal(port->slot[0].accepted, true);
+    driver.detach();
+    assert_int_equal(port->logs, 1);
+    assert_int_equal(port->unflushed, 0);
+    assert_int_equal(port->standbys, 1);
+    client_close(&client);
+}
+
 /* Of what was never used nobody is told at the end, nor waited for. */
 static void a_stop_beside_a_silent_disk(void **state)
 {
@@ -921,6 +943,7 @@ int main(void)
         AHCI_TEST(a_disk_that_is_silent),
         AHCI_TEST(a_drive_that_is_slow),
         AHCI_TEST(a_stop_while_a_port_recovers),
+        AHCI_TEST(a_stop_while_a_disk_is_asked),
         AHCI_TEST(a_stop_beside_a_silent_disk),
         AHCI_TEST(devices_of_other_kinds),
         AHCI_TEST(a_disk_that_never_wakes),
