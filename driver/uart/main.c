@@ -234,10 +234,9 @@ static void uart_in_use(void *context, bool used)
     (void)context;
     uart.is_used = used;
     uart.send_waits = uart.send_stopped = false;
-    uart.character = 0;
     uart_chip_modem(&uart.chip, UART_MCR_DTR | UART_MCR_RTS, used);
     if (used)
-        receive_stop(false); /* the last client may have left with the other end stopped */
+        receive_stop(false); /* the last may have left it stopped, or before XON was sent */
     interrupts_set();
     if (used)
         clock_timer_start(&uart.watch, 0, watch, NULL);

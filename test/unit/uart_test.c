@@ -286,6 +286,30 @@ static void who_was_stopped_goes_on_for_the_next_client(void **state)
     assert_int_equal(model.got[1], 0x11);
 }
 
+/* The line is slow, and the client leaves before XON has its turn. */
+static void who_was_stopped_goes_on_although_its_client_left(void **state)
+{
+    static uint8_t data[UART_MODEL_LINE - 1];
+    size_t written, length;
+    unsigned flags;
+
+    (void)state;
+    stream_begin();
+    assert_int_equal(set(50, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_XON_XOFF), 0);
+    uart_model_send(&model, data, sizeof(data), 0);
+    model_run(2 * CLOCK_SECOND);
+    assert_int_equal(model.got_count, 1);
+    assert_int_equal(stream_client_write(client, data, 16, LIMIT, &written), 0);
+    while (stream_client_read(client, data, sizeof(data), 10, &length, &flags) == 0)
+        ;
+    assert_in_range(model.got_count, 1, 16);
+    stream_client_close(client);
+    assert_int_equal(stream_client_open(NAME, &client), 0);
+    model_run(5 * CLOCK_SECOND);
+    assert_int_equal(model.got_count, 18);
+    assert_int_equal(model.got[17], 0x11);
+}
+
 /* Nor does it stay stopped in a way that nobody is about to take back. */
 static void who_was_stopped_goes_on_with_other_settings(void **state)
 {
@@ -353,6 +377,7 @@ int main(void)
         TEST(xoff_holds_back_what_is_sent),
         TEST(who_sends_is_stopped_before_anything_is_lost),
         TEST(who_was_stopped_goes_on_for_the_next_client),
+        TEST(who_was_stopped_goes_on_although_its_client_left),
         TEST(who_was_stopped_goes_on_with_other_settings),
         TEST(what_nobody_reads_is_said_to_be_missing),
         TEST(only_one_client_has_it),
