@@ -28,7 +28,7 @@ struct io_pool {
     char name[48];
     mach_port_t port;
     uint64_t quota, used;
-    unsigned references; /* the right, and each memory from it */
+    unsigned references, refusals; /* the right, and each memory from it; for want of quota */
 };
 
 struct io_lease {
@@ -298,9 +298,9 @@ kern_return_t serve_memory_allocate(mach_port_t port, uint64_t size, mach_port_t
         return outboard_error_make(size == 0 ? EINVAL : ENOMEM);
     size = (size + IO_PAGE - 1) & ~(uint64_t)(IO_PAGE - 1);
     if (size > pool->quota - pool->used) {
-        log_warning("%s: wants %llu KiB more than its quota of %llu KiB", pool->name,
-                    (unsigned long long)(size - (pool->quota - pool->used)) / 1024,
-                    (unsigned long long)pool->quota / 1024);
+        if (pool->refusals++ == 0) /* a line takes the console long, and all wait for us */
+            log_warning("%s: wants more than its quota of %llu KiB", pool->name,
+                        (unsigned long long)pool->quota / 1024);
         return outboard_error_make(ENOMEM);
     }
     int error = memory_create(pool, size, &memory);
