@@ -169,6 +169,22 @@ static struct child *driver_of(const struct child *child, const char *name,
     return driver && driver->source ? driver->source : driver;
 }
 
+/* One that talks without end must not keep us busy, nor push the others' lines out of the journal.
+ */
+static bool child_may_log(struct child *child)
+{
+    uint64_t now = clock_now();
+
+    if (now - child->log_second >= CLOCK_SECOND) {
+        if (child->log_lines > LOG_LINES_PER_SECOND)
+            journal_note(LOG_WARNING, "%s: %u lines of its log were left out", child->name,
+                         child->log_lines - LOG_LINES_PER_SECOND);
+        child->log_second = now;
+        child->log_lines = 0;
+    }
+    return child->log_lines++ < LOG_LINES_PER_SECOND;
+}
+
 kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
                                    mach_port_t *capability, unsigned *ended, unsigned *excused)
 {
@@ -182,7 +198,7 @@ kern_return_t serve_startup_lookup(mach_port_t bootstrap, const_name_t name,
     driver = driver_of(child, name, &offer);
     *ended = driver ? driver->lives.ended : 0;
     *excused = driver ? driver->lives.excused : 0;
-    if (error == ENOENT && !child->sees_devices)
+    if (error == ENOENT && !child->sees_devices && child_may_log(child))
         journal_note(LOG_INFO, "%s: asked for \"%s\", which it was not granted", child->name, name);
     return outboard_error_make(error);
 }
@@ -209,7 +225,7 @@ kern_return_t serve_startup_recovered(mach_port_t bootstrap, const_name_t name, 
 kern_return_t serve_startup_complain(mach_port_t bootstrap, const_name_t name,
                                      mach_port_t capability, const_line_t reason)
 {
-    const struct child *child = port_context(bootstrap, &child_bootstrap_type);
+    struct child *child = port_context(bootstrap, &child_bootstrap_type);
     const struct child_offer *offer = NULL;
     struct child *culprit = child ? driver_of(child, name, &offer) : NULL;
 
@@ -219,26 +235,11 @@ kern_return_t serve_startup_complain(mach_port_t bootstrap, const_name_t name,
     if (!present)
         return MIG_NO_REPLY;
     culprit->counts.complaints++;
-    journal_note(LOG_WARNING, "%s: complains of %s: %s", child->name, offer->name, reason);
+    if (child_may_log(child))
+        journal_note(LOG_WARNING, "%s: complains of %s: %s", child->name, offer->name, reason);
     if (child->is_believed && culprit->kind == CHILD_DRIVER)
         child_end(culprit, CHILD_DIED, reason);
     return MIG_NO_REPLY;
-}
-
-/* One that talks without end must not keep us busy, nor push the others' lines out of the journal.
- */
-static bool child_may_log(struct child *child)
-{
-    uint64_t now = clock_now();
-
-    if (now - child->log_second >= CLOCK_SECOND) {
-        if (child->log_lines > LOG_LINES_PER_SECOND)
-            journal_note(LOG_WARNING, "%s: %u lines of its log were left out", child->name,
-                         child->log_lines - LOG_LINES_PER_SECOND);
-        child->log_second = now;
-        child->log_lines = 0;
-    }
-    return child->log_lines++ < LOG_LINES_PER_SECOND;
 }
 
 static bool name_is_plain(const char *name)
