@@ -27,8 +27,9 @@ struct crime {
 };
 
 /* On the bus, and not ours. Without an IOMMU what is attempted there succeeds: the kernel's text is
- * only read, and what is written is the text buffer of the VGA. */
-enum { KERNEL_TEXT = 0x1000000, VGA_TEXT = 0xba000 };
+ * only read (but for its first pages, which begin at 1000000 and are somebody's memory once it has
+ * booted), and what is written is the text buffer of the VGA. */
+enum { KERNEL_TEXT = 0x1040000, VGA_TEXT = 0xba000 };
 
 /* Tables, each ended by a null name. */
 extern const struct crime crimes_dma[], crimes_rights[], crimes_kernel[], crimes_flood[],

@@ -109,7 +109,7 @@ class Hostile(NicTest):
         return ran
 
     def assert_blocked(self, ran, driver):
-        self.assert_says(ran, f"DMA fault: {driver}: read at 1000000 blocked", "log")
+        self.assert_says(ran, f"DMA fault: {driver}: read at 1040000 blocked", "log")
         self.assert_says(ran, f"DMA fault: {driver}: write at ba000 blocked", "log")
 
     def test_a_network_card_with_vtd(self):
@@ -126,7 +126,7 @@ class Hostile(NicTest):
 
     def test_with_vtd(self):
         ran = self.judge(crimes.EDU, 0, self.commit("vtd"))
-        for pattern in (r"DMA fault: hostile0: read at 1000000 blocked",
+        for pattern in (r"DMA fault: hostile0: read at 1040000 blocked",
                         r"DMA fault: hostile0: .*: its owner revoked that memory",
                         r"DMA fault: hostile0: (read|write) at ba000 blocked",
                         r"qemu: .*non-present IRTE"):
@@ -140,7 +140,7 @@ class Hostile(NicTest):
         ran = self.run_machine("sleep 6000; drivers", "--image", image,
                                "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
         self.assert_status(ran)
-        self.assert_says(ran, "hostile0: its device was refused to read 1000000 ", "log")
+        self.assert_says(ran, "hostile0: its device was refused to read 1040000 ", "log")
         self.assert_says(ran, "^hostile0 +driver +failed .* DMA fault$")
 
     def test_a_policy_that_is_none(self):
