@@ -254,6 +254,9 @@ static unsigned settings_take(struct stream_request *request)
     if (uart_chip_set(&uart.chip, &settings) != 0)
         return STREAM_STATUS_INVALID;
     receive_stop(false); /* as it was stopped; if there is no room it is again, the new way */
+    /* As with RTS below: a driver before us may have died with the other end stopped. */
+    if (settings.flow == SERIAL_FLOW_XON_XOFF && uart.flow != settings.flow)
+        uart.character = XON;
     uart.flow = settings.flow;
     uart.send_stopped = false;
     uart_chip_modem(&uart.chip, UART_MCR_RTS, true);
