@@ -69,7 +69,8 @@ extern struct ahci_hba {
     struct device *device;
     struct regs regs;
     uint32_t cap;
-    bool is_closing; /* disks that are ready are flushed and put to rest, not used */
+    /* The driver is about to end; then: disks that are ready are flushed and put to rest. */
+    bool is_ending, is_closing;
     struct ahci_port port[AHCI_PORTS];
 } ahci_hba;
 

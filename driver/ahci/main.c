@@ -146,6 +146,7 @@ static int attach(struct device *device)
 
 static void detach(void)
 {
+    ahci_hba.is_ending = true;
     bool is_idle = block_stop(STOP_LIMIT);
 
     ahci_hba.is_closing = true;

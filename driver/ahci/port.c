@@ -109,8 +109,9 @@ static void stop_step(struct ahci_port *port)
 {
     /* 3.3.14: PxCI is cleared with ST. A controller that keeps it would carry that out again. */
     if (AHCI_READ(port, cmd) & AHCI_CMD_RUNNING || AHCI_READ(port, ci) != 0) {
-        /* Only the system can take the memory out of its reach, and does so when we are gone. */
-        if (is_late(port, ENGINE_LIMIT) && !ahci_hba.is_closing)
+        /* Only the system can take the memory out of its reach, and does so when we are gone; which
+         * has time until the other disks are flushed, if we are to go. */
+        if (is_late(port, ENGINE_LIMIT) && !ahci_hba.is_ending)
             block_give_up("a port does not stop, or the controller is gone");
         return;
     }

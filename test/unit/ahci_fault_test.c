@@ -195,22 +195,47 @@ static void stop_beside_another(void *client)
     stop_at_work(client);
 }
 
-/* It is no reason not to flush the others. */
-static void a_command_that_is_lost_at_the_end(void **state)
+static void stop_beside_one_that_does_not(void *client)
+{
+    atexit(others_check);
+    model.command_time = CLOCK_SECOND;
+    client_submit_reads(client, 32);
+    model_run(5 * CLOCK_MILLISECOND);
+    port->is |= 1u << 27;
+    model_run(5 * CLOCK_MILLISECOND);
+    model.command_time = CLOCK_MILLISECOND;
+    driver.detach();
+}
+
+static void assert_others_are_flushed(void (*stop)(void *client))
 {
     struct test_client client, other;
 
-    (void)state;
     ahci_model_connect(&model, 2, AHCI_MODEL_DISK, 4096);
     ahci_attach();
     client_open(&client, AHCI_NAME, true, 65536);
     client_open(&other, "ahci0p2", true, 65536);
     assert_int_equal(client_request(&other, BLOCK_WRITE, 7, 2, 0), BLOCK_STATUS_OK);
-    port->lose = 1;
-    assert_driver_ends_saying("given up: requests are still in flight", 5 * CLOCK_SECOND,
-                              stop_beside_another, &client);
+    port->lose = stop == stop_beside_another;
+    port->never_stops = stop == stop_beside_one_that_does_not;
+    assert_driver_ends_saying("given up: requests are still in flight", 5 * CLOCK_SECOND, stop,
+                              &client);
     client_close(&client);
     client_close(&other);
+}
+
+/* It is no reason not to flush the others. */
+static void a_command_that_is_lost_at_the_end(void **state)
+{
+    (void)state;
+    assert_others_are_flushed(stop_beside_another);
+}
+
+/* Nor is a port that is being recovered, in vain. */
+static void a_port_that_does_not_stop_at_the_end(void **state)
+{
+    (void)state;
+    assert_others_are_flushed(stop_beside_one_that_does_not);
 }
 
 /* One command is never answered: the driver ends, and another one is given it again. */
@@ -924,6 +949,7 @@ int main(void)
         AHCI_TEST(a_log_that_cannot_be_read),
         AHCI_TEST(a_command_that_is_lost),
         AHCI_TEST(a_command_that_is_lost_at_the_end),
+        AHCI_TEST(a_port_that_does_not_stop_at_the_end),
         AHCI_TEST(a_disk_that_is_unplugged),
         AHCI_TEST(a_disk_that_comes_back),
         AHCI_TEST(another_disk_in_its_place),
