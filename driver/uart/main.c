@@ -297,15 +297,23 @@ static void break_end(void *context)
     wait_end(STREAM_STATUS_OK);
 }
 
+/* Whether all is out; if not, it is looked at again, or given up. */
+static bool is_drained(void (*again)(void *context))
+{
+    if (uart_read(&uart.chip, UART_LSR) & UART_LSR_IDLE)
+        return true;
+    if (clock_now() - uart.drain_began > DRAIN_LIMIT)
+        wait_end(STREAM_STATUS_FAILED);
+    else
+        clock_timer_start(&uart.wait, DRAIN_PERIOD, again, NULL);
+    return false;
+}
+
 static void drain_look(void *context)
 {
     (void)context;
-    if (uart_read(&uart.chip, UART_LSR) & UART_LSR_IDLE)
+    if (is_drained(drain_look))
         wait_end(STREAM_STATUS_OK);
-    else if (clock_now() - uart.drain_began > DRAIN_LIMIT)
-        wait_end(STREAM_STATUS_FAILED);
-    else
-        clock_timer_start(&uart.wait, DRAIN_PERIOD, drain_look, NULL);
 }
 
 /* What was sent before has to be out, or the break would cut it off. */
@@ -314,10 +322,8 @@ static void break_begin(void *context)
     struct serial_break length;
 
     (void)context;
-    if (!(uart_read(&uart.chip, UART_LSR) & UART_LSR_IDLE)) {
-        clock_timer_start(&uart.wait, DRAIN_PERIOD, break_begin, NULL);
+    if (!is_drained(break_begin))
         return;
-    }
     memcpy(&length, uart.waiting->data, sizeof(length));
     uart_chip_break(&uart.chip, true);
     clock_timer_start(&uart.wait, length.milliseconds * CLOCK_MILLISECOND, break_end, NULL);
@@ -335,6 +341,7 @@ static unsigned break_take(struct stream_request *request)
     if (uart.waiting) /* a client that is gone by now left one behind */
         return STREAM_STATUS_FAILED;
     uart.waiting = request;
+    uart.drain_began = clock_now();
     break_begin(NULL);
     return STREAM_PENDING;
 }

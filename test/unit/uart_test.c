@@ -213,6 +213,24 @@ static void a_break_is_held(void **state)
     assert_int_equal(control(99, &length, 0, &size), ENOTSUP);
 }
 
+/* The chip never says that all is out: neither is waited for without end. */
+static void a_chip_that_does_not_drain(void **state)
+{
+    static const uint16_t codes[] = {STREAM_CODE_DRAIN, SERIAL_CODE_BREAK};
+
+    (void)state;
+    stream_begin();
+    model.to_send_count = 1;
+    model.next_sent = UINT64_MAX;
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t length[STREAM_DATA] = {50};
+        size_t size = i * sizeof(struct serial_break);
+        assert_int_equal(
+            stream_client_control(client, codes[i], 0, false, length, &size, 40 * LIMIT), EIO);
+    }
+    assert_int_equal(model.breaks, 0);
+}
+
 static void cts_holds_back_what_is_sent(void **state)
 {
     size_t written;
@@ -386,6 +404,7 @@ int main(void)
         TEST(settings_reach_the_chip),
         TEST(errors_come_with_their_byte),
         TEST(a_break_is_held),
+        TEST(a_chip_that_does_not_drain),
         TEST(cts_holds_back_what_is_sent),
         TEST(xoff_holds_back_what_is_sent),
         TEST(who_sends_is_stopped_before_anything_is_lost),
