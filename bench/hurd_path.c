@@ -42,6 +42,7 @@
 #include <host/mach/error.h>
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
+#include <kit/clock.h>
 #include <kit/device.h>
 #include <kit/driver.h>
 #include <kit/log.h>
@@ -61,6 +62,9 @@ enum {
 /* QEMU's docs/specs/edu.txt. */
 enum { EDU_FACTORIAL = 0x08, EDU_STATUS = 0x20, EDU_INTERRUPT = 0x24, EDU_ACKNOWLEDGE = 0x64 };
 enum { EDU_STATUS_INTERRUPTS = 0x80 };
+
+/* Other drivers start meanwhile, and what they do would be counted. */
+#define BOOT (5 * CLOCK_SECOND)
 
 enum { READER, FILE_SYSTEM, DISK, DISK_INTERRUPT, THREADS };
 
@@ -99,7 +103,8 @@ _Static_assert(sizeof(struct read_reply) == 64, "device/device_reply.defs");
 static char stacks[THREADS][STACK] __attribute__((aligned(16)));
 static mach_port_t reply_ports[THREADS + 1];
 static mach_port_t self; /* in each task that is forked: mach_task_self is the first one's */
-static volatile unsigned interrupts; /* that were handled */
+static volatile unsigned interrupts;          /* that were handled */
+static mach_port_t reader, file_system, disk; /* tasks */
 static struct regs regs;
 
 /* Each thread has a port for the kernel's answers (see meson.build). */
@@ -325,24 +330,35 @@ static int device_begin(struct device *device, mach_port_t *line)
 }
 
 /* One thread of the disk server's hears of both kinds. */
-static kern_return_t interrupts_give(mach_port_t disk, mach_port_t line)
+static kern_return_t interrupts_give(mach_port_t server, mach_port_t line)
 {
-    kern_return_t code = mach_port_allocate_name(disk, MACH_PORT_RIGHT_RECEIVE, INTERRUPT);
+    kern_return_t code = mach_port_allocate_name(server, MACH_PORT_RIGHT_RECEIVE, INTERRUPT);
 
     if (code == KERN_SUCCESS)
-        code = mach_port_allocate_name(disk, MACH_PORT_RIGHT_PORT_SET, INTERRUPTS);
+        code = mach_port_allocate_name(server, MACH_PORT_RIGHT_PORT_SET, INTERRUPTS);
     if (code == KERN_SUCCESS)
-        code = mach_port_move_member(disk, INTERRUPT, INTERRUPTS);
+        code = mach_port_move_member(server, INTERRUPT, INTERRUPTS);
     if (code == KERN_SUCCESS)
-        code = mach_port_insert_right(disk, LINE, line, MACH_MSG_TYPE_MOVE_RECEIVE);
+        code = mach_port_insert_right(server, LINE, line, MACH_MSG_TYPE_MOVE_RECEIVE);
     if (code == KERN_SUCCESS)
-        code = mach_port_move_member(disk, LINE, INTERRUPTS);
+        code = mach_port_move_member(server, LINE, INTERRUPTS);
     return code;
+}
+
+static void threads_start(void *context)
+{
+    (void)context;
+    if (thread_start(disk, DISK_INTERRUPT, disk_interrupt_main) != KERN_SUCCESS ||
+        thread_start(disk, DISK, disk_main) != KERN_SUCCESS ||
+        thread_start(file_system, FILE_SYSTEM, file_system_main) != KERN_SUCCESS ||
+        thread_start(reader, READER, reader_main) != KERN_SUCCESS)
+        log_error("a thread does not start");
 }
 
 static int attach(struct device *device)
 {
-    mach_port_t reader, file_system, disk, read_port, object, done, line;
+    static struct clock_timer boot;
+    mach_port_t read_port, object, done, line;
     int error = device_begin(device, &line);
 
     if (error == 0)
@@ -364,14 +380,7 @@ static int attach(struct device *device)
         code = mach_port_insert_right(reader, OBJECT, object, MACH_MSG_TYPE_COPY_SEND);
     if (code == KERN_SUCCESS)
         code = mach_port_insert_right(reader, FINISHED, done, MACH_MSG_TYPE_MAKE_SEND);
-    if (code == KERN_SUCCESS)
-        code = thread_start(disk, DISK_INTERRUPT, disk_interrupt_main);
-    if (code == KERN_SUCCESS)
-        code = thread_start(disk, DISK, disk_main);
-    if (code == KERN_SUCCESS)
-        code = thread_start(file_system, FILE_SYSTEM, file_system_main);
-    if (code == KERN_SUCCESS)
-        code = thread_start(reader, READER, reader_main);
+    clock_timer_start(&boot, BOOT, threads_start, NULL);
     return error_from_kernel(code);
 }
 

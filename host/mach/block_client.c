@@ -441,7 +441,7 @@ static bool link_turn(struct block_client_link *link)
 {
     enum { ROUNDS = 4 };  /* of requests that are made of completions, before the others' turn */
     enum { SINGLES = 8 }; /* batches of one in a row: somebody asks for one after the other ... */
-    enum { LOOK = 16 };   /* ... as far as is known: so often it is looked for others */
+    enum { LOOK = 64 };   /* ... as far as is known: so often it is looked for others */
     const volatile struct block_completion *completions;
     struct block_client *client = link->client;
 

@@ -111,6 +111,12 @@ static unsigned char *part_data(const struct part *part)
     return part->disk->memory + (size_t)part->page * PAGE + part->skip;
 }
 
+static void space_mark(struct disk *disk, const struct part *part, bool used)
+{
+    for (unsigned i = 0; i < part->pages; i++)
+        disk->used[part->page + i] = used;
+}
+
 /* A part for the next bytes of a transfer, in the first `end` pages; null: no room now. */
 static struct part *part_make(struct disk *disk, struct transfer *transfer, unsigned end)
 {
@@ -126,16 +132,16 @@ static struct part *part_make(struct disk *disk, struct transfer *transfer, unsi
     if (!part || page == SPACE_PAGES)
         return NULL;
     disk->free = part->next_free;
-    memset(&disk->used[page], true, pages);
-    *part = (struct part){.disk = disk,
-                          .transfer = transfer,
-                          .page = page,
-                          .pages = pages,
-                          .block = offset / disk->unit,
-                          .blocks = blocks,
-                          .at = transfer->issued,
-                          .length = length,
-                          .skip = skip};
+    part->transfer = transfer;
+    part->reading = part->lent = false;
+    part->page = page;
+    part->pages = pages;
+    part->block = offset / disk->unit;
+    part->blocks = blocks;
+    part->at = transfer->issued;
+    part->length = length;
+    part->skip = skip;
+    space_mark(disk, part, true);
     transfer->issued += length;
     transfer->parts++;
     return part;
@@ -145,7 +151,7 @@ static void part_free(struct part *part)
 {
     struct disk *disk = part->disk;
 
-    memset(&disk->used[part->page], false, part->pages);
+    space_mark(disk, part, false);
     part->next_free = disk->free;
     disk->free = part;
 }
