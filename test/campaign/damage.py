@@ -43,8 +43,10 @@ def boot(stand, image, chosen, seed):
     for i in range(len(chosen)):
         counts, after = found[2 * i + 1], found[2 * i + 2]
         if after["no disk"] and not stand.table_is_whole():
-            outcomes.append("wrong data")
-            break  # it wrote over the partition table: from here on there is nothing to be seen
+            # It wrote over the partition table: from here on there is nothing to be seen. About what is not its own the filter is
+            # not asked; its client has errors.
+            outcomes.append("failed" if stand.options.filter else "wrong data")
+            break
         replaced = restarts[i + 1] - restarts[i] > (i > 0)  # not only by our kill
         outcomes.append("wrong data" if counts["wrong"] or after["wrong before"] else "failed" if counts["failed"] else
                         "recovered" if replaced else "no effect")
