@@ -295,18 +295,24 @@ static void who_sends_is_stopped_before_anything_is_lost(void **state)
     assert_int_equal(status().overruns, 0);
 }
 
-/* XOFF when there is no more room, and XON for somebody: not when the client leaves. */
-static void who_was_stopped_goes_on_for_the_next_client(void **state)
+/* XOFF when there is no more room: the line was told XON when that was chosen, and XOFF since. */
+static void other_end_stop(unsigned speed)
 {
-    static uint8_t data[UART_MODEL_LINE - 1];
+    static const uint8_t data[UART_MODEL_LINE - 1];
 
-    (void)state;
     stream_begin();
-    assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_XON_XOFF), 0);
+    assert_int_equal(set(speed, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_XON_XOFF), 0);
     uart_model_send(&model, data, sizeof(data), 0);
     model_run(2 * CLOCK_SECOND);
     assert_int_equal(model.got_count, 2);
     assert_int_equal(model.got[1], 0x13);
+}
+
+/* XON for somebody: not when the client leaves. */
+static void who_was_stopped_goes_on_for_the_next_client(void **state)
+{
+    (void)state;
+    other_end_stop(115200);
     stream_client_close(client);
     client = NULL;
     model_run(CLOCK_SECOND);
@@ -325,11 +331,7 @@ static void who_was_stopped_goes_on_although_its_client_left(void **state)
     unsigned flags;
 
     (void)state;
-    stream_begin();
-    assert_int_equal(set(50, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_XON_XOFF), 0);
-    uart_model_send(&model, data, sizeof(data), 0);
-    model_run(2 * CLOCK_SECOND);
-    assert_int_equal(model.got_count, 2);
+    other_end_stop(50);
     assert_int_equal(stream_client_write(client, data, 16, LIMIT, &written), 0);
     while (stream_client_read(client, data, sizeof(data), 10, &length, &flags) == 0)
         ;
@@ -344,13 +346,8 @@ static void who_was_stopped_goes_on_although_its_client_left(void **state)
 /* Nor does it stay stopped in a way that nobody is about to take back. */
 static void who_was_stopped_goes_on_with_other_settings(void **state)
 {
-    static uint8_t data[UART_MODEL_LINE - 1];
-
     (void)state;
-    stream_begin();
-    assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_XON_XOFF), 0);
-    uart_model_send(&model, data, sizeof(data), 0);
-    model_run(2 * CLOCK_SECOND);
+    other_end_stop(115200);
     assert_int_equal(set(115200, 8, 1, SERIAL_PARITY_NONE, SERIAL_FLOW_NONE), 0);
     model_run(CLOCK_SECOND);
     assert_int_equal(model.got_count, 3);
