@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include <test/unit/ahci_fixture.h>
 
 struct ahci_model model;
@@ -75,4 +77,18 @@ uint64_t ahci_silence(void)
 void ahci_check_works(struct test_client *client)
 {
     client_check_transfer(client, port->disk, 77, 3, 0);
+}
+
+void bad_set(uint64_t first, uint64_t count)
+{
+    port->bad_first = first;
+    port->bad_count = count;
+}
+
+unsigned batch(struct test_client *client)
+{
+    memset(client_ended, 0, sizeof(client_ended));
+    client_submit_reads(client, 32);
+    block_client_wait(client->client, true);
+    return client_ended[BLOCK_STATUS_OK];
 }

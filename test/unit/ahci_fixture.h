@@ -38,4 +38,10 @@ uint64_t ahci_silence(void);
 /* The disk works: a block is written and read. */
 void ahci_check_works(struct test_client *client);
 
+/* Blocks of the disk that cannot be read. */
+void bad_set(uint64_t first, uint64_t count);
+
+/* Reads of the first 32 blocks, one each: how many were OK; client_ended has which ended how. */
+unsigned batch(struct test_client *client);
+
 #endif
