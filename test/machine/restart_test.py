@@ -123,7 +123,7 @@ class Services(MachineTest):
         ran = self.run_machine("write-pattern nvme0n1p1 0 3000 4; kill part:nvme0n1; sleep 300; " + verify +
                                "kill device; sleep 300; " + verify + "kill pci; " + verify +
                                "kill nvme0; sleep 500; " + verify + "kill pci 1000 60 3; sleep 1000; " + verify +
-                               "kill pci 0; sleep 300; restart nvme0; " + verify + "drivers; devices; kill nobody",
+                               "kill pci 0; sleep 300; restart nvme0; " + verify + "sleep 500; drivers; devices; kill nobody",
                                "--disk", f"nvme:{image}")
         self.assert_status(ran, 1)
         self.assertEqual(ran.output.count("3000 of 3000 blocks as written"), 6, str(ran))
