@@ -204,7 +204,9 @@ kern_return_t serve_root_power(mach_port_t root, int action)
 static void io_died(void *context, mach_port_t name)
 {
     (void)context, (void)name;
-    log_error("io has ended: the machine is reset");
+    /* The kernel's own printing waits for each character; what its console device was given would
+     * be lost with the reset, which cannot wait: devices go on writing to memory that was io's. */
+    mach_print("root: io has ended: the machine is reset\n");
     power_stop(&power_rights, false);
 }
 

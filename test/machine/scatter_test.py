@@ -24,7 +24,7 @@ class Scatter(MachineTest):
         """What is in flight is submitted again, and what was written and not flushed is written again."""
         for kind, name, driver in (("nvme", "nvme0n1", "nvme0"), ("virtio", "virtio-blk0", "virtio-blk0")):
             image = self.blank_image(kind + ".img", 8 * MIB)
-            ran = self.run_machine(f"kill {driver} 1000 150 3; churn {name} 4000 4000 16 1 5; kill {driver} 0;"
+            ran = self.run_machine(f"kill {driver} 1000 80 12; churn {name} 4000 12000 16 1 5; kill {driver} 0;"
                                    f"sleep 400; churn {name} 4000 0 1", "--disk", f"{kind}:{image}")
             self.assert_status(ran)
             found = re.findall(rf"^churn: \d+ done, {WELL} (\d+) drivers died, (\d+) replayed, (\d+) rewritten",
