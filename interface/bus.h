@@ -41,8 +41,9 @@ struct pci_function_info {
     } bar[6];
     uint16_t msi_offset, msix_offset, express_offset; /* of the capability, 0: none */
     uint16_t msix_vectors;
+    uint64_t rom_base, rom_size; /* base 0: it has no address; size 0: there is none */
 };
-static_assert(sizeof(struct pci_function_info) == 176, "wire layout");
+static_assert(sizeof(struct pci_function_info) == 192, "wire layout");
 
 enum pci_bar_flags {
     PCI_BAR_PORTS = 1u << 0,

@@ -28,6 +28,8 @@ typedef const mach_port_t *const_hurd_ports_t;
 #define HURD_EPERM         HURD_ERROR(1)
 #define HURD_ENOENT        HURD_ERROR(2)
 #define HURD_EIO           HURD_ERROR(5)
+#define HURD_ENXIO         HURD_ERROR(6)
+#define HURD_EBUSY         HURD_ERROR(16)
 #define HURD_ENOTDIR       HURD_ERROR(20)
 #define HURD_EINVAL        HURD_ERROR(22)
 #define HURD_EOPNOTSUPP    HURD_ERROR(45)

@@ -10,6 +10,7 @@
 
 #include <interface/bus.h>
 #include <interface/hurd/directory_server.h>
+#include <interface/hurd/io_server.h>
 #include <interface/hurd/pci_server.h>
 #include <interface/hurd/types.h>
 #include <interface/pci_bus_user.h>
@@ -28,11 +29,13 @@ enum { CONFIG_SIZE = 256, PAGE = 4096, REGIONS = 6, LIST_SIZE = 2 * PAGE };
 struct node {
     struct tree_node place;
     mach_port_t port;
+    uint64_t position; /* of a file, where it is read next */
 };
 
 static boolean_t node_serve(mach_msg_header_t *request, mach_msg_header_t *reply)
 {
-    return pci_server(request, reply) || directory_server(request, reply);
+    return pci_server(request, reply) || directory_server(request, reply) ||
+           io_server(request, reply);
 }
 
 static void node_no_senders(void *context)
@@ -62,7 +65,7 @@ static int node_create(const struct tree_node *place, mach_port_t *result)
 
 int pci_open(mach_port_t *result)
 {
-    return node_create(&(struct tree_node){TREE_ROOT, 0}, result);
+    return node_create(&(struct tree_node){TREE_ROOT, 0, 0}, result);
 }
 
 int pci_functions(struct pci_function_info **functions, size_t *count)
@@ -201,26 +204,35 @@ kern_return_t serve_pci_get_ndevs(mach_port_t port, mach_msg_type_number_t *coun
     return KERN_SUCCESS;
 }
 
+/* Bytes of configuration space, inside it. */
+static int config_read(uint32_t address, unsigned offset, unsigned size, unsigned char *bytes)
+{
+    mach_port_t bus;
+    int error = startup_capability("pci_bus", &bus);
+
+    if (error != 0)
+        return error;
+    for (unsigned i = 0; i < size && error == 0; i++) {
+        unsigned value = 0;
+        error = error_from_kernel(pci_bus_read(bus, address, offset + i, 1, &value));
+        bytes[i] = (unsigned char)value;
+    }
+    port_release(bus);
+    return error;
+}
+
 kern_return_t serve_pci_conf_read(mach_port_t port, int offset, hurd_data_t *data,
                                   mach_msg_type_number_t *size, vm_size_t amount)
 {
     const struct node *function = function_of(port);
-    mach_port_t bus;
 
     if (!function || offset < 0 || offset > CONFIG_SIZE ||
         amount > (vm_size_t)(CONFIG_SIZE - offset))
         return HURD_EINVAL;
-    if (startup_capability("pci_bus", &bus) != 0)
-        return HURD_EIO;
     unsigned char *bytes = amount ? memory_pages_allocate(PAGE) : NULL;
-    int error = amount && !bytes ? ENOMEM : 0;
-    for (vm_size_t i = 0; i < amount && error == 0; i++) {
-        unsigned value = 0;
-        error = error_from_kernel(
-            pci_bus_read(bus, function->place.address, (unsigned)offset + (unsigned)i, 1, &value));
-        bytes[i] = (unsigned char)value;
-    }
-    port_release(bus);
+    int error = amount && !bytes ? ENOMEM
+                                 : config_read(function->place.address, (unsigned)offset,
+                                               (unsigned)amount, bytes);
     if (error != 0) {
         memory_pages_free(bytes, PAGE);
         return HURD_EIO;
@@ -301,15 +313,109 @@ kern_return_t serve_pci_get_dev_regions(mach_port_t port, hurd_data_t *data,
     return KERN_SUCCESS;
 }
 
-/* There is none to be had. */
 kern_return_t serve_pci_get_dev_rom(mach_port_t port, hurd_data_t *data,
                                     mach_msg_type_number_t *size)
 {
-    struct hurd_pci_rom *rom = function_of(port) ? memory_pages_allocate(PAGE) : NULL;
+    const struct node *function = function_of(port);
+    struct pci_function_info info;
 
-    if (!rom)
+    if (!function || function_info(function, &info) != 0)
         return HURD_EIO;
+    struct hurd_pci_rom *rom = memory_pages_allocate(PAGE);
+    if (!rom)
+        return KERN_RESOURCE_SHORTAGE;
+    *rom = (struct hurd_pci_rom){.base = info.rom_base, .size = info.rom_size};
     *data = (hurd_data_t)rom;
     *size = sizeof(*rom);
+    return KERN_SUCCESS;
+}
+
+/* Bytes of a ROM, inside it, in as many parts as the PCI server makes of them. */
+static int rom_read(uint32_t address, unsigned offset, unsigned size, unsigned char *bytes)
+{
+    enum { PART = 64 << 10 };
+    mach_port_t bus;
+    int error = startup_capability("pci_bus", &bus);
+
+    if (error != 0)
+        return error;
+    for (unsigned at = 0; at < size && error == 0; at += PART) {
+        records_t part;
+        mach_msg_type_number_t length = 0;
+        unsigned wanted = size - at < PART ? size - at : PART;
+        error = error_from_kernel(pci_bus_rom(bus, address, offset + at, wanted, &part, &length));
+        if (error == 0)
+            memcpy(bytes + at, part, length < wanted ? length : wanted);
+        if (error == 0)
+            memory_pages_free(part, length);
+    }
+    port_release(bus);
+    return error;
+}
+
+/* How long a file is that can be read; regions cannot. */
+static kern_return_t file_size(const struct node *node, uint64_t *size)
+{
+    struct pci_function_info info;
+
+    if (!node || node->place.depth != TREE_FILE)
+        return HURD_EINVAL;
+    if (node->place.file != TREE_CONFIG && node->place.file != TREE_ROM)
+        return HURD_EOPNOTSUPP;
+    if (function_info(node, &info) != 0)
+        return HURD_EIO;
+    *size = node->place.file == TREE_ROM ? info.rom_size : CONFIG_SIZE;
+    return KERN_SUCCESS;
+}
+
+static kern_return_t file_error(int error)
+{
+    return error == EBUSY ? HURD_EBUSY : error == ENXIO ? HURD_ENXIO : HURD_EIO;
+}
+
+kern_return_t serve_io_read(mach_port_t port, hurd_data_t *data, mach_msg_type_number_t *count,
+                            int64_t offset, vm_size_t amount)
+{
+    struct node *node = port_context(port, &node_type);
+    uint64_t size;
+    kern_return_t code = file_size(node, &size);
+
+    if (code != KERN_SUCCESS)
+        return code;
+    uint64_t from = offset == -1 ? node->position : (uint64_t)offset;
+    if (from > size) /* a negative one, too */
+        return HURD_EINVAL;
+    unsigned wanted = (unsigned)(amount < size - from ? amount : size - from);
+    unsigned char *bytes = memory_pages_allocate(wanted);
+    if (wanted > 0 && !bytes)
+        return KERN_RESOURCE_SHORTAGE;
+    int error = node->place.file == TREE_ROM
+                    ? rom_read(node->place.address, (unsigned)from, wanted, bytes)
+                    : config_read(node->place.address, (unsigned)from, wanted, bytes);
+    if (error != 0) {
+        memory_pages_free(bytes, wanted);
+        return file_error(error);
+    }
+    if (offset == -1)
+        node->position = from + wanted;
+    *data = (hurd_data_t)bytes;
+    *count = wanted;
+    return KERN_SUCCESS;
+}
+
+kern_return_t serve_io_seek(mach_port_t port, int64_t offset, int whence, int64_t *position)
+{
+    enum { FROM_START, FROM_HERE, FROM_END }; /* SEEK_SET and so on */
+    struct node *node = port_context(port, &node_type);
+    uint64_t size;
+    kern_return_t code = file_size(node, &size);
+
+    if (code != KERN_SUCCESS)
+        return code;
+    uint64_t from = whence == FROM_START ? 0 : whence == FROM_HERE ? node->position : size;
+    if (whence < FROM_START || whence > FROM_END || from + (uint64_t)offset > size)
+        return HURD_EINVAL; /* before the start, too: neither is near what wraps */
+    node->position = from + (uint64_t)offset;
+    *position = (int64_t)node->position;
     return KERN_SUCCESS;
 }

@@ -6,7 +6,7 @@
 
 #include <interface/hurd/directory_entry.h>
 
-enum { REGIONS = 6, NAME_SIZE = 16 };
+enum { NAME_SIZE = 16 };
 
 /* Of each depth's names: how many digits, and where in the address. */
 static const struct {
@@ -45,19 +45,15 @@ static void name_make(const struct pci_function_info *function, unsigned depth, 
     snprintf(name, NAME_SIZE, "%0*x", (int)levels[depth].digits, parts[depth]);
 }
 
-/* The files of a function, by number; false: no more. */
-static bool file_name(const struct pci_function_info *function, unsigned number, char *name)
+/* False: the function does not have that one. */
+static bool file_name(const struct pci_function_info *function, unsigned file, char *name)
 {
-    unsigned region = 0;
-
-    if (number == 0)
+    if (file == TREE_CONFIG)
         return strcpy(name, "config");
-    for (; region < REGIONS; region++) {
-        if (function->bar[region].size != 0 && --number == 0)
-            break;
-    }
-    snprintf(name, NAME_SIZE, "region%u", region);
-    return region < REGIONS;
+    if (file == TREE_ROM)
+        return strcpy(name, "rom") && function->rom_size != 0;
+    snprintf(name, NAME_SIZE, "region%u", file - TREE_REGION);
+    return function->bar[file - TREE_REGION].size != 0;
 }
 
 /* The next of a directory's children after the function that the one before was made of (null: the
@@ -85,10 +81,11 @@ static bool step_down(const struct tree *tree, const char *part, struct tree_nod
 
     if (node->depth == TREE_FUNCTION) {
         const struct pci_function_info *function = first_under(tree, node);
-        for (unsigned i = 0; function && file_name(function, i, name); i++) {
-            if (strcmp(name, part) != 0)
+        for (unsigned file = 0; function && file < TREE_FILES; file++) {
+            if (!file_name(function, file, name) || strcmp(name, part) != 0)
                 continue;
             node->depth = TREE_FILE;
+            node->file = file;
             return true;
         }
         return false;
@@ -172,8 +169,10 @@ size_t tree_list(const struct tree *tree, const struct tree_node *node, unsigned
         entry_add(&writer, name, true, node_number(node->depth + 1, tree_address(child)));
     }
     child = node->depth == TREE_FUNCTION ? first_under(tree, node) : NULL;
-    for (unsigned i = 0; child && file_name(child, i, name); i++)
-        entry_add(&writer, name, false, node_number(TREE_FILE + i, node->address));
+    for (unsigned file = 0; child && file < TREE_FILES; file++) {
+        if (file_name(child, file, name))
+            entry_add(&writer, name, false, node_number(TREE_FILE + file, node->address));
+    }
     *listed = writer.listed;
     return writer.used;
 }

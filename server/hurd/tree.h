@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * PCI functions as a tree of names, as libpciaccess walks it on the Hurd: segment, bus, device and
- * function ("0000/00/02/0"), and in there "config" and "region0" to "region5". Portable.
+ * function ("0000/00/02/0"), and in there "config", "region0" to "region5", and "rom". Portable.
  */
 #ifndef SERVER_HURD_TREE_H
 #define SERVER_HURD_TREE_H
@@ -13,9 +13,13 @@
 
 enum { TREE_ROOT = 0, TREE_FUNCTION = 4, TREE_FILE = 5 };
 
+/* A function's; those that it has. */
+enum tree_file { TREE_CONFIG, TREE_REGION, TREE_ROM = TREE_REGION + 6, TREE_FILES };
+
 struct tree_node {
     unsigned depth;   /* directories above it */
     unsigned address; /* as far as the depth says; as pci_bus.defs has it */
+    unsigned file;    /* at TREE_FILE: enum tree_file; of regions the number is added */
 };
 
 /* Functions as they are now, in ascending order of their addresses. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <interface/io_bus_user.h>
@@ -106,6 +107,54 @@ static void port_select(uint32_t address, unsigned offset)
     uint32_t value = PORT_ENABLE | (address & 0xffff) << 8 | (offset & 0xfc);
 
     __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"((uint16_t)PORT_ADDRESS));
+}
+
+/* The authority takes no window back from a bus: each is asked for once. */
+struct access_window {
+    uint64_t base, size;
+    void *bytes;
+    struct access_window *next;
+};
+
+static int window_make(uint64_t base, uint64_t size, struct access_window **result)
+{
+    struct access_window *window = calloc(1, sizeof(*window));
+    mach_port_t pager;
+    int error =
+        window
+            ? error_from_kernel(io_bus_window(access_state.io_bus, "pci rom", base, size, &pager))
+            : ENOMEM;
+
+    if (error == 0) {
+        error = memory_map_object(pager, size, false, &window->bytes);
+        port_release(pager);
+    }
+    if (error != 0) {
+        free(window);
+        return error;
+    }
+    window->base = base;
+    window->size = size;
+    *result = window;
+    return 0;
+}
+
+int access_window(uint64_t base, uint64_t size, const volatile uint8_t **bytes)
+{
+    static struct access_window *windows;
+    struct access_window *window = windows;
+
+    while (window && (window->base != base || window->size != size))
+        window = window->next;
+    if (!window) {
+        int error = window_make(base, size, &window);
+        if (error != 0)
+            return error;
+        window->next = windows;
+        windows = window;
+    }
+    *bytes = window->bytes;
+    return 0;
 }
 
 static uint32_t port_read(uint32_t address, unsigned offset, unsigned width)

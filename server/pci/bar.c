@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include <kit/log.h>
+#include <server/pci/rom.h>
 
 /* The low bits of a BAR (PCI 6.2.5.1). */
 enum {
@@ -109,6 +110,7 @@ void pci_bars_probe(const struct pci_config *config, struct pci_function *functi
                 (uint16_t)(command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY)));
     for (unsigned index = 0; index < count;)
         index += bar_probe(config, function, index, count);
+    pci_rom_probe(config, function);
     pci_write16(config, address, PCI_COMMAND, command);
 }
 

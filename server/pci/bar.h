@@ -7,8 +7,9 @@
 
 #include <server/pci/tree.h>
 
-/* Find base and size of every BAR. Sizes are found by writing ones with decoding off; everything is
- * put back. Registers that make no sense are reported in the log and left out. */
+/* Find base and size of every BAR, and of the ROM. Sizes are found by writing ones with decoding
+ * off; everything is put back. Registers that make no sense are reported in the log and left out.
+ */
 void pci_bars_probe(const struct pci_config *config, struct pci_function *function);
 
 /* Give BAR `index` an address. EIO: the register does not take it (it is then without one). */

@@ -130,6 +130,7 @@ enum pci_register {
     PCI_BAR = 0x10,
     PCI_SUBSYSTEM_VENDOR = 0x2c,
     PCI_SUBSYSTEM = 0x2e,
+    PCI_ROM = 0x30,
     PCI_CAPABILITIES = 0x34,
     PCI_INTERRUPT_LINE = 0x3c,
     PCI_INTERRUPT_PIN = 0x3d,
@@ -147,6 +148,7 @@ enum pci_register {
     PCI_BRIDGE_PREFETCH_LIMIT_HIGH = 0x2c,
     PCI_BRIDGE_IO_BASE_HIGH = 0x30,
     PCI_BRIDGE_IO_LIMIT_HIGH = 0x32,
+    PCI_BRIDGE_ROM = 0x38,
     PCI_BRIDGE_CONTROL = 0x3e,
 };
 

@@ -17,10 +17,12 @@
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
+#include <server/pci/access.h>
 #include <server/pci/claim.h>
 #include <server/pci/command.h>
 #include <server/pci/filter.h>
 #include <server/pci/hotplug.h>
+#include <server/pci/rom.h>
 
 /* What hangs on a function's place in the tree. */
 struct served_function {
@@ -295,6 +297,65 @@ kern_return_t serve_pci_bus_write(mach_port_t bus, unsigned address, unsigned of
     if (function->info.claimed)
         return outboard_error_make(EBUSY);
     return outboard_error_make(register_write(function, offset, width, value));
+}
+
+static void rom_copy(const volatile uint8_t *rom, unsigned size, unsigned char *bytes)
+{
+    unsigned at = 0;
+
+    for (; (uintptr_t)(rom + at) % 4 == 0 && size - at >= 4; at += 4) {
+        uint32_t word = *(const volatile uint32_t *)(rom + at);
+        memcpy(bytes + at, &word, sizeof(word));
+    }
+    for (; at < size; at++)
+        bytes[at] = rom[at];
+}
+
+static int rom_read(const struct pci_function *function, unsigned offset, unsigned size,
+                    unsigned char *bytes)
+{
+    struct pci_range pages;
+    const volatile uint8_t *window;
+    uint16_t command;
+    int error = pci_rom_place(server.tree, function, &pages);
+
+    if (error == 0)
+        error = access_window(pages.base, pages.size, &window);
+    if (error == 0)
+        error = pci_rom_show(server.tree, function, &command);
+    if (error != 0)
+        return error;
+    rom_copy(window + (function->info.rom_base - pages.base) + offset, size, bytes);
+    pci_rom_hide(server.tree->config, function, command);
+    return 0;
+}
+
+kern_return_t serve_pci_bus_rom(mach_port_t bus, unsigned address, unsigned offset, unsigned size,
+                                records_t *data, mach_msg_type_number_t *count)
+{
+    enum { ROM_READ_MAX = 64 << 10 };
+    const struct pci_function *function = pci_tree_find(server.tree, address);
+
+    if (!port_context(bus, &bus_type))
+        return outboard_error_make(EOPNOTSUPP);
+    if (!function)
+        return outboard_error_make(ENODEV);
+    if (function->info.claimed)
+        return outboard_error_make(EBUSY);
+    if (size == 0 || size > ROM_READ_MAX || offset > function->info.rom_size ||
+        size > function->info.rom_size - offset)
+        return outboard_error_make(function->info.rom_size == 0 ? ENXIO : EINVAL);
+    unsigned char *bytes = memory_pages_allocate(size);
+    if (!bytes)
+        return outboard_error_make(ENOMEM);
+    int error = rom_read(function, offset, size, bytes);
+    if (error != 0) {
+        memory_pages_free(bytes, size);
+        return outboard_error_make(error);
+    }
+    *data = (records_t)bytes;
+    *count = size;
+    return 0;
 }
 
 kern_return_t serve_pci_function_write(mach_port_t port, unsigned offset, unsigned width,

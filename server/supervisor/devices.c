@@ -128,6 +128,11 @@ static void bars_print(struct text *text, const struct pci_function_info *functi
                    (unsigned long long)(function->bar[i].base + function->bar[i].size - 1),
                    ports ? " (ports)" : "");
     }
+    if (function->rom_size != 0) {
+        detail_indent(text, depth);
+        text_print(text, "ROM          %08llx-%08llx\n", (unsigned long long)function->rom_base,
+                   (unsigned long long)(function->rom_base + function->rom_size - 1));
+    }
 }
 
 static void driver_print(struct text *text, const struct child *driver, unsigned depth)

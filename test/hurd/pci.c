@@ -10,6 +10,7 @@
 
 #include <interface/hurd/directory_entry.h>
 #include <interface/hurd/directory_user.h>
+#include <interface/hurd/io_user.h>
 #include <interface/hurd/pci_user.h>
 #include <kernel/device_user.h>
 
@@ -62,7 +63,15 @@ static bool entry_read(mach_port_t directory, int number, struct hurd_directory_
 }
 
 /* PCI 3.0, 6.1. */
-enum { COMMAND = 0x04, CLASS_BASE = 0x0b, CACHE_LINE = 0x0c, CLASS_STORAGE = 0x01 };
+enum {
+    COMMAND = 0x04,
+    CLASS_BASE = 0x0b,
+    CACHE_LINE = 0x0c,
+    HEADER = 0x0e,
+    ROM = 0x30,
+    BRIDGE_ROM = 0x38,
+    CLASS_STORAGE = 0x01
+};
 
 /* One byte of configuration space; 0xff if it cannot be read. */
 static unsigned char byte_read(mach_port_t config, int offset)
@@ -102,6 +111,105 @@ static void write_check(mach_port_t config)
     pci_conf_write(config, CACHE_LINE, &before, 1, &written);
 }
 
+static uint32_t crc_make(const unsigned char *bytes, size_t size)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t i = 0; i < size; i++) {
+        crc ^= bytes[i];
+        for (unsigned bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
+/* Its end once more, from where it says that it is. */
+static void end_check(mach_port_t file, const unsigned char *bytes, size_t size)
+{
+    enum { END = 6 };
+    hurd_data_t data = NULL;
+    mach_msg_type_number_t length = 0;
+    int64_t position = 0;
+
+    check_equal("io_seek", KERN_SUCCESS, io_seek(file, WAIT_MS, -END, 2, &position));
+    check_equal("io_seek: position", (int64_t)size - END, position);
+    if (check_equal("io_read of the end", KERN_SUCCESS,
+                    io_read(file, WAIT_MS, &data, &length, -1, PAGE))) {
+        if (check_equal("io_read of the end: bytes", END, length))
+            check_equal("the end", 0, memcmp(data, bytes + size - END, END));
+        memory_pages_free(data, length);
+    }
+    if (check_equal("io_read at the end", KERN_SUCCESS,
+                    io_read(file, WAIT_MS, &data, &length, -1, PAGE)))
+        check_equal("io_read at the end: bytes", 0, length);
+    check_refused("io_read past the end",
+                  io_read(file, WAIT_MS, &data, &length, (int64_t)size + 1, 1));
+    check_refused("io_seek before the start", io_seek(file, WAIT_MS, -1, 0, &position));
+}
+
+/* All of it in one read, as libpciaccess does it, and then it answers no more than before. */
+static void rom_read(mach_port_t function, mach_port_t config, unsigned id, size_t size)
+{
+    mach_port_t file = look_up(function, "rom");
+    hurd_data_t data = NULL;
+    mach_msg_type_number_t length = 0;
+    unsigned char command = byte_read(config, COMMAND);
+    kern_return_t code = io_read(file, WAIT_MS, &data, &length, -1, size);
+
+    if (code == HURD_EBUSY) {
+        check_note("the rom of %04x:%04x has %zu bytes, and a driver", id & 0xffff, id >> 16, size);
+    } else if (check_equal("io_read of a rom", KERN_SUCCESS, code) &&
+               check_equal("io_read of a rom: bytes", (int64_t)size, length)) {
+        check_note("the rom of %04x:%04x has %zu bytes, crc %08x", id & 0xffff, id >> 16, size,
+                   crc_make((const unsigned char *)data, size));
+        end_check(file, (const unsigned char *)data, size);
+    }
+    if (code == KERN_SUCCESS)
+        memory_pages_free(data, length);
+    check_equal("the command register after it", command, byte_read(config, COMMAND));
+    check_equal("a rom that answers", 0,
+                byte_read(config, byte_read(config, HEADER) & 0x7f ? BRIDGE_ROM : ROM) & 1);
+    port_release(file);
+}
+
+static void rom_check(mach_port_t function, mach_port_t config)
+{
+    static hurd_string_t rest;
+    struct hurd_pci_rom rom;
+    hurd_data_t data = NULL;
+    mach_msg_type_number_t size = 0;
+    mach_port_t file = MACH_PORT_NULL;
+    uint32_t id = 0, retry = 0;
+
+    for (int i = 0; i < 4; i++)
+        id |= (uint32_t)byte_read(config, i) << 8 * i;
+    if (!check_equal("pci_get_dev_rom", KERN_SUCCESS, pci_get_dev_rom(config, &data, &size)) ||
+        !check_equal("pci_get_dev_rom: bytes", sizeof(rom), size))
+        return;
+    memcpy(&rom, data, sizeof(rom));
+    memory_pages_free(data, size);
+    if (rom.size != 0)
+        rom_read(function, config, id, rom.size);
+    else
+        check_refused("dir_lookup of no rom",
+                      dir_lookup(function, WAIT_MS, "rom", 0, 0, &retry, rest, &file));
+}
+
+/* The same bytes by a file's interface. */
+static void config_read_check(mach_port_t config)
+{
+    hurd_data_t data = NULL;
+    mach_msg_type_number_t size = 0;
+
+    if (!check_equal("io_read of config", KERN_SUCCESS,
+                     io_read(config, WAIT_MS, &data, &size, 0, PAGE)))
+        return;
+    if (check_equal("io_read of config: bytes", 256, size))
+        check_equal("io_read of config: class", byte_read(config, CLASS_BASE),
+                    (unsigned char)data[CLASS_BASE]);
+    memory_pages_free(data, size);
+}
+
 static void function_check(mach_port_t function)
 {
     mach_port_t config = look_up(function, "config");
@@ -121,6 +229,8 @@ static void function_check(mach_port_t function)
         memory_pages_free(data, size);
     }
     driven_check(config);
+    config_read_check(config);
+    rom_check(function, config);
     port_release(config);
 }
 

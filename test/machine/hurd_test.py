@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A Hurd on top, played by test/hurd: what it sends and expects is doc/hurd.md's."""
 import os
+import random
 import re
 import shutil
 import subprocess
+import zlib
 
 from machine.vm import BUILD, ROOT, SBIN, MachineTest
 
@@ -99,6 +101,27 @@ class Hurd(MachineTest):
 
     def test_network_on_e1000e_under_kills(self):
         self.network("e1000e", True)
+
+    def test_roms(self):
+        """What libpciaccess reads of a ROM is what QEMU was given; of one whose card has a driver only its size is told."""
+        disk = self.ext4_image("root.img", "64M", options=("-t", "ext2", "-b", "4096"))
+        packaged = next((path for path in ("/usr/lib/ipxe/qemu/efi-rtl8139.rom", "/usr/share/qemu/efi-rtl8139.rom")
+                         if os.path.exists(path)), None)
+        own = self.path("own.rom")
+        with open(own, "wb") as file:
+            file.write(random.Random(1).randbytes(70000))
+        devices = [f"e1000,romfile={own}", f"virtio-net-pci,disable-legacy=on,iommu_platform=on,romfile={own}", *([f"rtl8139,romfile={packaged}"] if packaged else [])]
+        ran = self.boot("sleep 50000", f"nvme:{disk}", *(f"--qemu-arg={word}" for device in devices for word in ("-device", device)),
+                        *(f"--hurd-arg={word}" for word in ("--reads=10", "--seconds=1", "--confined", "--pci", "--end=reboot")))
+        self.assert_says(ran, r"^stand-in: \d{3,} checks, 0 failed", "log")
+        for device, path in (("8086:100e", own), ("10ec:8139", packaged)):
+            if path:
+                with open(path, "rb") as file:
+                    content = file.read()
+                size = 1 << (len(content) - 1).bit_length()
+                self.assert_says(ran, f"the rom of {device} has {size} bytes, crc "
+                                 f"{zlib.crc32(content.ljust(size, bytes(1))):08x}", "log")
+        self.assert_says(ran, "the rom of 1af4:1041 has 131072 bytes, and a driver", "log")
 
     def test_a_root_device_that_is_not_there(self):
         image = self.blank_image("a.img", MIB)

@@ -16,6 +16,7 @@
 #include <interface/hurd/fsys_control_user.h>
 #include <interface/hurd/fsys_user.h>
 #include <interface/hurd/hurd_startup_user.h>
+#include <interface/hurd/io_user.h>
 #include <interface/hurd/pci_user.h>
 #include <interface/hurd/startup_notify_user.h>
 
@@ -179,6 +180,7 @@ static void the_bus_and_the_firmware(void **state)
     hurd_data_t data = NULL;
     mach_msg_type_number_t size = 0;
     vm_size_t written;
+    int64_t position;
     int line;
 
     sends("pci_conf_read", pci_conf_read(PORT, 4, &data, &size, 64), 39000, "int long");
@@ -187,6 +189,8 @@ static void the_bus_and_the_firmware(void **state)
     sends("pci_get_ndevs", pci_get_ndevs(PORT, &size), 39002, "");
     sends("pci_get_dev_regions", pci_get_dev_regions(PORT, &data, &size), 39003, "");
     sends("pci_get_dev_rom", pci_get_dev_rom(PORT, &data, &size), 39004, "");
+    sends("io_read", io_read(PORT, 0, &data, &size, -1, 4096), 21001, "long long");
+    sends("io_seek", io_seek(PORT, 0, 0, 2, &position), 21002, "long int");
     sends("acpi_sleep", acpi_sleep(PORT, 5), 41000, "int");
     sends("acpi_get_pci_irq", acpi_get_pci_irq(PORT, 0, 2, 0, &line), 41001, "int int int");
 }

@@ -8,7 +8,12 @@
 
 static const struct pci_function_info functions[] = {
     {.bus = 0, .device = 0, .function = 0},
-    {.bus = 0, .device = 0x1f, .function = 2, .bar[0].size = 64, .bar[5].size = 4096},
+    {.bus = 0,
+     .device = 0x1f,
+     .function = 2,
+     .bar[0].size = 64,
+     .bar[5].size = 4096,
+     .rom_size = 2048},
     {.bus = 0, .device = 0x1f, .function = 3},
     {.bus = 4, .device = 1, .function = 0, .bar[2].size = 16},
     {.segment = 1, .bus = 0, .device = 0, .function = 0},
@@ -18,7 +23,7 @@ static const struct tree tree = {functions, sizeof(functions) / sizeof(functions
 /* The names in a directory, with a blank behind each. */
 static unsigned names_list(const char *path, unsigned first, int most, size_t room, char *names)
 {
-    struct tree_node node = {TREE_ROOT, 0};
+    struct tree_node node = {TREE_ROOT, 0, 0};
     unsigned char bytes[1024];
     unsigned listed;
 
@@ -53,7 +58,7 @@ static void every_directory_has_its_names_once(void **state)
     lists("0000", ". .. 00 04 ");
     lists("/0000//./00/", ". .. 00 1f ");
     lists("0000/00/1f", ". .. 2 3 ");
-    lists("0000/00/1f/2", ". .. config region0 region5 ");
+    lists("0000/00/1f/2", ". .. config region0 region5 rom ");
     lists("0000/04/01/0", ". .. config region2 ");
     lists("0001/00/00/0", ". .. config ");
 }
@@ -67,19 +72,20 @@ static void what_is_not_there_is_not_found(void **state)
                                         "0000/00/1F",
                                         "0000/00/1f/2/region1",
                                         "0000/00/1f/2/config/x",
+                                        "0000/00/1f/3/rom",
                                         "..",
                                         "0000/00/1f/2/a-name-that-is-longer-than-any"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        struct tree_node node = {TREE_ROOT, 0};
+        struct tree_node node = {TREE_ROOT, 0, 0};
         assert_false(tree_walk(&tree, paths[i], &node));
     }
 }
 
 static void a_file_is_a_place_of_its_function(void **state)
 {
-    struct tree_node node = {TREE_ROOT, 0};
+    struct tree_node node = {TREE_ROOT, 0, 0};
 
     (void)state;
     assert_true(tree_walk(&tree, "0000/00/1f/2", &node));
@@ -87,6 +93,10 @@ static void a_file_is_a_place_of_its_function(void **state)
     assert_true(tree_walk(&tree, "region5", &node));
     assert_int_equal(node.depth, TREE_FILE);
     assert_int_equal(node.address, 0x1f << 3 | 2);
+    assert_int_equal(node.file, TREE_REGION + 5);
+    node = (struct tree_node){TREE_ROOT, 0, 0};
+    assert_true(tree_walk(&tree, "0000/00/1f/2/rom", &node));
+    assert_int_equal(node.file, TREE_ROM);
 }
 
 static void a_list_can_be_had_in_parts(void **state)

@@ -143,6 +143,41 @@ static void bars_of_every_kind(void **state)
     assert_int_equal(pci_model_warnings(), 0);
 }
 
+static void roms_are_found_and_switched_off(void **state)
+{
+    int f = pci_model_add(&model, PCI_MODEL_ROOT, 1, 0, 0x8086, 0x020000);
+    int bridge = pci_model_bridge(&model, PCI_MODEL_ROOT, 2, 0, 0, 0);
+    int empty = pci_model_add(&model, PCI_MODEL_ROOT, 3, 0, 0x8086, 0x020000);
+
+    (void)state;
+    pci_model_allow(&model, f, PCI_ROM, 4, 0xffff0001);
+    pci_model_poke(&model, f, PCI_ROM, 4, 0xfeb40001); /* as some firmware leaves it */
+    pci_model_allow(&model, bridge, PCI_BRIDGE_ROM, 4, 0xfffff801);
+    pci_model_allow(&model, empty, PCI_ROM, 4, 0xfffe0001);
+    pci_tree_scan(&tree, 0, 0, 255);
+    assert_true(found(0, 1, 0)->info.rom_base == 0xfeb40000);
+    assert_true(found(0, 1, 0)->info.rom_size == 0x10000);
+    assert_int_equal(pci_model_peek(&model, f, PCI_ROM, 4), 0xfeb40000);
+    assert_true(found(0, 2, 0)->info.rom_base == 0 && found(0, 2, 0)->info.rom_size == 0x800);
+    assert_true(found(0, 3, 0)->info.rom_base == 0 && found(0, 3, 0)->info.rom_size == 0x20000);
+    assert_int_equal(pci_model_warnings(), 0);
+}
+
+static void roms_that_make_no_sense(void **state)
+{
+    static const uint32_t masks[] = {0xff0f0000, 0x00ff0000, 0xfe000000};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+        setup(NULL);
+        int f = pci_model_add(&model, PCI_MODEL_ROOT, 1, 0, 0x8086, 0x020000);
+        pci_model_allow(&model, f, PCI_ROM, 4, masks[i]);
+        pci_tree_scan(&tree, 0, 0, 255);
+        assert_true(found(0, 1, 0)->info.rom_size == 0);
+        assert_int_equal(pci_model_warnings(), 1);
+    }
+}
+
 static void bars_larger_than_4_gib(void **state)
 {
     int gpu = pci_model_add(&model, PCI_MODEL_ROOT, 1, 0, 0x10de, 0x030000);
@@ -454,6 +489,8 @@ int main(void)
         TEST(mcfg_cut_short_is_refused),
         TEST(mcfg_nonsense_is_left_out),
         TEST(bars_of_every_kind),
+        TEST(roms_are_found_and_switched_off),
+        TEST(roms_that_make_no_sense),
         TEST(bars_larger_than_4_gib),
         TEST(bars_that_make_no_sense),
         TEST(bars_beyond_the_processor_have_no_address),

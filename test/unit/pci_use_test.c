@@ -12,6 +12,7 @@
 #include <server/pci/filter.h>
 #include <server/pci/message.h>
 #include <server/pci/reset.h>
+#include <server/pci/rom.h>
 #include <server/pci/slot.h>
 #include <server/pci/tree.h>
 #include <test/unit/cmocka.h>
@@ -580,6 +581,75 @@ static void slots(void **state)
     assert_in_range(pci_model_slept() - before, CLOCK_SECOND, 2 * CLOCK_SECOND);
 }
 
+static int rom_add(unsigned device, uint32_t base)
+{
+    int f = pci_model_add(&model, PCI_MODEL_ROOT, device, 0, 0x8086, 0x020000);
+
+    pci_model_allow(&model, f, PCI_ROM, 4, 0xffff0001);
+    pci_model_poke(&model, f, PCI_ROM, 4, base);
+    return f;
+}
+
+static void a_rom_answers_while_it_is_shown(void **state)
+{
+    struct pci_range pages;
+    uint16_t command;
+    int f = rom_add(3, 0xfeb40000);
+
+    (void)state;
+    pci_model_bar(&model, f, 0, 0xffffff00, 0x1, 0xc000);
+    pci_model_poke(&model, f, PCI_COMMAND, 2, PCI_COMMAND_NO_INTX);
+    pci_tree_scan(&tree, 0, 0, 255);
+    assert_int_equal(pci_rom_place(&tree, found(0, 3), &pages), 0);
+    assert_true(pages.base == 0xfeb40000 && pages.size == 0x10000);
+    assert_int_equal(pci_rom_show(&tree, found(0, 3), &command), 0);
+    assert_int_equal(pci_model_peek(&model, f, PCI_ROM, 4), 0xfeb40001);
+    assert_true(pci_model_peek(&model, f, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY);
+    assert_false(pci_model_peek(&model, f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
+    pci_rom_hide(tree.config, found(0, 3), command);
+    assert_int_equal(pci_model_peek(&model, f, PCI_ROM, 4), 0xfeb40000);
+    assert_int_equal(pci_model_peek(&model, f, PCI_COMMAND, 2), PCI_COMMAND_NO_INTX);
+
+    pci_model_poke(&model, f, PCI_ROM, 4, 0); /* as after a reset */
+    assert_int_equal(pci_rom_show(&tree, found(0, 3), &command), EIO);
+    assert_int_equal(pci_model_peek(&model, f, PCI_ROM, 4), 0);
+}
+
+/* What has no address would answer at 0, and what has another's takes its place. */
+static void a_rom_that_is_in_the_way_is_not_shown(void **state)
+{
+    struct pci_range pages;
+    int other = pci_model_add(&model, PCI_MODEL_ROOT, 4, 0, 0x1b36, 0x010802);
+    int lacking = rom_add(7, 0xfeb60000);
+
+    (void)state;
+    rom_add(3, 0xfeb40000);
+    rom_add(5, 0);
+    pci_model_bar(&model, other, 0, 0xfffff000, 0, 0xfeb4f000);
+    pci_model_bar(&model, lacking, 0, 0xfffff000, 0, 0);
+    pci_tree_scan(&tree, 0, 0, 255);
+    assert_int_equal(pci_rom_place(&tree, found(0, 3), &pages), EBUSY);
+    assert_int_equal(pci_rom_place(&tree, found(0, 4), &pages), ENXIO);
+    assert_int_equal(pci_rom_place(&tree, found(0, 5), &pages), ENXIO);
+    assert_int_equal(pci_rom_place(&tree, found(0, 7), &pages), ENXIO);
+}
+
+static void a_rom_that_no_bridge_passes_down_is_not_shown(void **state)
+{
+    struct pci_range pages;
+    int bridge = pci_model_bridge(&model, PCI_MODEL_ROOT, 1, 0, 1, 1);
+    int f = pci_model_add(&model, bridge, 0, 0, 0x8086, 0x020000);
+
+    (void)state;
+    pci_model_allow(&model, f, PCI_ROM, 4, 0xffff0001);
+    pci_model_poke(&model, f, PCI_ROM, 4, 0xfe9f0000);
+    pci_model_poke(&model, bridge, PCI_BRIDGE_MEMORY_BASE, 4, 0xfe90fe90);
+    pci_tree_scan(&tree, 0, 0, 255);
+    assert_int_equal(pci_rom_place(&tree, found(1, 0), &pages), 0);
+    found(0, 1)->window[PCI_WINDOW_MEMORY].size = 0xf0000;
+    assert_int_equal(pci_rom_place(&tree, found(1, 0), &pages), ENXIO);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -601,6 +671,9 @@ int main(void)
         TEST(slots),
         TEST(what_a_driver_may_write),
         TEST(what_a_virtio_driver_may_write),
+        TEST(a_rom_answers_while_it_is_shown),
+        TEST(a_rom_that_is_in_the_way_is_not_shown),
+        TEST(a_rom_that_no_bridge_passes_down_is_not_shown),
         TEST(noise),
     };
 
