@@ -6,6 +6,9 @@
 #include <kit/block_core.h>
 #include <kit/clock.h>
 
+/* For what is done for a single request as often as for many: a call costs as much as its work. */
+#define ALWAYS inline __attribute__((always_inline))
+
 static struct block_device *devices; /* the first is the next to be served */
 
 /* Requests done so far, over all devices: those of one driver may share the hardware's queue, so
@@ -172,12 +175,8 @@ int block_session_create(struct block_device *device, const struct block_range *
     session->transport = transport;
     session->link = link;
     session->write = write;
-    session->last = write ? BLOCK_WRITE - 1 : BLOCK_READ - 1;
-    session->block_size = device->limits.block_size;
-    session->max_transfer = device->limits.max_transfer;
     session->ring = session->completion;
     session->requests = session->request;
-    session->waiting_end = &session->waiting;
     while (is_number_taken(session->number))
         session->number++;
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
@@ -229,10 +228,8 @@ static void session_free(struct block_session *session)
 void block_session_end(struct block_session *session)
 {
     session->ending = true;
-    session->waiting = NULL;
-    session->waiting_end = &session->waiting;
-    session->device->queued -= session->queued;
-    session->queued = 0;
+    session->device->queued -= block_session_waiting(session);
+    session->started = session->came;
     if (session->owned == 0)
         session_free(session);
 }
@@ -250,8 +247,8 @@ void block_request_done(struct block_request *request, enum block_status status)
     session->owned--;
     session->device->silent -= request->silent;
     done_count++;
+    request->busy = 0;
     if (session->ending) {
-        request->busy = 0;
         session_leave(session);
     } else {
         completion_add(session, request, status);
@@ -264,11 +261,17 @@ void block_poll_less(void)
         device->slow = WANTED_TURNS;
 }
 
+static bool flush_is_next(const struct block_session *session)
+{
+    return block_session_waiting(session) > 0 &&
+           session->waiting[session->started % BLOCK_SLOTS]->operation == BLOCK_FLUSH;
+}
+
 /* Whether few requests are soon done, as far as can be known. A flush is not. */
-static bool is_quick(struct block_device *device)
+static inline bool is_quick(struct block_device *device)
 {
     for (const struct block_session *session = device->sessions; session; session = session->next) {
-        if (session->waiting && session->waiting->operation == BLOCK_FLUSH)
+        if (flush_is_next(session))
             return false;
     }
     if (device->slow == 0)
@@ -279,7 +282,7 @@ static bool is_quick(struct block_device *device)
 }
 
 /* Whether the device is to be polled for so many requests. */
-static bool is_to_poll(struct block_device *device, unsigned requests)
+static ALWAYS bool is_to_poll(struct block_device *device, unsigned requests)
 {
     bool often = device->poll_from > 0 && requests >= device->poll_from;
 
@@ -287,50 +290,40 @@ static bool is_to_poll(struct block_device *device, unsigned requests)
     return device->ops->poll && (often || device->apart || (device->few && is_quick(device)));
 }
 
-/* Whether the device has to be polled for a request; `silent`: whether it has to for those whose
- * clients leave it to us. */
-static inline bool request_is_silent(const struct block_device *device,
-                                     const struct block_request *request, bool silent)
-{
-    return request->flags == 0 ? silent : request->flags == BLOCK_POLLED && device->ops->poll;
-}
-
 /* Give the driver the session's oldest requests, `most` at most. How many it took: what is left is
  * none, or there is no room. `silent`: of those whose client leaves it to us. */
-static unsigned session_start(struct block_device *device, struct block_session *session,
-                              unsigned most, bool silent)
+static ALWAYS unsigned session_start(struct block_device *device, struct block_session *session,
+                                     unsigned most, bool silent)
 {
     const struct block_device_ops *ops = device->ops;
     bool (*start)(void *, struct block_request *) = ops->start;
-    struct block_request *request = session->waiting;
-    unsigned silent_count = 0;
+    /* By flags, which were checked. */
+    const bool is_silent[] = {silent, ops->poll != NULL, false};
+    unsigned waiting = block_session_waiting(session), silent_count = 0;
 
-    if (!request || is_refused(session) || session->owned >= device->share)
+    static_assert(BLOCK_POLLED == 1 && BLOCK_INTERRUPT == 2, "their places");
+    if (waiting == 0 || is_refused(session) || session->owned >= device->share)
         return 0;
     if (most > device->share - session->owned)
         most = device->share - session->owned;
-    unsigned left = most;
+    if (most > waiting)
+        most = waiting;
+    uint32_t first = session->started, at = first, end = first + most;
     /* What is counted here is told at the end: block_request_done may be called meanwhile, and
      * both wrap. */
-    while (request && left > 0) {
-        struct block_request *next = request->next; /* it is the driver's from here on */
-        bool is_silent = request->flags == 0 ? silent : request->flags == BLOCK_POLLED && ops->poll;
-        request->silent = is_silent;
-        silent_count += is_silent;
+    for (; at != end; at++) {
+        struct block_request *request = session->waiting[at % BLOCK_SLOTS];
+        bool is = is_silent[request->flags];
+        request->silent = is;
         if (!start(device->context, request)) {
-            silent_count -= is_silent;
             session->refused_at = done_count;
             break;
         }
-        request = next;
-        left--;
+        silent_count += is;
     }
-    unsigned count = most - left;
-    session->waiting = request;
-    if (!request)
-        session->waiting_end = &session->waiting;
+    unsigned count = at - first;
+    session->started = at;
     session->owned += count;
-    session->queued -= count;
     device->queued -= count;
     device->silent += silent_count;
     was_polled |= silent_count > 0;
@@ -370,7 +363,7 @@ static void device_requeue(struct block_device *device)
 static bool session_look(struct block_session *session)
 {
     struct block_device *device = session->device;
-    unsigned depth = session->queued + session->owned;
+    unsigned depth = block_session_waiting(session) + session->owned;
 
     if (depth > 0)
         session->active = device->turns;
@@ -393,8 +386,8 @@ static struct outlook share_set(struct block_device *device)
     bool few = false;
 
     for (struct block_session *session = device->sessions; session; session = session->next) {
-        outlook.requests += session->queued + session->owned;
-        outlook.sessions += session->queued > 0;
+        outlook.requests += block_session_waiting(session) + session->owned;
+        outlook.sessions += block_session_waiting(session) > 0;
         if (!session_look(session))
             continue;
         active++;
@@ -431,10 +424,9 @@ static unsigned oldest_age(struct block_session *session)
 
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
         session->request[slot].busy += session->request[slot].busy != 0;
-    for (struct block_request *waiting = session->waiting; waiting; waiting = waiting->next)
-        waiting->busy = 1;
-    for (uint32_t done = session->delivered; done != session->completed; done++)
-        session->request[session->ring[done % BLOCK_SLOTS].slot].busy = 1;
+    for (uint32_t at = session->started; at != session->came; at++)
+        session->waiting[at % BLOCK_SLOTS]->busy = 1;
+    block_session_withhold(session);
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
         if (session->request[slot].busy > oldest + 1)
             oldest = session->request[slot].busy - 1u;
@@ -555,6 +547,15 @@ bool block_is_ready(void)
     return false;
 }
 
+/* The slots of completions that were delivered are the client's again. */
+static __attribute__((noinline)) void slots_release(struct block_session *session, uint32_t first,
+                                                    unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        session->request[session->ring[(first + i) % BLOCK_SLOTS].slot].busy = 0;
+    session->withheld = first + count != session->completed;
+}
+
 /* In one piece, or two where the ring ends. False: some could not be delivered. */
 static bool session_deliver(struct block_session *session)
 {
@@ -567,8 +568,8 @@ static bool session_deliver(struct block_session *session)
         unsigned sent = session->transport->deliver(session->link, completions, count);
         if (sent == 0 || sent > count)
             return false;
-        for (unsigned i = 0; i < sent; i++)
-            session->request[completions[i].slot].busy = 0;
+        if (session->withheld)
+            slots_release(session, session->delivered, sent);
         session->delivered += sent;
     }
     return true;

@@ -48,15 +48,14 @@ struct block_request {
     const struct block_segment *segments;
     unsigned segment_count;
     unsigned client; /* a small number that tells this session from the others; 0, 1, 2 ... */
-    uint8_t busy;    /* the kit's: 1 from submission until the completion is delivered, and one more
-                        for each time that the watch found it with the driver */
+    uint8_t busy;    /* the kit's: 1 from submission until it is done, and one more for each time
+                        that the watch found it with the driver */
     bool silent;     /* need raise no interrupt: the kit calls `poll` until it is done */
     void *driver;    /* the driver's to use while it owns the request */
 
     /* The kit's. */
     struct block_session *session;
-    struct block_request *next;
-    uint64_t reserved[5]; /* so that it is found by a shift */
+    uint64_t reserved[6]; /* so that it is found by a shift */
 };
 
 struct block_device_ops {

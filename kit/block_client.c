@@ -21,6 +21,7 @@ void block_client_init(struct block_client *client, const struct block_info *inf
     client->info.model[sizeof(info->model) - 1] = '\0';
     client->link = link;
     client->most = UINT32_MAX / info->block_size;
+    block_client_state_set(client, BLOCK_CLIENT_RUNNING);
     block_client_flags(client, 0);
     block_client_place(client, client->batch, 0);
     for (unsigned i = 0; i < BLOCK_SLOTS; i++) {
@@ -125,7 +126,7 @@ void block_client_request_end(struct block_client *client, uint16_t slot, enum b
 
 void block_client_fail(struct block_client *client)
 {
-    client->state = BLOCK_CLIENT_GONE;
+    block_client_state_set(client, BLOCK_CLIENT_GONE);
     client->put = client->sent;
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
         if (client->table[slot].stage != BLOCK_CLIENT_FREE)
@@ -248,10 +249,13 @@ int block_client_submit(struct block_client *client, enum block_operation operat
                         uint32_t count, uint32_t buffer, uint64_t offset, block_client_done done,
                         void *context)
 {
-    if (client->state != BLOCK_CLIENT_RUNNING || client->free_count == 0 ||
-        operation != BLOCK_READ || count > client->most)
+    unsigned left;
+
+    if (operation != BLOCK_READ || count - 1 >= client->ready ||
+        __builtin_sub_overflow(client->free_count, 1u, &left))
         return rare_submit(client, operation, block, count, buffer, offset, done, context);
-    uint64_t slot = client->free_slot[--client->free_count];
+    client->free_count = left;
+    uint64_t slot = client->free_slot[left];
     struct block_client_request *request = &client->table[slot];
     request->done = done;
     request->context = context;
@@ -424,17 +428,22 @@ static __attribute__((noinline)) bool rare_take(struct block_client *client, uin
     return true;
 }
 
-/* Each word is read once, and is as a rule the one that is waited for. */
+/* Each word is read once, and is as a rule the one that is waited for. `sent`: what the driver was
+ * told of, as the generation behind it is in a first word; the difference says what
+ * block_client_is_told does. */
 static inline bool completion_take(struct block_client *client,
-                                   const volatile struct block_completion *completion)
+                                   const volatile struct block_completion *completion,
+                                   uint64_t sent)
 {
     uint64_t first = completion->word[0], second = completion->word[1];
     struct block_client_request *request = &client->table[first % BLOCK_SLOTS];
 
-    if (first != request->answer || second != request->answer_rest ||
-        !block_client_is_told(client, (uint32_t)(first >> 32)))
+    if (first != request->answer || second != request->answer_rest || (int64_t)(sent - first) <= 0)
         return rare_take(client, first, second);
-    request_end(client, request, (uint16_t)first, BLOCK_STATUS_OK);
+    request->stage = BLOCK_CLIENT_FREE;
+    request->answer ^= 1; /* it names another slot: as good as block_client_unanswered */
+    client->free_slot[client->free_count++] = (uint16_t)first;
+    request->done(request->context, BLOCK_STATUS_OK);
     return true;
 }
 
@@ -444,9 +453,10 @@ void block_client_take(struct block_client *client,
 {
     const volatile struct block_completion *end = completions + count;
     uint32_t session = client->sessions;
+    uint64_t sent = (uint64_t)client->sent << 32; /* what `done` sends is not answered here yet */
 
     for (; completions != end && client->sessions == session; completions++) {
-        if (!completion_take(client, completions)) {
+        if (!completion_take(client, completions, sent)) {
             block_client_lost(client); /* nothing that this driver says counts any more */
             return;
         }

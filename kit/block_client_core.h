@@ -46,7 +46,9 @@ struct block_client {
     uint32_t put, sent, full; /* full: how many are put when the driver is told of them */
     uint64_t epoch;           /* that completions must have, where it is in their second word */
     uint32_t most;            /* blocks: requests for more are longer than a completion can say */
-    uint32_t sessions;        /* tried so far; wraps */
+    uint32_t
+        ready; /* as `most` while it is running, or 0: reads for so many need no further look */
+    uint32_t sessions;                          /* tried so far; wraps */
     struct block_submission batch[BLOCK_SLOTS]; /* the ring, if the host has none */
     unsigned free_count;
     uint16_t free_slot[BLOCK_SLOTS];
@@ -99,6 +101,13 @@ static_assert(sizeof(struct block_client_request) == 128, "found by a shift");
 static inline uint64_t block_client_unanswered(uint16_t slot)
 {
     return slot ^ 1u;
+}
+
+static inline void block_client_state_set(struct block_client *client,
+                                          enum block_client_state state)
+{
+    client->state = state;
+    client->ready = state == BLOCK_CLIENT_RUNNING ? client->most : 0;
 }
 
 void block_client_init(struct block_client *client, const struct block_info *info,

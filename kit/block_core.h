@@ -48,20 +48,30 @@ struct block_session {
     void *server; /* whoever's it is that serves it without a device of its own */
     bool write;
     bool ending;
-    /* What a read or write is compared with, of the device's and the session's. */
-    uint8_t last; /* operation, less one: a read, or a write too */
-    uint32_t block_size, max_transfer;
     unsigned number;     /* of its requests, for the driver */
     uint64_t refused_at; /* how many requests were done when the driver refused one; 0: never */
     unsigned owned;      /* requests that the driver has */
-    unsigned queued;     /* and that it has not */
-    unsigned depth;      /* the most of both together, lately */
+    unsigned depth;      /* the most of these and of those that it has not, lately */
     uint64_t active;     /* the device's turn when it last had any */
     struct block_buffer buffer[BLOCK_BUFFERS];
-    struct block_request *waiting, **waiting_end;
+    /* What the last read or write was found to be. One that differs from it only in where it
+     * begins, on the device and in the buffer, has nothing else to be looked at. */
+    struct {
+        uint16_t kind;    /* operation and flags, as they are in the first word */
+        uint64_t extent;  /* count and buffer: the third word */
+        uint64_t blocks;  /* so many it may begin at, of the session's; 0: there is no last one */
+        uint64_t offset;  /* the last that it may begin at in the buffer, ... */
+        uint64_t address; /* ... which is there for the device */
+        uint64_t length;
+    } like;
+    /* Requests that the driver has not, in a ring; how many came, and how many of them it was
+     * given; both wrap. There is room: each has a slot. */
+    struct block_request *waiting[BLOCK_SLOTS];
+    uint32_t came, started;
     /* Completions, put into the ring, and those of them that were delivered; both wrap. */
     struct block_completion *ring;
     uint32_t completed, delivered;
+    bool withheld;  /* some that are not delivered have busy requests: block_session_withhold */
     uint64_t epoch; /* of completions, where it is in their second word */
     struct block_completion completion[BLOCK_SLOTS]; /* the ring, if the transport has none */
     struct block_request request[BLOCK_SLOTS];
@@ -141,6 +151,21 @@ int block_session_attach(struct block_session *session, uint64_t address, uint64
  * the protocol (a slot out of range, or in flight already): end the session. */
 int block_session_submit(struct block_session *session,
                          const volatile struct block_submission *submission);
+
+static inline unsigned block_session_waiting(const struct block_session *session)
+{
+    return session->came - session->started;
+}
+
+/* A slot is not the client's again before its completion is delivered: as that is almost always at
+ * once, requests are marked only if somebody looks before. */
+static inline void block_session_withhold(struct block_session *session)
+{
+    for (uint32_t at = session->delivered; at != session->completed; at++) {
+        session->request[session->ring[at % BLOCK_SLOTS].slot].busy = 1;
+        session->withheld = true;
+    }
+}
 
 /* All that its client has published, likewise. EPROTO; `problem` says how. */
 int block_session_take(struct block_session *session, struct queue *queue, const char **problem);

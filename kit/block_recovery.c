@@ -46,7 +46,7 @@ void block_client_lost(struct block_client *client)
     bool in_replay = client->state == BLOCK_CLIENT_KEPT;
     client->replay.deaths = in_replay ? client->replay.deaths + 1 : 0;
     client->replay.alone = client->state == BLOCK_CLIENT_ALONE;
-    client->state = BLOCK_CLIENT_LOST;
+    block_client_state_set(client, BLOCK_CLIENT_LOST);
     client->put = client->sent;
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++) {
         struct block_client_request *request = &client->table[slot];
@@ -116,7 +116,7 @@ int block_client_resume(struct block_client *client)
     client->counts.recoveries++;
     if (!excused)
         deaths_count(client);
-    client->state = BLOCK_CLIENT_KEPT;
+    block_client_state_set(client, BLOCK_CLIENT_KEPT);
     client->replay.end = client->keep.first;
     client->replay.reading = client->replay.flushing = false;
     client->replay.left = 0;
@@ -294,7 +294,7 @@ static void rest_send(struct block_client *client)
             order[at] = order[at - 1];
         order[at] = slot;
     }
-    client->state = BLOCK_CLIENT_RUNNING;
+    block_client_state_set(client, BLOCK_CLIENT_RUNNING);
     for (unsigned i = 0; i < count && client->state == BLOCK_CLIENT_RUNNING; i++) {
         client->counts.replayed += client->table[order[i]].lost;
         block_client_request_send(client, order[i]);
@@ -315,7 +315,7 @@ void block_client_replay_step(struct block_client *client)
             return;
         }
         client->replay.deaths = 0;
-        client->state = BLOCK_CLIENT_ALONE;
+        block_client_state_set(client, BLOCK_CLIENT_ALONE);
     }
     if (client->state != BLOCK_CLIENT_ALONE || client->replay.under_way > 0)
         return;

@@ -93,17 +93,10 @@ static inline enum block_status request_check(const struct block_session *sessio
     return status == BLOCK_STATUS_OK ? range_check(session, request) : status;
 }
 
-static inline void request_queue(struct block_session *session, struct block_request *request)
+static inline void came_tell(struct block_session *session, uint32_t came)
 {
-    request->next = NULL;
-    *session->waiting_end = request;
-    session->waiting_end = &request->next;
-}
-
-static inline void queued_add(struct block_session *session, unsigned count)
-{
-    session->queued += count;
-    session->device->queued += count;
+    session->device->queued += came - session->came;
+    session->came = came;
 }
 
 /* What is no plain read or write, or cannot be carried out. False: it was answered at once. */
@@ -125,29 +118,45 @@ rare_submit(struct block_session *session, struct block_request *request,
     if (status == BLOCK_STATUS_OK && (request->operation != BLOCK_FLUSH || is_cached))
         return true;
     completion_add(session, request, status);
+    session->withheld = true;
     return false;
 }
 
-/* Whether it is a read or write that can be carried out, in one comparison each: which of them
- * fails, and what it means, is request_check's. Where its data is goes into the request. */
-static inline bool is_plain(const struct block_session *session, uint64_t word, uint64_t block,
-                            uint32_t count, uint32_t buffer, uint64_t offset,
-                            struct block_request *request)
+/* Whether it is a read or write that can be carried out; others like it are from then on. */
+static __attribute__((noinline)) bool is_plain(struct block_session *session, uint16_t kind,
+                                               uint64_t block, uint64_t extent, uint64_t offset)
 {
-    uint64_t length = (uint64_t)count * session->block_size;
-    uint8_t operation = (uint8_t)word;
+    uint32_t count = (uint32_t)extent, buffer = (uint32_t)(extent >> 32);
+    uint64_t length = (uint64_t)count * session->device->limits.block_size, address;
+    uint8_t operation = (uint8_t)kind;
 
-    request->length = length;
-    return (uint16_t)word >> 8 <= BLOCK_INTERRUPT && (uint8_t)(operation - 1) <= session->last &&
-           block <= session->range.count && (uint64_t)count - 1 < session->range.count - block &&
-           length <= session->max_transfer &&
-           block_session_place_at(session, buffer, offset, length, &request->address);
+    if (kind >> 8 > BLOCK_INTERRUPT ||
+        !(operation == BLOCK_READ || (operation == BLOCK_WRITE && session->write)) || count == 0 ||
+        block > session->range.count || count > session->range.count - block ||
+        length > session->device->limits.max_transfer ||
+        !block_session_place_at(session, buffer, offset, length, &address))
+        return false;
+    session->like.kind = kind;
+    session->like.extent = extent;
+    session->like.blocks = session->range.count - count + 1;
+    session->like.offset = session->buffer[buffer].size - length;
+    session->like.address = session->buffer[buffer].address;
+    session->like.length = length;
+    return true;
 }
 
-/* `queued`: one more, if it is to be started. */
+/* Likewise, for what is like the last one: a comparison each. */
+static inline bool is_like(const struct block_session *session, uint16_t kind, uint64_t block,
+                           uint64_t extent, uint64_t offset)
+{
+    return kind == session->like.kind && extent == session->like.extent &&
+           block < session->like.blocks && offset <= session->like.offset && offset % 4 == 0;
+}
+
+/* `came`: one more, if it is to be started. */
 static inline int submission_take(struct block_session *session,
                                   const volatile struct block_submission *submission,
-                                  unsigned *queued)
+                                  uint32_t *came)
 {
     uint64_t word = submission->word[0];
     uint16_t slot = (uint16_t)(word >> 16);
@@ -157,33 +166,36 @@ static inline int submission_take(struct block_session *session,
     struct block_request *request = &session->requests[slot];
     if (request->busy != 0)
         return EPROTO;
-    uint64_t block = submission->word[1], third = submission->word[2];
+    uint64_t block = submission->word[1], extent = submission->word[2];
     uint64_t offset = submission->word[3];
-    uint32_t count = (uint32_t)third, buffer = (uint32_t)(third >> 32);
 
     request->busy = 1;
     request->word = word;
-    request->count = count;
+    request->count = (uint32_t)extent;
     request->segments = NULL;
-    if (__builtin_expect(is_plain(session, word, block, count, buffer, offset, request), true)) {
+    if (__builtin_expect(is_like(session, (uint16_t)word, block, extent, offset), true) ||
+        is_plain(session, (uint16_t)word, block, extent, offset)) {
         request->block = session->range.first + block;
+        request->address = session->like.address + offset;
+        request->length = session->like.length;
     } else {
         request->block = block;
-        if (!rare_submit(session, request, submission, buffer, offset))
+        if (!rare_submit(session, request, submission, (uint32_t)(extent >> 32), offset))
             return 0;
     }
-    request_queue(session, request);
-    (*queued)++;
+    session->waiting[(*came)++ % BLOCK_SLOTS] = request;
     return 0;
 }
 
 int block_session_submit(struct block_session *session,
                          const volatile struct block_submission *submission)
 {
-    unsigned queued = 0;
-    int error = submission_take(session, submission, &queued);
+    uint32_t came = session->came;
 
-    queued_add(session, queued);
+    block_session_withhold(session);
+    int error = submission_take(session, submission, &came);
+
+    came_tell(session, came);
     return error;
 }
 
@@ -192,12 +204,12 @@ static int run_take(struct block_session *session, const volatile struct block_s
                     unsigned count)
 {
     const volatile struct block_submission *end = run + count;
-    unsigned queued = 0;
+    uint32_t came = session->came;
     int error = 0;
 
     for (; run != end && error == 0; run++)
-        error = submission_take(session, run, &queued);
-    queued_add(session, queued);
+        error = submission_take(session, run, &came);
+    came_tell(session, came);
     return error;
 }
 
@@ -207,13 +219,16 @@ int block_session_take(struct block_session *session, struct queue *queue, const
     const volatile void *entries;
     unsigned count;
 
+    block_session_withhold(session);
     do {
-        *problem = "more submissions than there is room for";
-        if (queue_take_run(queue, &entries, sizeof(struct block_submission), &count) != 0)
+        if (queue_take_run(queue, &entries, sizeof(struct block_submission), &count) != 0) {
+            *problem = "more submissions than there is room for";
             return EPROTO;
-        *problem = "a slot that is out of range or in flight already";
-        if (run_take(session, entries, count) != 0)
+        }
+        if (run_take(session, entries, count) != 0) {
+            *problem = "a slot that is out of range or in flight already";
             return EPROTO;
+        }
         /* Is there more where the ring begins? */
     } while (queue->taken != queue->seen && queue->taken % BLOCK_SLOTS == 0);
     return 0;

@@ -25,7 +25,7 @@
 #define LOOK_PERIOD    (2 * CLOCK_SECOND)
 #define ENGINE_LIMIT   (500 * CLOCK_MILLISECOND) /* 10.1.2: for CR to clear */
 #define RESET_TIME     (2 * CLOCK_MILLISECOND)   /* 10.4.2: at least 1 ms */
-#define PRESENCE_LIMIT (15 * CLOCK_MILLISECOND)  /* 10.10.1: 10 ms, of a clock that may tick in 10 */
+#define PRESENCE_LIMIT (15 * CLOCK_MILLISECOND)  /* 10.10.1: 10 ms; a clock may tick in 10 */
 #define LINK_LIMIT     (1 * CLOCK_SECOND)
 #define ANSWER_LIMIT   (800 * CLOCK_MILLISECOND)
 #define WAKE_LIMIT     (31 * CLOCK_SECOND) /* as long as a disk may take to spin up */

@@ -203,19 +203,58 @@ static enum block_status status_of(struct block_submission submission)
     return (enum block_status)client[0].completion[0].status;
 }
 
+static struct side {
+    struct queue_side side;
+    unsigned char gap[QUEUE_ENTRIES_OFFSET - sizeof(struct queue_side)];
+    struct block_submission entry[BLOCK_SLOTS];
+} theirs, ours;
+
+/* A client that takes its completions only when the turn ends, as between tasks. */
+static void a_slot_in_a_ring_is_taken_once(void **state)
+{
+    const char *problem;
+    struct queue queue;
+
+    (void)state;
+    memset(&theirs, 0, sizeof(theirs));
+    queue_init(&queue, &ours, &theirs, BLOCK_SLOTS);
+    theirs.entry[0] = request(0, 0, 1);
+    theirs.side.published = 1;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), 0);
+    block_turn();
+    driver_finish_all(BLOCK_STATUS_OK); /* by an interrupt: nobody was told of it yet */
+    theirs.entry[1] = request(1, 0, 1);
+    theirs.side.published = 2;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), 0);
+    theirs.entry[2] = request(0, 0, 1);
+    theirs.side.published = 3;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), EPROTO);
+    block_turn();
+    assert_int_equal(client[0].count, 1);
+    theirs.entry[3] = request(0, 0, 1);
+    theirs.side.published = 4;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), 0);
+
+    /* What is answered at once is answered once, too. */
+    theirs.entry[4] = theirs.entry[5] = request(2, BLOCKS, 1);
+    theirs.side.published = 6;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), EPROTO);
+    block_turn();
+    assert_int_equal(client[0].count, 2);
+    theirs.entry[6] = request(2, BLOCKS, 1);
+    theirs.side.published = 7;
+    assert_int_equal(block_session_take(session[0], &queue, &problem), 0);
+}
+
 /* From the client's ring to the session's, as it is between tasks. */
 static void rings_are_used_in_place(void **state)
 {
-    static struct {
-        struct queue_side side;
-        unsigned char gap[QUEUE_ENTRIES_OFFSET - sizeof(struct queue_side)];
-        struct block_submission entry[BLOCK_SLOTS];
-    } theirs, ours;
     static struct block_completion ring[BLOCK_SLOTS];
     const char *problem;
     struct queue queue;
 
     (void)state;
+    memset(&theirs, 0, sizeof(theirs));
     queue_init(&queue, &ours, &theirs, BLOCK_SLOTS);
     block_session_place(session[0], ring, 9);
     for (uint16_t slot = 0; slot < 2; slot++)
@@ -273,6 +312,45 @@ static void bad_requests_are_answered(void **state)
     s = request(0, 0, 1), s.flags = 1u << 3;
     assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
     s = request(0, 5, 0), s.operation = BLOCK_FLUSH;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+}
+
+/* What was found out of one request is not believed of another. */
+static void a_good_request_excuses_no_other(void **state)
+{
+    const struct block_submission good = request(1, BLOCKS - 2, 2);
+    struct block_submission s;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        s = good, s.block -= i, s.offset = BUFFER - 2 * BLOCK - 4 * i;
+        assert_int_equal(submit(0, s), 0);
+        block_turn();
+        assert_int_equal(driver.count, 1);
+        assert_int_equal(driver.started[0]->block, BLOCKS - 2 - i);
+        assert_int_equal(driver.started[0]->count, 2);
+        assert_int_equal(driver.started[0]->address, ADDRESS + BUFFER - 2 * BLOCK - 4 * i);
+        assert_int_equal(driver.started[0]->length, 2 * BLOCK);
+        driver_finish_all(BLOCK_STATUS_OK);
+        block_turn();
+    }
+    s = good, s.block++;
+    assert_int_equal(status_of(s), BLOCK_STATUS_RANGE);
+    s = good, s.block = UINT64_MAX;
+    assert_int_equal(status_of(s), BLOCK_STATUS_RANGE);
+    s = good, s.offset = BUFFER - 2 * BLOCK + 4;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = good, s.offset = UINT64_MAX - 3;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = good, s.offset = 2;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = good, s.count = 3;
+    assert_int_equal(status_of(s), BLOCK_STATUS_RANGE);
+    s = good, s.buffer++;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = good, s.operation = 77;
+    assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
+    s = good, s.flags = BLOCK_POLLED | BLOCK_INTERRUPT;
     assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
 }
 
@@ -730,6 +808,8 @@ int main(void)
         TEST(a_request_goes_through),
         TEST(rings_are_used_in_place),
         TEST(bad_requests_are_answered),
+        TEST(a_good_request_excuses_no_other),
+        TEST(a_slot_in_a_ring_is_taken_once),
         TEST(a_request_in_several_places),
         TEST(bad_parts_are_refused),
         TEST(a_reader_writes_no_parts),
