@@ -117,8 +117,26 @@ static void space_mark(struct disk *disk, const struct part *part, bool used)
         disk->used[part->page + i] = used;
 }
 
-/* A part for the next bytes of a transfer, in the first `end` pages; null: no room now. */
-static struct part *part_make(struct disk *disk, struct transfer *transfer, unsigned end)
+/* A part with so many pages, of the first `end`; null: no room now. */
+static struct part *part_take(struct disk *disk, struct transfer *transfer, unsigned pages,
+                              unsigned end)
+{
+    struct part *part = disk->free;
+    unsigned page = pages ? space_find(disk, pages, end) : 0; /* a flush has no data */
+
+    if (!part || page == SPACE_PAGES)
+        return NULL;
+    disk->free = part->next_free;
+    part->transfer = transfer;
+    part->reading = false;
+    part->page = page;
+    part->pages = pages;
+    space_mark(disk, part, true);
+    return part;
+}
+
+/* A part for the next bytes of a transfer; null: no room now. */
+static struct part *part_make(struct disk *disk, struct transfer *transfer)
 {
     uint64_t offset = transfer->offset + transfer->issued;
     uint32_t skip = (uint32_t)(offset % disk->unit);
@@ -126,22 +144,16 @@ static struct part *part_make(struct disk *disk, struct transfer *transfer, unsi
     uint64_t length = left < room ? left : room;
     uint32_t blocks = (uint32_t)((skip + length + disk->unit - 1) / disk->unit);
     unsigned pages = (unsigned)(((uint64_t)blocks * disk->unit + PAGE - 1) / PAGE);
-    unsigned page = pages ? space_find(disk, pages, end) : 0; /* a flush has no data */
-    struct part *part = disk->free;
+    struct part *part = part_take(disk, transfer, pages, SPACE_PAGES);
 
-    if (!part || page == SPACE_PAGES)
+    if (!part)
         return NULL;
-    disk->free = part->next_free;
-    part->transfer = transfer;
-    part->reading = part->lent = false;
-    part->page = page;
-    part->pages = pages;
+    part->lent = false;
     part->block = offset / disk->unit;
     part->blocks = blocks;
     part->at = transfer->issued;
     part->length = length;
     part->skip = skip;
-    space_mark(disk, part, true);
     transfer->issued += length;
     transfer->parts++;
     return part;
@@ -257,7 +269,7 @@ static bool transfer_waits(const struct disk *disk, const struct transfer *trans
 static bool transfer_issue(struct disk *disk, struct transfer *transfer)
 {
     while (!transfer_is_issued(transfer)) {
-        struct part *part = part_make(disk, transfer, SPACE_PAGES);
+        struct part *part = part_make(disk, transfer);
         if (!part)
             return false;
         transfer->flushing = transfer->operation == BLOCK_FLUSH;
@@ -315,14 +327,19 @@ static void transfer_begin(struct transfer *transfer)
 /* Nobody waits for a read, so it is in no line; but it is in front of nobody who does. */
 bool disk_lend(struct disk *disk, struct transfer *transfer)
 {
-    if (disk->crowded || transfer->offset % disk->unit != 0 || transfer->length % disk->unit != 0 ||
-        transfer->length % PAGE != 0 || transfer->length > disk->most)
+    uint64_t offset = transfer->offset, length = transfer->length;
+    unsigned shift = (unsigned)__builtin_ctz(disk->unit); /* a power of two */
+
+    if (disk->crowded || (offset | length) & (disk->unit - 1) || length % PAGE != 0 ||
+        length > disk->most)
         return false;
-    transfer_begin(transfer);
-    struct part *part = part_make(disk, transfer, disk->lendable);
+    struct part *part = part_take(disk, transfer, (unsigned)(length / PAGE), disk->lendable);
     if (!part)
         return false;
     part->lent = true;
+    part->block = offset >> shift;
+    part->blocks = (uint32_t)(length >> shift);
+    part->skip = 0;
     if (part_submit(part) == 0)
         return true;
     part_free(part);
