@@ -45,9 +45,9 @@ enum block_status {
 struct block_submission {
     union {
         struct {
+            uint16_t slot;     /* client's: below BLOCK_SLOTS */
             uint8_t operation; /* enum block_operation */
             uint8_t flags; /* enum block_flags: POLLED, INTERRUPT or neither; and SCATTER or not */
-            uint16_t slot; /* client's: below BLOCK_SLOTS */
             uint32_t generation;
             uint64_t block;  /* first block, in the device's blocks from the session's start;
                               * flush: 0 */
@@ -71,7 +71,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 static inline uint64_t block_word_make(unsigned operation, unsigned flags, unsigned slot,
                                        uint32_t generation)
 {
-    return operation | flags << 8 | (uint64_t)slot << 16 | (uint64_t)generation << 32;
+    return slot | operation << 16 | (uint64_t)flags << 24 | (uint64_t)generation << 32;
 }
 
 static inline uint64_t block_word_pair(uint32_t low, uint32_t high)

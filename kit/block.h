@@ -32,9 +32,9 @@ struct block_segment {
 struct block_request {
     union {
         struct {
+            uint16_t slot;     /* the kit's, as all but the operation */
             uint8_t operation; /* enum block_operation; a flush if there is a volatile cache */
-            uint8_t flags;     /* this and what follows is the kit's */
-            uint16_t slot;
+            uint8_t flags;
             uint32_t generation;
         };
         uint64_t word; /* all of that: the first of the submission's */

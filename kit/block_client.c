@@ -134,25 +134,33 @@ void block_client_fail(struct block_client *client)
     }
 }
 
+static int piece_send(struct block_client *client, uint32_t count, bool scattered)
+{
+    const struct block_submission *first = &client->ring[client->sent % BLOCK_SLOTS];
+
+    client->sent += count;
+    client->full = client->sent + BLOCK_CLIENT_BATCH;
+    int error = block_client_link_send(client->link, first, count, scattered);
+    if (error != 0)
+        block_client_lost(client);
+    return error;
+}
+
 /* In one piece, or two where the ring ends. */
 int block_client_send(struct block_client *client)
 {
+    uint32_t count = client->put - client->sent, room = BLOCK_SLOTS - client->sent % BLOCK_SLOTS;
     bool scattered = client->scattered;
     int error = 0;
 
     client->scattered = false;
-    while (error == 0 && client->sent != client->put) {
-        uint32_t first = client->sent % BLOCK_SLOTS;
-        uint32_t count = client->put - client->sent, room = BLOCK_SLOTS - first;
-        if (count > room)
-            count = room;
-        client->sent += count;
-        client->full = client->sent + BLOCK_CLIENT_BATCH;
-        error = block_client_link_send(client->link, &client->ring[first], count, scattered);
+    if (count == 0)
+        return 0;
+    if (count > room) {
+        error = piece_send(client, room, scattered);
+        count -= room;
     }
-    if (error != 0)
-        block_client_lost(client);
-    return error;
+    return error == 0 ? piece_send(client, count, scattered) : error;
 }
 
 /* A failure reaches `done`, or is recovered from. 0, so that it is the last that its callers do. */
@@ -270,9 +278,8 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     request->submission.word[3] = submission->word[3] = offset;
     uint64_t word = block_word_pair(count, buffer);
     request->submission.word[2] = submission->word[2] = word;
-    request->answer = slot | generation;
-    word = client->read_word | slot << 16 | generation;
-    request->submission.word[0] = submission->word[0] = word;
+    request->answer = slot | generation; /* the same slot and generation, and success */
+    request->submission.word[0] = submission->word[0] = client->read_word | request->answer;
     return place + 1 == client->full ? batch_send(client) : 0;
 }
 

@@ -159,7 +159,7 @@ static inline int submission_take(struct block_session *session,
                                   uint32_t *came)
 {
     uint64_t word = submission->word[0];
-    uint16_t slot = (uint16_t)(word >> 16);
+    uint16_t slot = (uint16_t)word, kind = (uint16_t)(word >> 16);
 
     if (slot >= BLOCK_SLOTS)
         return EPROTO;
@@ -173,8 +173,8 @@ static inline int submission_take(struct block_session *session,
     request->word = word;
     request->count = (uint32_t)extent;
     request->segments = NULL;
-    if (__builtin_expect(is_like(session, (uint16_t)word, block, extent, offset), true) ||
-        is_plain(session, (uint16_t)word, block, extent, offset)) {
+    if (__builtin_expect(is_like(session, kind, block, extent, offset), true) ||
+        is_plain(session, kind, block, extent, offset)) {
         request->block = session->range.first + block;
         request->address = session->like.address + offset;
         request->length = session->like.length;

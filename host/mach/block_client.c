@@ -277,18 +277,24 @@ int block_client_link_send(struct block_client_link *link,
     return 0;
 }
 
-/* If it has to be; whether it had. */
-static bool driver_wake(struct block_client_link *link)
+static __attribute__((noinline)) void wakeup_send(struct block_client_link *link)
 {
-    if (!session_link_driver_waits(&link->session))
-        return false;
     if (link->in_loop) {
         mach_msg_header_t message = session_link_wakeup(&link->session, MACH_PORT_NULL);
         loop_send(&message);
     } else {
         session_link_driver_wake(&link->session);
     }
-    return true;
+}
+
+/* If it has to be; whether it had. */
+static inline bool driver_wake(struct block_client_link *link)
+{
+    bool waits = session_link_driver_waits(&link->session);
+
+    if (waits)
+        wakeup_send(link);
+    return waits;
 }
 
 /* Sleep until the driver wakes us, and wake it first if it has to be; ENODEV: it is gone. */
@@ -306,8 +312,9 @@ static int wakeup_wait(struct block_client_link *link)
 
 /* What is there now. ENODEV: the driver broke the protocol, nothing that it says counts any more.
  */
-static int completions_get(struct block_client_link *link,
-                           const volatile struct block_completion **completions, unsigned *count)
+static inline __attribute__((always_inline)) int
+completions_get(struct block_client_link *link,
+                const volatile struct block_completion **completions, unsigned *count)
 {
     const volatile void *entries = NULL;
     int error = queue_take_run(&link->session.queue, &entries, sizeof(**completions), count);
@@ -357,7 +364,7 @@ __attribute__((noinline)) bool block_client_spin(const struct queue *queue)
 
 /* A driver that does not sleep is let have the processor, and may have answered when we have it
  * back: that costs both less than to be woken. */
-static bool driver_is_let(const struct block_client_link *link)
+static inline bool driver_is_let(const struct block_client_link *link)
 {
     enum { TIMES = 32 };
     const struct queue *queue = &link->session.queue;

@@ -165,7 +165,7 @@ __attribute__((noinline)) unsigned block_server_spin(unsigned looks)
 }
 
 /* Carry what there is in both directions. As block_turn. */
-static uint64_t carry(void)
+static inline __attribute__((always_inline)) uint64_t carry(void)
 {
     for (struct session_end *end = sessions.first, *next; end; end = next) {
         const char *problem;

@@ -201,6 +201,10 @@ static void a_session_has_a_ring_and_an_epoch(void **state)
     block_client_take(&client, &answer, 1);
     assert_int_equal(done_count, 1);
     assert_int_equal(done_status, BLOCK_STATUS_OK);
+    block_client_take(&client, &answer, 1); /* it is over */
+    assert_int_equal(done_count, 1);
+    assert_int_equal(client.rejected, 1);
+    assert_int_equal(client.free_count, BLOCK_SLOTS);
 }
 
 static void what_cannot_be_ends_the_session(void **state)
