@@ -31,10 +31,11 @@ enum {
 
 enum { TEST_PASSED = 0x55, LEFT_OVER_MOST = 64, TRIES = 3 };
 
-#define TAKES_LIMIT      (50 * CLOCK_MILLISECOND) /* until the controller takes a byte */
-#define ANSWER_LIMIT     100                      /* milliseconds; of the controller */
-#define TEST_LIMIT       500
-#define ACKNOWLEDGE_TIME 25   /* 20 ms are a device's (PS/2 reference, Keyboard) */
+#define TAKES_LIMIT  (50 * CLOCK_MILLISECOND) /* until the controller takes a byte */
+#define ANSWER_LIMIT 100                      /* milliseconds; of the controller */
+#define TEST_LIMIT   500
+/* 20 ms are a device's (PS/2 reference, Keyboard); it may have something to say before. */
+#define ACKNOWLEDGE_TIME (40 * CLOCK_MILLISECOND)
 #define RESET_LIMIT      1000 /* its self-test takes 300 to 500 ms */
 
 static bool input_wait(const struct ps2_controller *controller)
@@ -75,20 +76,26 @@ bool ps2_controller_read(struct ps2_controller *controller, enum ps2_port *port,
     return true;
 }
 
-bool ps2_controller_await(struct ps2_controller *controller, enum ps2_port port,
-                          unsigned milliseconds, uint8_t *byte)
+/* What has come is looked at once, however late it is. */
+static bool await(struct ps2_controller *controller, enum ps2_port port, uint64_t deadline,
+                  uint8_t *byte)
 {
-    uint64_t deadline = clock_now() + milliseconds * CLOCK_MILLISECOND;
     enum ps2_port from;
 
     do {
-        while (ps2_controller_read(controller, &from, byte)) {
-            if (from == port)
-                return true;
-            controller->came(from, *byte);
-        }
+        if (!ps2_controller_read(controller, &from, byte))
+            continue;
+        if (from == port)
+            return true;
+        controller->came(from, *byte);
     } while (clock_now() < deadline);
     return false;
+}
+
+bool ps2_controller_await(struct ps2_controller *controller, enum ps2_port port,
+                          unsigned milliseconds, uint8_t *byte)
+{
+    return await(controller, port, clock_now() + milliseconds * CLOCK_MILLISECOND, byte);
 }
 
 /* The controller's own answers come as the keyboard's bytes do. */
@@ -180,22 +187,23 @@ static bool device_write(struct ps2_controller *controller, enum ps2_port port, 
     return data_write(controller, byte);
 }
 
-/* What is no answer is what the device had to say before. */
+/* What is no answer is what the device had to say before; it is not listened to for ever. */
 static bool byte_send(struct ps2_controller *controller, enum ps2_port port, uint8_t byte)
 {
     uint8_t answer;
 
-    for (unsigned i = 0; i < TRIES; i++) {
-        if (!device_write(controller, port, byte))
-            return false;
+    for (unsigned i = 0; i < TRIES && device_write(controller, port, byte); i++) {
+        uint64_t deadline = clock_now() + ACKNOWLEDGE_TIME;
         do {
-            if (!ps2_controller_await(controller, port, ACKNOWLEDGE_TIME, &answer))
+            if (!await(controller, port, deadline, &answer))
                 return false;
             if (answer == PS2_ACKNOWLEDGE)
                 return true;
             if (answer != PS2_RESEND)
                 controller->came(port, answer);
-        } while (answer != PS2_RESEND);
+        } while (answer != PS2_RESEND && clock_now() < deadline);
+        if (answer != PS2_RESEND)
+            return false;
     }
     return false;
 }

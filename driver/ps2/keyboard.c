@@ -65,13 +65,18 @@ static bool keyboard_leds(void *context, uint32_t lit)
 
 static const struct input_device_ops keyboard_ops = {.leds = keyboard_leds};
 
-/* Another one was plugged in, and has told that its self-test went well. */
+/* Another one was plugged in, and has told that its self-test went well. What it says before it is
+ * set up is no news: not that it was plugged in again, either. */
 static void plugged(struct ps2_keyboard *keyboard)
 {
-    input_device_release(keyboard->input);
+    struct input_device *input = keyboard->input;
+
+    input_device_release(input);
     keyboard->prefix = keyboard->to_skip = 0;
-    leds_send(keyboard);
-    ps2_device_command(keyboard->controller, PS2_KEYBOARD, &(uint8_t){PS2_ENABLE}, 1);
+    keyboard->input = NULL;
+    if (leds_send(keyboard))
+        ps2_device_command(keyboard->controller, PS2_KEYBOARD, &(uint8_t){PS2_ENABLE}, 1);
+    keyboard->input = input;
 }
 
 void ps2_keyboard_byte(struct ps2_keyboard *keyboard, uint8_t byte)

@@ -22,7 +22,9 @@
 #define POLL_PERIOD  (10 * CLOCK_MILLISECOND)
 #define WATCH_PERIOD CLOCK_SECOND
 
+/* A device that has something to say all the time is listened to by and by. */
 enum { TURN_BYTES = 64 };
+#define TURN_TIME (100 * CLOCK_MILLISECOND)
 
 static struct ps2_controller controller;
 static struct ps2_keyboard keyboard;
@@ -44,9 +46,11 @@ static bool bytes_take(void *context)
     enum ps2_port port;
     uint8_t byte;
     unsigned count = 0;
+    uint64_t end = clock_now() + TURN_TIME;
 
     (void)context;
-    while (count < TURN_BYTES && ps2_controller_read(&controller, &port, &byte)) {
+    while (count < TURN_BYTES && clock_now() < end &&
+           ps2_controller_read(&controller, &port, &byte)) {
         byte_came(port, byte);
         count++;
     }

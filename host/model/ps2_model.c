@@ -83,6 +83,10 @@ static void output_fill(struct ps2_model *model)
         model->is_full = true;
         return;
     }
+    if (model->keyboard.babble)
+        model->keyboard.queue[0] = model->keyboard.babble, model->keyboard.count = 1;
+    if (model->mouse.babble)
+        model->mouse.queue[0] = model->mouse.babble, model->mouse.count = 1;
     if (model->keyboard.count > 0 && !(model->byte & KEYBOARD_OFF))
         from = &model->keyboard;
     else if (model->mouse.count > 0 && !(model->byte & MOUSE_OFF))

@@ -11,8 +11,9 @@ enum { PS2_MODEL_QUEUE = 256 };
 
 struct ps2_model_device {
     bool is_there;
-    bool is_mute; /* acknowledges nothing from now on */
-    bool reports; /* enabled */
+    bool is_mute;   /* acknowledges nothing from now on */
+    uint8_t babble; /* what it says without end instead of anything else; 0: nothing */
+    bool reports;   /* enabled */
     bool is_mouse;
     bool has_wheel, wheel_is_on;
     uint8_t command;  /* whose second byte comes next; 0: none */

@@ -221,6 +221,35 @@ static void what_is_plugged_in_is_set_up(void **state)
     assert_true(model.mouse.reports && model.mouse.wheel_is_on);
 }
 
+/* Keyboards and mice that talk without end, and never acknowledge: whoever asks them for something
+ * is told so in time, though they say all the while that they were plugged in. */
+static void devices_that_never_stop_talking(void **state)
+{
+    static const uint8_t bytes[] = {0x1e, 0xaa, 0xfe, 0x08};
+
+    (void)state;
+    begin();
+    for (unsigned i = 0; i < sizeof(bytes); i++) {
+        model.keyboard.babble = bytes[i];
+        uint64_t start = model_time();
+        assert_int_equal(input_client_leds(&keyboard, 1u << LED_NUML), EIO);
+        assert_in_range((model_time() - start) / CLOCK_MILLISECOND, 0, 900);
+        model.keyboard.babble = 0;
+        model.mouse.babble = bytes[i];
+        start = model_time();
+        model_run(CLOCK_MILLISECOND);
+        assert_int_equal(input_client_leds(&keyboard, 1u << LED_CAPSL), 0);
+        assert_in_range((model_time() - start) / CLOCK_MILLISECOND, 0, 900);
+        model.mouse.babble = 0;
+    }
+    model_run(2 * CLOCK_SECOND);
+    input_client_close(&keyboard); /* what it said is no news */
+    assert_int_equal(input_client_open(&keyboard, NAME "kbd"), 0);
+    say(keyboard, 0x30, 0xb0);
+    expect_key(KEY_B, 1);
+    expect_key(KEY_B, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -236,6 +265,7 @@ int main(void)
         TEST(what_is_not_there_is_no_error),
         TEST(a_controller_that_fails_its_test_is_refused),
         TEST(what_is_plugged_in_is_set_up),
+        TEST(devices_that_never_stop_talking),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
