@@ -14,6 +14,7 @@
 
 /* The one command that is not waited for. */
 enum { EVENT_ID = 0x8000 };
+#define EVENT_AWAITED UINT32_MAX
 
 static void event_handle(void *context);
 
@@ -26,7 +27,7 @@ bool nvme_admin_look(struct nvme *nvme)
     for (; count < nvme->admin.entries && nvme_pair_is_ready(&nvme->admin); count++) {
         struct nvme_completion completion = nvme_pair_take(&nvme->admin);
         bool is_good = NVME_STATUS(completion.status) == NVME_STATUS_SUCCESS;
-        if (completion.id == EVENT_ID && is_good) {
+        if (completion.id == EVENT_ID && nvme->event == EVENT_AWAITED && is_good) {
             nvme->event = completion.result;
             clock_timer_start(&nvme->event_timer, EVENT_PAUSE, event_handle, nvme);
         } else if (completion.id == nvme->admin_id && completion.sq_id == nvme->admin.id) {
@@ -153,6 +154,7 @@ static void event_request(struct nvme *nvme)
 {
     const struct nvme_command command = {.opcode = NVME_ADMIN_EVENT_REQUEST, .id = EVENT_ID};
 
+    nvme->event = EVENT_AWAITED;
     nvme_pair_submit(&nvme->admin, &command);
 }
 
@@ -160,17 +162,16 @@ static void event_request(struct nvme *nvme)
 static void event_handle(void *context)
 {
     struct nvme *nvme = context;
-    uint32_t event = nvme->event;
     struct nvme_health_log page;
-    bool heard = nvme_admin_log(nvme, NVME_EVENT_LOG(event), &page) == 0;
+    bool heard = nvme_admin_log(nvme, NVME_EVENT_LOG(nvme->event), &page) == 0;
 
-    if (heard && NVME_EVENT_KIND(event) == NVME_EVENT_NAMESPACES)
+    if (heard && NVME_EVENT_KIND(nvme->event) == NVME_EVENT_NAMESPACES)
         nvme->namespaces_changed(nvme);
     else if (heard && log_is_worth(++nvme->events_told))
         log_warning(
             "the controller tells of event %06x; if of its health (1): %02x (01: little spare "
             "space, 02: temperature, 04: degraded, 08: read-only, 10: cache without backup)",
-            event & 0xffffff, page.warning);
+            nvme->event & 0xffffff, page.warning);
     event_request(nvme);
 }
 

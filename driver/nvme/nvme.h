@@ -88,7 +88,7 @@ struct nvme {
     uint32_t max_transfer; /* bytes */
     bool read_only;        /* all its media are */
 
-    uint32_t event; /* that the controller told of last */
+    uint32_t event; /* that the controller told of last, or that it is asked for the next */
     unsigned events_told;
     struct clock_timer event_timer;
     int (*namespaces_changed)(struct nvme *nvme);

@@ -400,6 +400,11 @@ void nvme_model_event(struct nvme_model *model, unsigned type, unsigned what, un
     }
 }
 
+void nvme_model_event_forge(struct nvme_model *model, unsigned id, uint32_t what)
+{
+    post(model, 0, what, id, 0, 0, model->submission[0].head);
+}
+
 static void complete(struct nvme_model *model)
 {
     unsigned in_flight = 0;

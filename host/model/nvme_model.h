@@ -127,6 +127,8 @@ void nvme_model_namespaces(struct nvme_model *model, uint32_t count, uint64_t bl
                            unsigned shift);
 /* Tell of an event (5.2.1); it is lost if the driver did not ask. */
 void nvme_model_event(struct nvme_model *model, unsigned type, unsigned what, unsigned log);
+/* The same, with the command id `id`, whatever it did. */
+void nvme_model_event_forge(struct nvme_model *model, unsigned id, uint32_t what);
 void nvme_model_destroy(struct nvme_model *model);
 
 /* Between the model's files. Executes a command; the status it completes with. */

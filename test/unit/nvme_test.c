@@ -622,6 +622,28 @@ static void events_without_end(void **state)
     client_close(&client);
 }
 
+/* Of those that it was not asked for, it is believed none, and is not asked for more. */
+static void events_that_are_forged(void **state)
+{
+    unsigned requests = 0;
+
+    (void)state;
+    nvme_attach();
+    model_run(10 * CLOCK_MILLISECOND);
+    nvme_model_event(&model, 1, 1, 2);
+    for (unsigned i = 0; i < 5; i++)
+        nvme_model_event_forge(&model, 0x8000, 0x020000 | i << 8);
+    model_run(10 * CLOCK_MILLISECOND);
+    for (unsigned i = 0; i < 5; i++)
+        nvme_model_event_forge(&model, 0x8000, 0x020000 | i << 8);
+    model_run(CLOCK_SECOND);
+    assert_true(model_log_has("the controller tells of event 020101"));
+    assert_int_equal(model_log_count("the controller tells"), 1);
+    for (unsigned i = 0; i < NVME_MODEL_COMMANDS; i++)
+        requests += model.command[i].used && (model.command[i].dword[0] & 0xff) == 0x0c;
+    assert_int_equal(requests, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -651,6 +673,7 @@ int main(void)
         NVME_TEST(interrupts_are_moderated_as_the_operator_says),
         NVME_TEST(namespaces_that_change),
         NVME_TEST(events_without_end),
+        NVME_TEST(events_that_are_forged),
     };
 
     return NVME_RUN(tests);
