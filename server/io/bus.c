@@ -153,13 +153,14 @@ static int window_add(struct io_device *device, unsigned index, uint64_t base, u
     uint64_t start = page_down(base), length = page_up(base + size) - start;
     const struct resource_range *neighbour =
         resource_map_find(&io_memory_map, start, length, device);
-    if (neighbour && resource_map_find(&io_memory_map, base, size, device) == NULL) {
-        log_warning("%s: window %u at %llx shares a page with %s: not lent", device->name, index,
-                    (unsigned long long)base, neighbour->name);
+    bool overlaps = resource_map_find(&io_memory_map, base, size, device);
+    if (!overlaps && (neighbour || start != base)) {
+        log_warning("%s: window %u at %llx %s %s: not lent, as registers are mapped by the page",
+                    device->name, index, (unsigned long long)base,
+                    neighbour ? "shares a page with" : "does not begin",
+                    neighbour ? neighbour->name : "a page");
         return EPERM;
     }
-    if (start != base)
-        return EPERM; /* not at the start of its page: the kit maps from the page's start */
 
     int error = range_claim(&io_memory_map, start, length, device, device->name);
     if (error == 0)
@@ -241,7 +242,7 @@ kern_return_t serve_io_bus_device_add_msix(mach_port_t bus, mach_port_t port, un
 {
     struct io_device *device = device_get(bus, port);
 
-    if (!device || !io_interrupt_messages())
+    if (!device || !io_interrupt_messages)
         return outboard_error_make(device ? ENOTSUP : EOPNOTSUPP);
     if (index >= IO_WINDOWS || wanted == 0 || entries == 0 || entries > 2048)
         return outboard_error_make(EINVAL);

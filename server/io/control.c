@@ -65,6 +65,6 @@ kern_return_t serve_io_control_faults(mach_port_t control, mach_port_t faults)
 
 kern_return_t serve_io_control_devices(mach_port_t control, unsigned *count)
 {
-    *count = io_device_count();
+    *count = io_device_count;
     return outboard_error_make(control_is(control) ? 0 : EOPNOTSUPP);
 }

@@ -20,6 +20,7 @@
 static const struct port_type device_type = {.name = "device", .serve = io_device_server};
 
 static struct io_device *devices;
+unsigned io_device_count;
 
 int io_device_create(const char *name, io_requester requester, io_requester ancestor,
                      struct io_device **result)
@@ -31,8 +32,8 @@ int io_device_create(const char *name, io_requester requester, io_requester ance
         old = old->next;
     if (old)
         io_device_destroy(old);
-    int error = device ? ENOTSUP : ENOMEM;
-    if (device && requester != IO_REQUESTER_NONE)
+    int error = !device ? ENOMEM : io_line_is_astray(name) ? EBUSY : ENOTSUP;
+    if (error == ENOTSUP && requester != IO_REQUESTER_NONE)
         error = io_domain_create(requester, ancestor, name, &device->domain);
 
     if (error == ENOTSUP)
@@ -50,17 +51,9 @@ int io_device_create(const char *name, io_requester requester, io_requester ance
     snprintf(device->name, sizeof(device->name), "%s", name);
     device->next = devices;
     devices = device;
+    io_device_count++;
     *result = device;
     return 0;
-}
-
-unsigned io_device_count(void)
-{
-    unsigned count = 0;
-
-    for (const struct io_device *device = devices; device; device = device->next)
-        count++;
-    return count;
 }
 
 struct io_device *io_device_from_port(mach_port_t port)
@@ -98,17 +91,10 @@ void io_device_destroy(struct io_device *device)
 
     resource_map_release(&io_memory_map, device);
     resource_map_release(&io_port_map, device);
-    struct io_device **link = &devices;
-    while (*link != device)
-        link = &(*link)->next;
-    *link = device->next;
+    IO_LIST_REMOVE(devices, device);
+    io_device_count--;
     port_destroy(device->port);
     free(device);
-}
-
-static bool ranges_touch(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
-{
-    return a_size != 0 && b_size != 0 && a < b + b_size && b < a + a_size;
 }
 
 kern_return_t serve_io_device_window(mach_port_t port, unsigned index, uint64_t offset,
@@ -127,7 +113,7 @@ kern_return_t serve_io_device_window(mach_port_t port, unsigned index, uint64_t 
         size > length - offset)
         return outboard_error_make(EINVAL);
     if (task == MACH_PORT_NULL ||
-        ranges_touch(offset, size, window->guard_base, window->guard_size))
+        (offset < window->guard_base + window->guard_size && window->guard_base < offset + size))
         return outboard_error_make(EPERM);
 
     kern_return_t code =

@@ -36,7 +36,7 @@ void io_fixed_start(bool on_screen)
 {
     struct madt madt;
 
-    if (!io_interrupt_messages())
+    if (!io_interrupt_messages)
         return;
     int error = io_acpi_madt(&madt);
     for (unsigned i = on_screen; i < sizeof(pins) && error == 0 && madt.ioapic_count > 0; i++)

@@ -10,7 +10,9 @@
  * when it is at home and the vector masked (line_settle), and another is registered.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <device/irq_status.h>
 #include <device/notify.h>
@@ -34,8 +36,12 @@
  * pins of a second IO-APIC, should there be one. */
 
 struct io_line *io_lines;
-static bool messages;
-static mach_port_t home_port; /* port-destroyed notifications; only the kernel can send here */
+bool io_interrupt_messages;
+
+/* More than come until a storm is noticed, and few enough for the time that it takes. */
+enum { LEFT_MAX = 1 << 16 };
+
+static mach_port_t home_port; /* port-destroyed notifications */
 
 static void line_message(void *context, mach_msg_header_t *message);
 static void home_message(void *context, mach_msg_header_t *message);
@@ -49,15 +55,10 @@ int io_interrupt_start(void)
     mach_msg_type_number_t count = 1;
 
     /* A kernel that does not know the question has the 8259s. */
-    messages = device_get_status(io_privilege.interrupt_device, IRQGETPICMODE, mode, &count) ==
-                   KERN_SUCCESS &&
-               count == 1 && mode[0] == ACPI_PICMODE_APIC;
+    io_interrupt_messages = device_get_status(io_privilege.interrupt_device, IRQGETPICMODE, mode,
+                                              &count) == KERN_SUCCESS &&
+                            count == 1 && mode[0] == ACPI_PICMODE_APIC;
     return port_create(&home_type, NULL, &home_port);
-}
-
-bool io_interrupt_messages(void)
-{
-    return messages;
 }
 
 bool io_line_kernel_acknowledge(struct io_line *line)
@@ -88,29 +89,26 @@ void io_line_serve(struct io_line *line, void (*handler)(void *context), void *c
 }
 
 /* A receive right has come home, its driver gone. What was delivered and never acknowledged is
- * acknowledged now. */
+ * acknowledged now. A service that a driver gave its line to can have the kernel hand out a right
+ * to send here, and say what it likes: what counts is what we can adopt. */
 static void home_message(void *context, mach_msg_header_t *message)
 {
     const mach_port_destroyed_notification_t *note = (const void *)message;
 
     (void)context;
-    if (message->msgh_id != MACH_NOTIFY_PORT_DESTROYED || message->msgh_size < sizeof(*note) ||
-        !(message->msgh_bits & MACH_MSGH_BITS_COMPLEX) ||
-        note->not_type.msgt_name != MACH_MSG_TYPE_PORT_RECEIVE)
-        return;
     for (struct io_line *line = io_lines; line; line = line->next) {
-        if (line->port != note->not_port)
+        if (line->port != note->not_port || !line->lent ||
+            port_adopt(&line_type, line, line->port) != 0)
             continue;
         line->lent = false;
-        line->holder = NULL;
         io_line_mask(line);
         /* A line has one outstanding at most, as it was masked. Of messages a device can have
          * raised any number, which do no harm, as a message is never masked. */
         if (!line->message)
             io_sharing_acknowledge(line, false);
-        port_adopt(&line_type, line, line->port);
         return;
     }
+    mach_msg_destroy(message);
     log_error("a receive right came home that was never lent (name %u)", note->not_port);
 }
 
@@ -125,8 +123,10 @@ static int port_register(struct io_line *line)
     /* A send right of our own names the line in acknowledgements, wherever its receive right is. */
     if (error == 0 && port_make_send(line->port) == MACH_PORT_NULL)
         error = ENOMEM;
-    if (error != 0)
+    if (error != 0) {
         port_destroy(line->port);
+        line->port = MACH_PORT_NULL;
+    }
     return error;
 }
 
@@ -169,10 +169,8 @@ static int line_settle(struct io_line *line)
     line->renewed = clock_now();
     port_destroy(line->port);
     mach_port_destroy(mach_task_self(), line->port); /* what is left of it: a dead name */
-    int error = port_register(line);
-    line->lent = error != 0;
     line->acknowledged = io_line_count(line);
-    return error;
+    return port_register(line); /* without a port it cannot be settled, nor used, any more */
 }
 
 /* A registered line that nobody has taken, of that number, or any message line, settled. */
@@ -201,7 +199,7 @@ int io_line_take_message(struct io_line **result)
 {
     static unsigned lowest = IO_LINE_COUNT; /* that was registered, or refused */
 
-    if (!messages)
+    if (!io_interrupt_messages)
         return ENOTSUP;
     struct io_line *line = line_lookup_free(true, 0, 0);
     while (!line && lowest > IO_LINE_FIRST_MESSAGE)
@@ -213,7 +211,7 @@ int io_line_take_fixed(unsigned pin, struct io_line **result)
 {
     struct io_line *line = io_lines;
 
-    if (!messages)
+    if (!io_interrupt_messages)
         return io_line_take_shared(pin, result);
     while (line && (line->pin != pin || pin == 0))
         line = line->next;
@@ -239,10 +237,22 @@ int io_line_take_shared(unsigned number, struct io_line **result)
 
 void io_line_release(struct io_line *line)
 {
-    line->holder = NULL;
+    line->masked = true;
     io_line_mask(line);
     line->entry = NULL;
     line->taken = false;
+}
+
+bool io_line_is_astray(const char *name)
+{
+    const struct io_line *line = io_lines;
+
+    while (line && (line->taken || !line->lent || strcmp(line->holder, name) != 0))
+        line = line->next;
+    if (line)
+        log_warning("%s: gave interrupt line %u away, and gets none until whoever has it ends",
+                    name, line->number);
+    return line;
 }
 
 int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
@@ -261,10 +271,14 @@ int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
     port_release(previous);
     port_disown(line->port);
     line->lent = true;
-    line->holder = holder;
+    snprintf(line->holder, sizeof(line->holder), "%s", holder);
+    /* What was left is not this driver's to claim. */
+    unsigned left = line->message ? LEFT_MAX : 0;
+    while (left > 0 && io_line_kernel_acknowledge(line))
+        left--;
     line->received = line->acknowledged;
     line->skipped = line->looks = line->unclaimed = 0;
-    line->full = line->held = false;
+    line->full = line->held = line->stormed = false;
     mach_port_set_qlimit(mach_task_self(), line->port, MACH_PORT_QLIMIT_DEFAULT);
     io_line_mask(line);
     io_storm_watch();
@@ -275,7 +289,7 @@ int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right)
 void io_line_mask(const struct io_line *line)
 {
     if (line->entry)
-        io_msix_mask(line->entry, line->masked || line->held || !line->holder);
+        io_msix_mask(line->entry, line->masked || line->held || line->stormed || !line->lent);
 }
 
 void io_line_acknowledge(struct io_line *line, unsigned count, bool claimed)

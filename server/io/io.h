@@ -39,6 +39,15 @@ enum { IO_LINE_COUNT = 64, IO_LINE_FIRST_MESSAGE = 24, IO_LINE_VECTOR_BASE = 0x3
  * panics (vm_page_seg_alloc, VM_PAGE_NR_FREE_LISTS). */
 enum { IO_PAGE = 4096, IO_RUN = 4 << 20, IO_WINDOWS = 6, IO_VECTORS = 8, IO_DMA_MAPPINGS = 256 };
 
+/* Take an element out of the list that it is in. */
+#define IO_LIST_REMOVE(first, element)                                                             \
+    do {                                                                                           \
+        __typeof__(first) *link = &(first);                                                        \
+        while (*link != (element))                                                                 \
+            link = &(*link)->next;                                                                 \
+        *link = (element)->next;                                                                   \
+    } while (0)
+
 /* The kernel's privileged ports. They never leave this task. */
 struct io_privilege {
     mach_port_t host, device_master, memory_device, interrupt_device;
@@ -65,7 +74,7 @@ struct io_line;
 int io_interrupt_start(void);
 
 /* Whether this kernel takes message-signalled interrupts (gnumach: APIC mode). */
-bool io_interrupt_messages(void);
+extern bool io_interrupt_messages;
 
 /* A free line for messages, or the shared line of that number, registered with the kernel. 0,
  * ENOTSUP, ENOSPC, or another errno value. */
@@ -83,9 +92,12 @@ int io_line_take_fixed(unsigned pin, struct io_line **line);
  * receive right is home. */
 void io_line_release(struct io_line *line);
 
-/* Prepare the receive right for a move to the driver of the device `holder` (a name that lasts
- * until io_line_release): after this, put it into a message with MACH_MSG_TYPE_MOVE_RECEIVE. EBUSY
- * if it is out. */
+/* Whether a line that was lent for the device of that name, and is no driver's any more, has not
+ * come home: its driver gave the right away, and whoever has it keeps it. The log says which. */
+bool io_line_is_astray(const char *name);
+
+/* Prepare the receive right for a move to the driver of the device `holder`: after this, put it
+ * into a message with MACH_MSG_TYPE_MOVE_RECEIVE. EBUSY if it is out. */
 int io_line_lend(struct io_line *line, const char *holder, mach_port_t *right);
 
 /* So many interrupts were handled; more than are outstanding count for nothing. `claimed`: the
@@ -106,11 +118,15 @@ struct io_memory {
     uint64_t physical, size;
     rpc_phys_addr_t *pages; /* each page's instead, if they are not next to each other; else null */
     mach_port_t port;
-    unsigned references; /* the owner's right, each lease, each mapping for a device */
+    unsigned references; /* the owner's right, each lease, each mapping for a device; at most: */
     struct io_lease *leases;
     mach_port_t object[2]; /* to read, and to write, too; null: nobody has wanted it yet */
     struct io_memory *next;
 };
+
+/* Of a piece of memory; and pieces and leases of a purse, those that were revoked, too, as long as
+ * somebody holds them: our names for ports are not without end. */
+enum { IO_MEMORY_REFERENCES = 256, IO_POOL_REFERENCES = 1024 };
 
 /* From now on use the kernel's last memory if there is no other: a disk that is paged to may need
  * it. `scatter`: an IOMMU puts single pages next to each other. */
@@ -172,7 +188,7 @@ struct io_device *io_device_from_port(mach_port_t port);
 
 /* Take everything back. */
 void io_device_destroy(struct io_device *device);
-unsigned io_device_count(void);
+extern unsigned io_device_count;
 
 /* No device reaches that memory any more. */
 void io_device_revoke_all(struct io_memory *memory);

@@ -45,6 +45,7 @@ static struct vtd_unit *units[DMAR_UNITS_MAX]; /* as in dmar.unit; null: not usa
 static bool on, remapping;
 static struct io_domain *domains;
 static struct clock_timer fault_timer;
+static unsigned stray;         /* faults since the last quiet second of devices without a driver */
 static mach_port_t fault_port; /* who wants to know; null: nobody yet */
 
 static struct dmar_function function_of(io_requester requester)
@@ -75,6 +76,7 @@ static void fault_quiet(void *context)
         }
         domain->recent = 0;
     }
+    stray = 0;
     for (unsigned i = 0; i < dmar.unit_count; i++) {
         if (units[i])
             fault_interrupt(units[i]);
@@ -89,9 +91,12 @@ static void fault_handle(struct vtd_unit *unit, const struct vtd_fault *fault)
     while (domain && (domain->unit != unit || (uint16_t)domain->requester != fault->source))
         domain = domain->next;
     if (!domain) {
-        log_warning("DMA fault: %02x:%02x.%x has no driver: %s at %llx blocked (reason %x)",
-                    fault->source >> 8, (fault->source >> 3) & 31, fault->source & 7, what,
-                    (unsigned long long)fault->address, fault->reason);
+        if (stray++ >= FAULTS_LOGGED)
+            vtd_unit_silence(unit, fault->source, true); /* until it has one */
+        else
+            log_warning("DMA fault: %02x:%02x.%x has no driver: %s at %llx blocked (reason %x)",
+                        fault->source >> 8, (fault->source >> 3) & 31, fault->source & 7, what,
+                        (unsigned long long)fault->address, fault->reason);
         return;
     }
     domain->faults++;
@@ -107,8 +112,6 @@ static void fault_handle(struct vtd_unit *unit, const struct vtd_fault *fault)
         log_warning("%s: a storm of DMA faults: not recorded for a second", domain->name);
         vtd_unit_silence(unit, fault->source, true);
     }
-    if (!fault_timer.running)
-        clock_timer_start(&fault_timer, CLOCK_SECOND, fault_quiet, NULL);
 }
 
 static void fault_interrupt(void *context)
@@ -116,14 +119,12 @@ static void fault_interrupt(void *context)
     enum { FAULTS_PER_TURN = 64 };
     struct vtd_unit *unit = context;
     struct vtd_fault fault;
+    unsigned count = 0;
 
-    for (unsigned i = 0; i < FAULTS_PER_TURN; i++) {
-        if (!vtd_unit_fault_next(unit, &fault))
-            return;
+    for (; count < FAULTS_PER_TURN && vtd_unit_fault_next(unit, &fault); count++)
         fault_handle(unit, &fault);
-    }
     /* There may be more, and the unit says so only once (VT-d 7.3): look again with the timer. */
-    if (!fault_timer.running)
+    if (count > 0 && !fault_timer.running)
         clock_timer_start(&fault_timer, CLOCK_SECOND, fault_quiet, NULL);
 }
 
@@ -189,7 +190,7 @@ bool io_iommu_start(void)
             log_error("the firmware's DMAR table cannot be used: %s", strerror(error));
     }
     if (error == 0)
-        error = units_start(dmar.interrupt_remapping && io_interrupt_messages());
+        error = units_start(dmar.interrupt_remapping && io_interrupt_messages);
     if (error != 0) {
         log_warning("no IOMMU in use: DMA is not confined");
         return false;
@@ -225,8 +226,11 @@ bool io_iommu_report_line(const char *holder, unsigned number, enum io_line_trou
 static int domain_check(io_requester requester, io_requester ancestor, const char *name)
 {
     for (struct io_domain *domain = domains; domain; domain = domain->next) {
-        if (domain->requester == requester)
+        if (domain->requester == requester) {
+            log_error("%s cannot be confined: the bus does not tell it from %s", name,
+                      domain->name);
             return EBUSY;
+        }
     }
     if (!unit_lookup(requester, ancestor)) {
         log_error("%s cannot be confined: no remapping unit covers it", name);
@@ -288,10 +292,7 @@ void io_domain_destroy(struct io_domain *domain)
     vtd_unit_detach(domain->unit, (uint16_t)domain->requester);
     translation_destroy(domain->translation);
     resource_map_release(&domain->addresses, domain);
-    struct io_domain **link = &domains;
-    while (*link != domain)
-        link = &(*link)->next;
-    *link = domain->next;
+    IO_LIST_REMOVE(domains, domain);
     free(domain);
 }
 
@@ -345,7 +346,7 @@ void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size)
 void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint64_t *address,
                              uint32_t *data)
 {
-    if (!remapping)
+    if (!remapping || !vtd_unit_remaps(domain->unit))
         return;
     vtd_unit_remap_set(domain->unit, index, (uint8_t)*data, false, 0, (uint16_t)domain->requester);
     *address = VTD_REMAP_MESSAGE_ADDRESS(index);

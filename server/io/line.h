@@ -22,14 +22,15 @@ struct io_line {
     bool taken;   /* by a device */
     bool lent;    /* the receive right is with a driver, or on its way home */
     mach_port_t port;
-    const char *holder;                /* the device's name; null: the authority itself answers */
+    char holder[48];                   /* the device's name, until the right is home; or empty */
     volatile struct msix_entry *entry; /* of a device's MSI-X table, mapped here; null: none */
     unsigned acknowledged, reported;   /* to the kernel; by the driver, where not each of them is */
     unsigned unclaimed;                /* since the last look (storm.c) */
     unsigned received;                 /* of those acknowledged: known to have been received */
     unsigned looks;                    /* in a row that found some outstanding */
     bool full, masked, held;           /* at the last look; by its driver; by the authority */
-    void (*handler)(void *context);    /* the authority's own; null: nobody's */
+    bool stormed; /* and its driver is being stopped: it is not looked at until it is lent again */
+    void (*handler)(void *context); /* the authority's own; null: nobody's */
     void *handler_context;
     bool answered;                  /* in this round (sharing.c) */
     unsigned skipped;               /* how often, lately */

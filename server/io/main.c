@@ -88,7 +88,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     log_info("interrupts come as %s",
-             io_interrupt_messages() ? "messages and by lines" : "lines only");
+             io_interrupt_messages ? "messages and by lines" : "lines only");
     loop_run();
     return EXIT_SUCCESS;
 }

@@ -60,7 +60,7 @@ static void quarantine_turn(void *context)
 static void quarantine_begin(struct pin *pin)
 {
     for (struct io_line *line = NULL; (line = sharer_next(pin, line));) {
-        if (!line->holder)
+        if (!line->lent)
             continue;
         log_warning("line %u storms and nobody claims it: quarantined; %s is on it", line->number,
                     line->holder);
@@ -88,7 +88,7 @@ static void round_end(struct pin *pin)
 static void sharer_skip(struct io_line *line)
 {
     line->answered = true;
-    if (!io_line_kernel_acknowledge(line) || line->skipped >= SKIPPED_MAX || !line->holder)
+    if (!io_line_kernel_acknowledge(line) || line->skipped >= SKIPPED_MAX || !line->lent)
         return; /* had nothing to acknowledge, or everybody knows by now */
     if (clock_now() - line->skipped_last > LINE_FORGIVEN)
         line->skipped = 0;

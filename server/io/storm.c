@@ -48,7 +48,7 @@ static void storm_end(struct io_line *line, const char *how)
 {
     log_warning("interrupt line %u of %s storms: %s", line->number, line->holder, how);
     if (io_iommu_report_line(line->holder, line->number, IO_LINE_STORMS))
-        line->holder = NULL;
+        line->stormed = true;
     io_line_mask(line);
 }
 
@@ -88,7 +88,7 @@ static void look(void *context)
 {
     (void)context;
     for (struct io_line *line = io_lines; line; line = line->next) {
-        if (!line->lent || !line->holder)
+        if (!line->lent || line->stormed)
             continue;
         line_look(line);
         io_storm_watch();

@@ -51,7 +51,7 @@ static void table_destroy(const struct translation_memory *memory, struct table 
         if (table->below[i])
             table_destroy(memory, table->below[i]);
     }
-    memory->release(table->entries, table->physical);
+    memory->release(table->entries);
     free(table);
 }
 

@@ -13,7 +13,7 @@
 /* Where table pages come from. A page is 4 KiB, zeroed, and stays where it is. */
 struct translation_memory {
     void *(*allocate)(uint64_t *physical);
-    void (*release)(void *page, uint64_t physical);
+    void (*release)(void *page);
     /* Make `size` bytes visible to a unit that does not snoop the caches; null: it does. */
     void (*flush)(const void *start, size_t size);
 };

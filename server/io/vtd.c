@@ -49,9 +49,8 @@ static void *page_allocate(uint64_t *physical)
     return (void *)address;
 }
 
-static void page_release(void *page, uint64_t physical)
+static void page_release(void *page)
 {
-    (void)physical;
     memory_pages_free(page, IO_PAGE);
 }
 
@@ -330,7 +329,7 @@ void vtd_unit_silence(struct vtd_unit *unit, uint16_t source, bool silent)
 {
     struct vtd_entry *entry = context_entry(unit, source);
 
-    if (!entry || !(entry->low & VTD_ENTRY_PRESENT))
+    if (!entry) /* nothing on that bus has ever had a driver */
         return;
     uint64_t low = silent ? entry->low | VTD_ENTRY_QUIET : entry->low & ~VTD_ENTRY_QUIET;
     entry_store(unit, entry, low, entry->high);

@@ -33,6 +33,26 @@ static int claim_check(const struct pci_tree *tree, const struct pci_function *f
     return 0;
 }
 
+/* What is wrong, and what is to be done. */
+static const char *bar_problem(int error)
+{
+    switch (error) {
+    case ENOSPC:
+        return "it has no address, and there is no room for it: give it a slot below another "
+               "bridge";
+    case ERANGE:
+        return "there are no such ports: the firmware has to place it elsewhere";
+    case EBUSY:
+        return "another has that range (see the authority's line): the firmware has to place it "
+               "elsewhere";
+    case EPERM:
+        return "it is not in pages of its own, or where memory is: the firmware has to place it "
+               "elsewhere";
+    default:
+        return strerror(error);
+    }
+}
+
 static int bar_lend(const struct pci_claim *claim, unsigned index)
 {
     const struct pci_function *function = claim->function;
@@ -60,7 +80,8 @@ static int bar_lend(const struct pci_claim *claim, unsigned index)
         log_error("pci " PCI_ADDRESS_FORMAT ": BAR %u (0x%llx bytes at 0x%llx) cannot be lent to "
                   "%s: %s",
                   pci_address_arguments(pci_function_address(function)), index,
-                  (unsigned long long)size, (unsigned long long)base, claim->name, strerror(error));
+                  (unsigned long long)size, (unsigned long long)base, claim->name,
+                  bar_problem(error));
     return error;
 }
 

@@ -12,17 +12,15 @@ static uint64_t range_last(uint64_t base, uint64_t size)
     return size - 1 > UINT64_MAX - base ? UINT64_MAX : base + (size - 1);
 }
 
-static const struct resource_range *overlap_find(const struct resource_map *map, uint64_t base,
-                                                 uint64_t size, const void *except)
+const struct resource_range *resource_map_find(const struct resource_map *map, uint64_t base,
+                                               uint64_t size, const void *owner)
 {
-    uint64_t last = range_last(base, size);
+    const struct resource_range *range = size == 0 ? NULL : map->first;
 
-    for (const struct resource_range *range = map->first; range && range->base <= last;
-         range = range->next) {
-        if (range_last(range->base, range->size) >= base && (!except || range->owner != except))
-            return range;
-    }
-    return NULL;
+    while (range &&
+           (range_last(range->base, range->size) < base || (owner && range->owner == owner)))
+        range = range->next;
+    return range && range->base <= range_last(base, size) ? range : NULL;
 }
 
 int resource_map_claim(struct resource_map *map, uint64_t base, uint64_t size, const void *owner,
@@ -31,7 +29,7 @@ int resource_map_claim(struct resource_map *map, uint64_t base, uint64_t size, c
     if (size == 0 || size - 1 > UINT64_MAX - base)
         return EINVAL;
 
-    const struct resource_range *other = overlap_find(map, base, size, NULL);
+    const struct resource_range *other = resource_map_find(map, base, size, NULL);
     if (conflict)
         *conflict = other;
     if (other)
@@ -76,10 +74,4 @@ void resource_map_release_range(struct resource_map *map, uint64_t base)
     if (range)
         *link = range->next;
     free(range);
-}
-
-const struct resource_range *resource_map_find(const struct resource_map *map, uint64_t base,
-                                               uint64_t size, const void *owner)
-{
-    return size == 0 ? NULL : overlap_find(map, base, size, owner);
 }

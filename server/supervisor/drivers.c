@@ -116,6 +116,7 @@ static void driver_run(struct child *child, int error)
     char cause[sizeof(child->cause)];
 
     if (error != 0) {
+        child->ready_at = 0; /* that was the one's before: this one lived for no time */
         snprintf(cause, sizeof(cause), "no device: %s", strerror(error));
         journal_note(LOG_ERROR, "%s: its device cannot be had: %s", child->name, strerror(error));
         child_end(child, CHILD_FAILED, cause);

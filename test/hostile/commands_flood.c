@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <interface/block_class_user.h>
+#include <kernel/mach_port_user.h>
 
 #include <host/mach/error.h>
 #include <host/mach/port.h>
@@ -61,7 +62,50 @@ static int flood_run(unsigned count, char **words)
     return 0; /* the rights are of no further use, and of no harm */
 }
 
+static mach_port_t held; /* the receive right of a driver's line */
+
+/* Ask a driver that gives it away for its line. */
+static int hold_run(unsigned count, char **words)
+{
+    mach_port_t driver, reply = mach_reply_port();
+    union {
+        struct given_line given;
+        char room[256];
+    } message = {0};
+
+    if (count != 2)
+        return SHELL_USAGE;
+    int error = startup_capability(words[1], &driver);
+    if (error != 0)
+        return shell_complain("hold", words[1], error);
+    mach_msg_header_t *header = &message.given.header;
+    *header = (mach_msg_header_t){
+        .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+        .msgh_size = sizeof(*header),
+        .msgh_remote_port = driver,
+        .msgh_local_port = reply,
+    };
+    mach_msg_return_t code =
+        mach_msg(header, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT, sizeof(*header),
+                 sizeof(message), reply, 1000, MACH_PORT_NULL);
+    held = message.given.right.name;
+    console_print("holds the line: %x\n", code);
+    return 0;
+}
+
+static int let_go_run(unsigned count, char **words)
+{
+    (void)words;
+    if (count != 1)
+        return SHELL_USAGE;
+    console_print("lets go of the line: %x\n",
+                  mach_port_mod_refs(mach_task_self(), held, MACH_PORT_RIGHT_RECEIVE, -1));
+    return 0;
+}
+
 const struct command commands_churn[] = {
+    {"hold", "NAME", "the line of a driver that gives it away", hold_run},
+    {"let-go", "", "of that line", let_go_run},
     {"flood", "block|device|fs|port|starter NAME COUNT", "messages that no client sends",
      flood_run},
     {0},

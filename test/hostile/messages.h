@@ -11,4 +11,13 @@
  * back is thrown away. */
 void messages_send(const mach_port_t *targets, unsigned target_count, unsigned messages);
 
+#include <mach/message.h>
+
+/* A receive right that somebody gives away. */
+struct given_line {
+    mach_msg_header_t header;
+    mach_msg_type_t type;
+    mach_port_name_inlined_t right;
+};
+
 #endif

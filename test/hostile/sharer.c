@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A driver for QEMU's 82540EM (`e1000`), which has neither MSI nor MSI-X. It makes its device raise
- * the interrupt line by itself. Instance 0 is honest. Instance 1 sits on the line for ever.
- * Instance 2 leaves its interrupt raised for a while and says each time that it was not its own.
+ * the interrupt line by itself. Instance 0 is honest. Instance 1 sits on the line for ever, or
+ * gives it to whoever asks for it (setting `give`). Instance 2 leaves its interrupt raised for a
+ * while and says each time that it was not its own.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,17 @@
 #include <interface/io_device_user.h>
 
 #include <host/mach/device.h>
+#include <host/mach/port.h>
+#include <host/mach/startup.h>
+#include <host/mach/trap.h>
 #include <kit/clock.h>
 #include <kit/device.h>
 #include <kit/driver.h>
 #include <kit/irq.h>
 #include <kit/log.h>
 #include <kit/regs.h>
+
+#include "messages.h"
 
 /* PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual (317453), 13.4.17 to
  * 13.4.21. */
@@ -66,16 +72,42 @@ static void storm_begin(void *context)
     clock_timer_start(&timer, STORM_LENGTH, storm_end, NULL);
 }
 
+static mach_port_t line;
+
+static void line_give(void *context, mach_msg_header_t *asked)
+{
+    struct given_line message = {
+        .header = {.msgh_bits =
+                       MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0) | MACH_MSGH_BITS_COMPLEX,
+                   .msgh_size = sizeof(message),
+                   .msgh_remote_port = asked->msgh_remote_port},
+        .type = {.msgt_name = MACH_MSG_TYPE_MOVE_RECEIVE,
+                 .msgt_size = 64,
+                 .msgt_number = 1,
+                 .msgt_inline = TRUE},
+        .right = {.name = line},
+    };
+
+    (void)context;
+    mach_msg_return_t code = mach_msg(&message.header, MACH_SEND_MSG, sizeof(message), 0,
+                                      MACH_PORT_NULL, 0, MACH_PORT_NULL);
+    log_info("gave the line away: %x", code);
+}
+
 /* Takes the line's messages, and acknowledges none. */
 static int line_sit_on(struct device *device)
 {
+    static const struct port_type giving = {.name = "giving", .message = line_give};
     mach_port_t port;
     unsigned together;
 
-    if (io_device_interrupt_attach(device_io_port(device), 0, &port, &together) != 0 ||
+    if (io_device_interrupt_attach(device_io_port(device), 0, &line, &together) != 0 ||
         together != 1)
         return -1;
-    return 0;
+    if (!device_setting(device, "give", 0))
+        return 0;
+    int error = port_create(&giving, NULL, &port);
+    return error ? error : startup_offer("line", "test", port);
 }
 
 static int attach(struct device *device)

@@ -8,6 +8,7 @@ from machine.vm import ROOT
 
 REFUSED, CONTAINED, SUCCEEDED, DIED = "refused", "contained", "SUCCEEDED", "task ended"
 STOPPED, SLOWED, TAKEN_BACK = "driver stopped", "line slowed down", "all taken back"
+NO_OTHER = "no other line"
 CHANCE = "by chance"  # without an IOMMU: what happens to be there
 
 # By test/hostile/hostile.h's driver, with QEMU's edu device.
@@ -47,6 +48,7 @@ EDU = {
     "memory-exhaustion": (REFUSED, REFUSED, "a quota per task"),
     "ordinary-memory": (REFUSED, REFUSED, "a bound for a driver's address space"),
     "table-exhaustion": (REFUSED, REFUSED, "a bounded table per device"),
+    "lease-exhaustion": (REFUSED, REFUSED, "a bound per piece of memory, and per task"),
     "names-without-end": (REFUSED, REFUSED, "64 withdrawals in 10 s"),
     "random-messages": (CONTAINED, CONTAINED, "MIG's checks, then the routine's"),
     "foreign-port": (DIED, DIED, "the kernel's permission bitmap: an exception"),
@@ -85,6 +87,9 @@ LINE = {
     "line-never-acknowledged": (STOPPED, STOPPED, "who is late is skipped, and the third time stopped"),
     "line-left-raised": (SLOWED, SLOWED, "a line that nobody claims is quarantined"),
 }
+GIVEN = {
+    "line-given-away": (NO_OTHER, NO_OTHER, "whose line does not come home gets none"),
+}
 DYING = {
     "dying-at-each-step": (TAKEN_BACK, TAKEN_BACK, "what was lent comes home"),
 }
@@ -105,7 +110,7 @@ FIXED = {
 HURD = {
     "messages-to-hurd": (CONTAINED, CONTAINED, "MIG's checks, then the routine's"),
 }
-EVERY = {**EDU, **NVME, **CARD, **STORM, **LINE, **DYING, **FLOOD, **FLOOD_NET, **FIXED, **HURD}
+EVERY = {**EDU, **NVME, **CARD, **STORM, **LINE, **GIVEN, **DYING, **FLOOD, **FLOOD_NET, **FIXED, **HURD}
 
 HEAD = ["| crime | defence | `--iommu vtd` | `--iommu none` |", "|---|---|---|---|"]
 

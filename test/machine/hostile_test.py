@@ -305,6 +305,29 @@ class Hostile(NicTest):
     def test_a_shared_line(self):
         self.commit_lines("vtd")
 
+    def commit_given(self, iommu):
+        """A driver gives its line to a client that keeps it, and dies; another is on the line, too."""
+        with open(os.path.join(BUILD, "boot", "guest"), "rb") as file:
+            image = self.image_with("sharer", {"shell": file.read(), "supervisor.conf": b"[settings]\nsharer = give=1\n"})
+        devices = [f"--qemu-arg={word}" for slot in ("10", "14") for word in ("-device", f"e1000,addr={slot},romfile=")]
+        ran = self.run_machine(
+            "sleep 1000; hold sharer1line; kill sharer1; sleep 4000; drivers; let-go; sleep 100; restart sharer1; sleep 1000; drivers",
+            "--image", image, "--iommu", iommu, *devices)
+        self.assert_status(ran)
+        self.assert_says(ran, "^holds the line: 0$")
+        self.assert_says(ran, r"io: sharer1: gave interrupt line \d+ away", "log")
+        before, after = ran.output.split("lets go of the line: 0")
+        self.assertRegex(before, r"(?m)^sharer1 +driver +failed .* no device: ")
+        self.assertRegex(after, r"(?m)^sharer1 +driver +running")
+        self.assert_says(ran, "sharer1: given up after .*: it dies as soon as it is started", "log")
+        # The other goes on, some 50 times a second, and does not wait for it 200 ms each time.
+        meanwhile = ran.log[ran.log.index("sharer1: killed by the operator"):ran.log.rindex("sharer1: running again")]
+        self.assertGreater(len(re.findall(r"sharer0: \d+ interrupts", meanwhile)), 1, str(ran))
+        return {"line-given-away": crimes.NO_OTHER}
+
+    def test_a_line_given_away(self):
+        self.commit_given("vtd")
+
     def test_without_an_iommu(self):
         ran = self.judge(crimes.EDU, 1, self.commit("none"))
         self.assert_says(ran, "no IOMMU in use: DMA is not confined", "log")
