@@ -28,12 +28,13 @@ struct io_pool {
     char name[48];
     mach_port_t port;
     uint64_t quota, used;
-    unsigned references, refusals; /* the right, and each memory from it; for want of quota */
+    unsigned references, refusals; /* the right, each memory and lease; for want of quota */
 };
 
 struct io_lease {
     struct io_memory *memory; /* null: revoked */
-    unsigned access;          /* enum memory_access */
+    struct io_pool *pool;
+    unsigned access; /* enum memory_access */
     mach_port_t port;
     struct io_lease *next;
 };
@@ -157,11 +158,7 @@ bool io_memory_is_object(mach_port_t object, uint64_t size)
 
 static void memory_free(struct io_memory *memory)
 {
-    struct io_memory **link = &memories;
-
-    while (*link != memory)
-        link = &(*link)->next;
-    *link = memory->next;
+    IO_LIST_REMOVE(memories, memory);
     port_release(memory->object[false]);
     port_release(memory->object[true]);
     memory->pool->used -= memory->size;
@@ -195,10 +192,7 @@ static void lease_void(struct io_lease *lease)
 
     if (!memory)
         return;
-    struct io_lease **link = &memory->leases;
-    while (*link != lease)
-        link = &(*link)->next;
-    *link = lease->next;
+    IO_LIST_REMOVE(memory->leases, lease);
     lease->memory = NULL;
     io_memory_release(memory);
 }
@@ -209,6 +203,7 @@ static void lease_no_senders(void *context)
 
     port_destroy(lease->port);
     lease_void(lease);
+    pool_release(lease->pool);
     free(lease);
 }
 
@@ -297,10 +292,10 @@ kern_return_t serve_memory_allocate(mach_port_t port, uint64_t size, mach_port_t
     if (size == 0 || size > pool->quota || size > IO_RUN)
         return outboard_error_make(size == 0 ? EINVAL : ENOMEM);
     size = (size + IO_PAGE - 1) & ~(uint64_t)(IO_PAGE - 1);
-    if (size > pool->quota - pool->used) {
+    if (size > pool->quota - pool->used || pool->references > IO_POOL_REFERENCES) {
         if (pool->refusals++ == 0) /* a line takes the console long, and all wait for us */
-            log_warning("%s: wants more than its quota of %llu KiB", pool->name,
-                        (unsigned long long)pool->quota / 1024);
+            log_warning("%s: wants more than its quota of %llu KiB in %d pieces", pool->name,
+                        (unsigned long long)pool->quota / 1024, IO_POOL_REFERENCES);
         return outboard_error_make(ENOMEM);
     }
     int error = memory_create(pool, size, &memory);
@@ -354,17 +349,18 @@ kern_return_t serve_memory_lease(mach_port_t port, unsigned access, mach_port_t 
         memory = lent->memory;
     if (!memory || access > MEMORY_WRITE)
         return outboard_error_make(memory ? EINVAL : EOPNOTSUPP);
+    if (memory->references > IO_MEMORY_REFERENCES || memory->pool->references > IO_POOL_REFERENCES)
+        return outboard_error_make(ENOSPC);
     struct io_lease *lease = calloc(1, sizeof(*lease));
     int error = lease ? port_create(&lease_type, lease, &lease->port) : ENOMEM;
     if (error != 0) {
         free(lease);
         return outboard_error_make(error);
     }
-    lease->memory = memory;
-    lease->access = access;
-    lease->next = memory->leases;
+    *lease = (struct io_lease){memory, memory->pool, access, lease->port, memory->leases};
     memory->leases = lease;
     memory->references++;
+    memory->pool->references++;
     *result = port_make_send(lease->port);
     return 0;
 }

@@ -108,6 +108,34 @@ static enum outcome table_exhaustion(void)
     return count < LIMIT ? REFUSED : SUCCEEDED;
 }
 
+/* Of memory that a lease stands for, again when those before were taken back. */
+static enum outcome lease_exhaustion(void)
+{
+    enum { LIMIT = 4096 };
+    static mach_port_t leases[LIMIT];
+    mach_port_t pool, memory;
+    unsigned count = 0, refused = 0;
+
+    if (startup_capability("pool", &pool) != 0 ||
+        memory_allocate(pool, 4096, &memory) != KERN_SUCCESS)
+        return REFUSED;
+    while (count < LIMIT && refused < 2) {
+        bool made = memory_lease(memory, MEMORY_UNSEEN, &leases[count]) == KERN_SUCCESS;
+        if (!made)
+            memory_revoke(memory);
+        refused = made ? 0 : refused + 1;
+        count += made;
+    }
+    for (unsigned i = 0; i < count; i++)
+        port_release(leases[i]);
+    clock_sleep(50 * CLOCK_MILLISECOND);
+    bool back = memory_lease(memory, MEMORY_UNSEEN, &leases[0]) == KERN_SUCCESS;
+    if (back)
+        port_release(leases[0]);
+    port_release(memory);
+    return count > 0 && count < LIMIT && back ? REFUSED : SUCCEEDED;
+}
+
 /* Each time a partition service is started for what is offered, and ended. */
 static enum outcome names_without_end(void)
 {
@@ -133,13 +161,10 @@ const struct crime crimes_fixed[] = {
 };
 
 const struct crime crimes_flood[] = {
-    {"memory-at-once", memory_at_once},
-    {"memory-exhaustion", memory_exhaustion},
-    {"ordinary-memory", ordinary_memory},
-    {"table-exhaustion", table_exhaustion},
-    {"names-without-end", names_without_end},
-    {"random-messages", random_messages},
-    {0},
+    {"memory-at-once", memory_at_once},     {"memory-exhaustion", memory_exhaustion},
+    {"ordinary-memory", ordinary_memory},   {"table-exhaustion", table_exhaustion},
+    {"lease-exhaustion", lease_exhaustion}, {"names-without-end", names_without_end},
+    {"random-messages", random_messages},   {0},
 };
 
 /* The reset register: if this works, the machine is gone; if not, this task is. */
