@@ -102,6 +102,31 @@ class Hurd(MachineTest):
     def test_network_on_e1000e_under_kills(self):
         self.network("e1000e", True)
 
+    def short(self, *arguments):
+        """A short life of a system whose programs are in the root file system's /hurd."""
+        source = self.path("tree")
+        if not os.path.exists(source):
+            os.makedirs(source)
+            shutil.copytree(self.programs(), os.path.join(source, "hurd"))
+        image = self.ext4_image("root.img", "64M", source, ("-t", "ext2", "-b", "4096"))
+        return image, ["--hurd", image, "--disk", f"nvme:{image}", *arguments, *(f"--hurd-arg={word}" for word in (
+            "--reads=10", "--seconds=1", "--confined", "--pci", "--acpi", "--end=reboot"))]
+
+    def test_programs_out_of_an_image_and_other_machines(self):
+        for arguments in (("--kernel", "smp", "--iommu", "none"), ("--count",)):
+            image, arguments = self.short(*arguments)
+            ran = self.run_machine("sleep 50000", *arguments)
+            self.assert_says(ran, r"^stand-in: \d{4,} checks, 0 failed", "log")
+            self.assert_says(ran, "supervisor: all is at rest: reboot", "log")
+            self.assert_clean(image)
+
+    def test_its_console_is_on_standard_output(self):
+        image, arguments = self.short()
+        run = subprocess.run([os.path.join(ROOT, "obvm"), "--timeout", "60", *arguments], stdin=subprocess.DEVNULL,
+                             capture_output=True, timeout=120, check=False)
+        self.assertRegex(run.stdout.decode(errors="replace"), r"stand-in: \d{4,} checks, 0 failed")
+        self.assert_clean(image)
+
     def test_roms(self):
         """What libpciaccess reads of a ROM is what QEMU was given; of one whose card has a driver only its size is told."""
         disk = self.ext4_image("root.img", "64M", options=("-t", "ext2", "-b", "4096"))
