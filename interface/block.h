@@ -137,7 +137,8 @@ enum block_info_flags {
     BLOCK_INFO_VOLATILE_CACHE = 1u << 1, /* completed writes need a flush to be durable */
     BLOCK_INFO_DISCARD = 1u << 2,        /* the operation is there */
     BLOCK_INFO_WRITE_ZEROES = 1u << 3,   /* likewise */
-    BLOCK_INFO_SEES_DATA = 1u << 4,      /* who serves it looks: buffers' leases are readable */
+    BLOCK_INFO_COPIES = 1u << 4, /* no device, but a task moves the data: buffers are lent to
+                                  * be written to by it */
     BLOCK_INFO_KEPT = 1u << 5, /* it keeps what is written until it is flushed; clients need not */
     BLOCK_INFO_SCATTER = 1u << 6, /* a request's data may be in several places: BLOCK_SCATTER */
     BLOCK_INFO_SCATTER_PAGES = 1u << 7, /* of which only the first may begin, and only the last may

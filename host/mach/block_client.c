@@ -74,7 +74,7 @@ static int session_open(struct block_client_link *link, struct block_info *info)
     if (size != sizeof(*info))
         return EPROTO;
     memcpy(info, record, sizeof(*info));
-    session->access = info->flags & BLOCK_INFO_SEES_DATA ? MEMORY_READ : MEMORY_UNSEEN;
+    session->access = info->flags & BLOCK_INFO_COPIES ? MEMORY_WRITE : MEMORY_UNSEEN;
     if (!block_info_is_possible(info))
         return EPROTO;
     error = session_link_begin(session);
@@ -223,21 +223,6 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
     *memory = shared->address;
     *buffer = session->buffer_count - 1;
     block_client_note_buffer(client, *buffer, *memory);
-    return 0;
-}
-
-int block_client_lend(struct block_client *client, mach_port_t lease, void *memory, size_t size,
-                      uint32_t *buffer)
-{
-    struct session_link *session = &client->link->session;
-    int error = session_link_lend(session, lease, memory, size);
-
-    if (error != 0 && error != ENODEV)
-        return error;
-    *buffer = session->buffer_count - 1;
-    if (error == ENODEV && client->state != BLOCK_CLIENT_LOST)
-        driver_lost(client->link); /* the next one is given all buffers */
-    block_client_note_buffer(client, *buffer, memory);
     return 0;
 }
 

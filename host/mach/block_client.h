@@ -6,18 +6,7 @@
 #ifndef HOST_MACH_BLOCK_CLIENT_H
 #define HOST_MACH_BLOCK_CLIENT_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include <mach/port.h>
-
 #include <kit/block_client.h>
-
-/* Another's memory as a buffer: by its lease, which is the client's from now on if this succeeds;
- * `memory` is where it can be read here, for as long as the client is there. 0 or an errno value.
- */
-int block_client_lend(struct block_client *client, mach_port_t lease, void *memory, size_t size,
-                      uint32_t *buffer);
 
 /* Complain of the driver, which is replaced, and have what is in flight submitted to the next one.
  * Not from `done`: other completions of the old driver may be about to be taken. */

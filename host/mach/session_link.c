@@ -89,20 +89,17 @@ static int queue_open(struct session_link *link)
 
 static int buffer_attach(struct session_link *link, unsigned number)
 {
-    const struct session_buffer *buffer = &link->buffer[number];
-    mach_port_t lease = buffer->lent;
+    const struct shared_memory *buffer = &link->buffer[number];
+    mach_port_t lease;
     uint64_t attached = 0;
     unsigned given = 0;
-    int error = 0;
+    int error = shared_memory_lease(buffer, link->access, &lease);
 
-    if (buffer->lent == MACH_PORT_NULL)
-        error = shared_memory_lease(&buffer->shared, link->access, &lease);
     if (error != 0)
         return error;
     error = session_link_answer(link, link->class->attach(link->session, lease, &given, &attached));
-    if (buffer->lent == MACH_PORT_NULL)
-        port_release(lease);
-    return error == 0 && (attached < buffer->shared.size || given != number) ? EPROTO : error;
+    port_release(lease);
+    return error == 0 && (attached < buffer->size || given != number) ? EPROTO : error;
 }
 
 int session_link_begin(struct session_link *link)
@@ -227,12 +224,11 @@ int session_link_buffer(struct session_link *link, size_t size, struct shared_me
 {
     if (link->buffer_count == link->class->buffers_max)
         return ENOSPC;
-    struct session_buffer *added = &link->buffer[link->buffer_count];
-    added->lent = MACH_PORT_NULL;
-    int error = shared_memory_allocate(size, &added->shared);
+    struct shared_memory *added = &link->buffer[link->buffer_count];
+    int error = shared_memory_allocate(size, added);
     if (error != 0)
         return error;
-    *buffer = &added->shared;
+    *buffer = added;
     error = link->completions ? buffer_attach(link, link->buffer_count) : ENODEV;
     link->buffer_count++;
     if (error != 0 && error != ENODEV)
@@ -240,26 +236,9 @@ int session_link_buffer(struct session_link *link, size_t size, struct shared_me
     return error;
 }
 
-int session_link_lend(struct session_link *link, mach_port_t lease, void *memory, size_t size)
-{
-    if (link->buffer_count == link->class->buffers_max)
-        return ENOSPC;
-    link->buffer[link->buffer_count] =
-        (struct session_buffer){{memory, size, MACH_PORT_NULL}, lease};
-    int error = link->completions ? buffer_attach(link, link->buffer_count) : ENODEV;
-    if (error == 0 || error == ENODEV)
-        link->buffer_count++;
-    return error;
-}
-
 void session_link_buffer_drop(struct session_link *link)
 {
-    struct session_buffer *buffer = &link->buffer[--link->buffer_count];
-
-    if (buffer->lent != MACH_PORT_NULL)
-        port_release(buffer->lent);
-    else
-        shared_memory_free(&buffer->shared);
+    shared_memory_free(&link->buffer[--link->buffer_count]);
 }
 
 mach_msg_header_t session_link_wakeup(const struct session_link *link, mach_port_t waiter)

@@ -32,11 +32,6 @@ struct session_class {
 
 enum { SESSION_BUFFERS_MAX = 64 };
 
-struct session_buffer {
-    struct shared_memory shared;
-    mach_port_t lent; /* the lease of memory that is another's; null: it is ours */
-};
-
 struct session_link {
     const struct session_class *class;
     char name[OUTBOARD_NAME_SIZE];
@@ -54,7 +49,7 @@ struct session_link {
     struct shared_memory submissions;
     const void *completions; /* the driver's memory; null: no session */
     uint32_t epoch;
-    struct session_buffer buffer[SESSION_BUFFERS_MAX];
+    struct shared_memory buffer[SESSION_BUFFERS_MAX];
     unsigned buffer_count;
     enum memory_access access; /* of who serves the session to the buffers */
     bool wake_driver;          /* it slept when there was something for it */
@@ -90,9 +85,6 @@ void session_link_await(struct session_link *link);
  * next one is given it with all others. */
 int session_link_buffer(struct session_link *link, size_t size, struct shared_memory **buffer);
 void session_link_buffer_drop(struct session_link *link);
-
-/* The same with another's memory, of which this is the lease: ours unless there is an error. */
-int session_link_lend(struct session_link *link, mach_port_t lease, void *memory, size_t size);
 
 /* Say what a driver did that it must not. */
 void session_link_complain(struct session_link *link, unsigned done, const char *reason);

@@ -86,37 +86,17 @@ int shared_memory_open(mach_port_t lease, size_t size, const void **address)
     return error;
 }
 
-static int open_all(mach_port_t lease, bool writable, void **address, size_t *size)
+int shared_memory_open_writable(mach_port_t lease, void **address, size_t *size)
 {
     mach_port_t pager;
     uint64_t length = 0;
-    int error = pager_get(lease, writable, &pager, &length);
+    int error = pager_get(lease, true, &pager, &length);
 
     if (error != 0)
         return error;
-    error = memory_map_object(pager, length, writable, address);
+    error = memory_map_object(pager, length, true, address);
     port_release(pager);
     if (error == 0)
         *size = length;
     return error;
-}
-
-int shared_memory_open_all(mach_port_t lease, const void **address, size_t *size)
-{
-    void *mapped;
-    int error = open_all(lease, false, &mapped, size);
-
-    if (error == 0)
-        *address = mapped;
-    return error;
-}
-
-int shared_memory_open_writable(mach_port_t lease, void **address, size_t *size)
-{
-    return open_all(lease, true, address, size);
-}
-
-int shared_memory_narrow(mach_port_t lease, mach_port_t *narrowed)
-{
-    return error_from_kernel(memory_lease(lease, MEMORY_UNSEEN, narrowed));
 }

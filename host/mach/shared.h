@@ -31,13 +31,7 @@ int shared_memory_lease(const struct shared_memory *memory, enum memory_access a
  * lease. EPROTO: there is less; EOPNOTSUPP: it is no such lease. Unmap with memory_pages_free. */
 int shared_memory_open(mach_port_t lease, size_t size, const void **address);
 
-/* All of it, however much that is. */
-int shared_memory_open_all(mach_port_t lease, const void **address, size_t *size);
-
-/* The same, to be written to as well. */
+/* All of it, however much that is, to be written to as well. */
 int shared_memory_open_writable(mach_port_t lease, void **address, size_t *size);
-
-/* What a task may pass on of a lease that it was given: one with no access. */
-int shared_memory_narrow(mach_port_t lease, mach_port_t *narrowed);
 
 #endif

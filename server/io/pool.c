@@ -343,10 +343,7 @@ kern_return_t serve_memory_open(mach_port_t port, mach_port_t lease_port, boolea
 kern_return_t serve_memory_lease(mach_port_t port, unsigned access, mach_port_t *result)
 {
     struct io_memory *memory = port_context(port, &memory_type);
-    const struct io_lease *lent = port_context(port, &lease_type);
 
-    if (lent && access == MEMORY_UNSEEN)
-        memory = lent->memory;
     if (!memory || access > MEMORY_WRITE)
         return outboard_error_make(memory ? EINVAL : EOPNOTSUPP);
     if (memory->references > IO_MEMORY_REFERENCES || memory->pool->references > IO_POOL_REFERENCES)

@@ -3,57 +3,88 @@
 
 #include <stdbool.h>
 
-enum { LANES = 4 };
-
-static uint64_t word_at(const unsigned char *data)
-{
-    uint64_t word;
-
-    __builtin_memcpy(&word, data, sizeof(word)); /* freestanding, memcpy would be a call */
-    return word;
-}
-
 /* SSE4.2's CRC32 works on general registers, which is all that a task may use on GNU Mach here. It
  * takes three cycles and one can be begun in each: blocks do not depend on each other, so that
- * several are under way together. */
-__attribute__((target("crc32"))) static void
-lanes_by_instruction(const unsigned char *data, size_t block_size, uint32_t sums[LANES])
+ * several are under way together, as many as there are registers for. */
+#define INSTRUCTION __attribute__((target("crc32")))
+#define INLINE      inline __attribute__((always_inline))
+
+enum { LANES = 4, WORDS = 4 }; /* together; and of each block, of which that many are a part */
+
+typedef uint64_t word __attribute__((aligned(4), may_alias));
+
+/* How far it is from what is read to where it is put, so that a lane needs one register. */
+struct distances {
+    uintptr_t to, also;
+};
+
+static INLINE void word_put(uintptr_t address, uint64_t value)
 {
-    uint64_t a = UINT32_MAX, b = a, c = a, d = a;
+    *(word *)address = value;
+}
+
+/* What is copied another may change at any moment. */
+INSTRUCTION static INLINE uint64_t word_take(const unsigned char *from, struct distances distances,
+                                             unsigned copies, uint64_t sum)
+{
+    if (copies == 0)
+        return __builtin_ia32_crc32di(sum, *(const word *)from);
+    uint64_t value = *(const volatile word *)from;
+    word_put((uintptr_t)from + distances.to, value);
+    if (copies > 1)
+        word_put((uintptr_t)from + distances.also, value);
+    return __builtin_ia32_crc32di(sum, value);
+}
+
+INSTRUCTION static INLINE void lanes_take(const unsigned char *from, struct distances distances,
+                                          unsigned copies, unsigned lanes, size_t block_size,
+                                          uint32_t *sums)
+{
+    const unsigned char *lane[LANES];
+    uint64_t sum[LANES];
 
 #pragma GCC unroll 4
-    for (size_t at = 0; at < block_size; at += sizeof(uint64_t)) {
-        a = __builtin_ia32_crc32di(a, word_at(data + at));
-        b = __builtin_ia32_crc32di(b, word_at(data + block_size + at));
-        c = __builtin_ia32_crc32di(c, word_at(data + 2 * block_size + at));
-        d = __builtin_ia32_crc32di(d, word_at(data + 3 * block_size + at));
+    for (unsigned i = 0; i < lanes; i++) {
+        lane[i] = from + i * block_size;
+        sum[i] = UINT32_MAX;
     }
-    sums[0] = ~(uint32_t)a;
-    sums[1] = ~(uint32_t)b;
-    sums[2] = ~(uint32_t)c;
-    sums[3] = ~(uint32_t)d;
+    for (size_t left = block_size / (WORDS * sizeof(word)); left > 0; left--) {
+#pragma GCC unroll 16
+        for (unsigned i = 0; i < WORDS * lanes; i++)
+            sum[i % lanes] = word_take(lane[i % lanes] + i / lanes * sizeof(word), distances,
+                                       copies, sum[i % lanes]);
+#pragma GCC unroll 4
+        for (unsigned i = 0; i < lanes; i++)
+            lane[i] += WORDS * sizeof(word);
+    }
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < lanes; i++)
+        sums[i] = ~(uint32_t)sum[i];
 }
 
-__attribute__((target("crc32"))) static uint32_t one_by_instruction(const unsigned char *data,
-                                                                    size_t block_size)
+INSTRUCTION static INLINE void blocks_take(const unsigned char *from, struct distances distances,
+                                           unsigned copies, size_t block_size, unsigned count,
+                                           uint32_t *sums)
 {
-    uint64_t sum = UINT32_MAX;
-
-#pragma GCC unroll 8
-    for (size_t at = 0; at < block_size; at += sizeof(uint64_t))
-        sum = __builtin_ia32_crc32di(sum, word_at(data + at));
-    return ~(uint32_t)sum;
+    for (; count >= LANES; count -= LANES, sums += LANES, from += LANES * block_size)
+        lanes_take(from, distances, copies, LANES, block_size, sums);
+    for (; count > 0; count--, sums++, from += block_size)
+        lanes_take(from, distances, copies, 1, block_size, sums);
 }
 
-void checksum_blocks_by_instruction(const void *data, size_t block_size, unsigned count,
-                                    uint32_t *sums)
+/* One loop each for no copy, one and two. */
+INSTRUCTION void checksum_by_instruction(const void *from, void *to, void *also, size_t block_size,
+                                         unsigned count, uint32_t *sums)
 {
-    const unsigned char *at = data;
+    struct distances distances = {(uintptr_t)to - (uintptr_t)from,
+                                  (uintptr_t)also - (uintptr_t)from};
 
-    for (; count >= LANES; count -= LANES, sums += LANES, at += LANES * block_size)
-        lanes_by_instruction(at, block_size, sums);
-    for (; count > 0; count--, sums++, at += block_size)
-        *sums = one_by_instruction(at, block_size);
+    if (!to)
+        blocks_take(from, distances, 0, block_size, count, sums);
+    else if (!also)
+        blocks_take(from, distances, 1, block_size, count, sums);
+    else
+        blocks_take(from, distances, 2, block_size, count, sums);
 }
 
 static void table_fill(uint32_t table[256])
@@ -68,17 +99,25 @@ static void table_fill(uint32_t table[256])
     }
 }
 
-void checksum_blocks_by_table(const void *data, size_t block_size, unsigned count, uint32_t *sums)
+void checksum_by_table(const void *from, void *to, void *also, size_t block_size, unsigned count,
+                       uint32_t *sums)
 {
     static uint32_t table[256];
-    const unsigned char *at = data;
+    const volatile unsigned char *bytes = from;
+    unsigned char *first = to, *second = also;
 
     if (table[1] == 0)
         table_fill(table);
-    for (; count > 0; count--, sums++) {
+    for (size_t at = 0; count > 0; count--, sums++) {
         uint32_t sum = UINT32_MAX;
-        for (size_t i = 0; i < block_size; i++)
-            sum = sum >> 8 ^ table[(sum ^ *at++) & 0xff];
+        for (size_t end = at + block_size; at < end; at++) {
+            unsigned char byte = bytes[at];
+            if (first)
+                first[at] = byte;
+            if (second)
+                second[at] = byte;
+            sum = sum >> 8 ^ table[(sum ^ byte) & 0xff];
+        }
         *sums = ~sum;
     }
 }
@@ -93,12 +132,17 @@ static bool processor_has_instruction(void)
     return c & SSE4_2;
 }
 
-void checksum_blocks(const void *data, size_t block_size, unsigned count, uint32_t *sums)
+void checksum_copy(const void *from, void *to, void *also, size_t block_size, unsigned count,
+                   uint32_t *sums)
 {
-    static void (*way)(const void *, size_t, unsigned, uint32_t *);
+    static void (*way)(const void *, void *, void *, size_t, unsigned, uint32_t *);
 
     if (!way)
-        way =
-            processor_has_instruction() ? checksum_blocks_by_instruction : checksum_blocks_by_table;
-    way(data, block_size, count, sums);
+        way = processor_has_instruction() ? checksum_by_instruction : checksum_by_table;
+    way(from, to, also, block_size, count, sums);
+}
+
+void checksum_blocks(const void *data, size_t block_size, unsigned count, uint32_t *sums)
+{
+    checksum_copy(data, NULL, NULL, block_size, count, sums);
 }

@@ -11,9 +11,16 @@
 /* One for each of `count` blocks of `block_size` bytes, a multiple of 8; `data` is aligned to 4. */
 void checksum_blocks(const void *data, size_t block_size, unsigned count, uint32_t *sums);
 
-/* The same, one way or the other, for who compares them; by instruction only where there is one. */
-void checksum_blocks_by_table(const void *data, size_t block_size, unsigned count, uint32_t *sums);
-void checksum_blocks_by_instruction(const void *data, size_t block_size, unsigned count,
-                                    uint32_t *sums);
+/* The same of what is copied meanwhile to `to` and `also` (null: to nowhere else): each byte of
+ * `from` is read once, so that it is of that whoever changes `from`. All are aligned to 4. */
+void checksum_copy(const void *from, void *to, void *also, size_t block_size, unsigned count,
+                   uint32_t *sums);
+
+/* One way or the other, for who compares them (`to` null: no copy); by instruction only where there
+ * is one. */
+void checksum_by_table(const void *from, void *to, void *also, size_t block_size, unsigned count,
+                       uint32_t *sums);
+void checksum_by_instruction(const void *from, void *to, void *also, size_t block_size,
+                             unsigned count, uint32_t *sums);
 
 #endif

@@ -21,8 +21,7 @@ int filter_init(struct filter *filter, unsigned table_pieces)
 void filter_session_init(struct filter_session *session, struct filter *filter)
 {
     session->filter = filter;
-    session->scratch_free = (1u << FILTER_SCRATCHES) - 1;
-    session->waiting_end = &session->waiting;
+    pages_init(&session->pages);
 }
 
 static uint32_t lesser(uint32_t a, uint32_t b)
@@ -59,7 +58,7 @@ int filter_limits(const struct filter *filter, const struct block_info *info,
     memcpy(limits->serial, info->serial, sizeof(limits->serial));
     memcpy(limits->model, info->model, sizeof(limits->model));
     int error = filter->disk_count == 2 ? mirror_limits(info + 1, limits) : 0;
-    limits->flags |= BLOCK_INFO_SEES_DATA | BLOCK_INFO_KEPT; /* by our clients, below */
+    limits->flags |= BLOCK_INFO_COPIES | BLOCK_INFO_KEPT; /* by our clients, below */
     return error;
 }
 
@@ -89,7 +88,7 @@ static void read_done(struct filter_work *work)
     enum block_status status = work->leg[disk].status;
 
     if (status == BLOCK_STATUS_OK) {
-        const uint32_t *sums = work_sums(work, work_data(work));
+        const uint32_t *sums = work_deliver(work, disk);
         if (work_compare(work, disk, sums)) {
             sums_learn(work, sums);
             work_finish(work, status);
@@ -98,7 +97,7 @@ static void read_done(struct filter_work *work)
         work->accused |= 1u << disk;
     }
     if (disks_there(work->session->filter) == 2)
-        work_scratch_get(work, mirror_settle);
+        mirror_settle(work);
     else if (status != BLOCK_STATUS_OK)
         work_finish(work, status);
     else if (!work_repeat(work, read_begin))
@@ -120,11 +119,11 @@ void read_begin(struct filter_work *work)
 
     if (disks_there(filter) == 2 &&
         !table_knows_all(filter->table, request->block, request->count)) {
-        work_scratch_get(work, mirror_read_both);
+        mirror_read_both(work);
         return;
     }
     step_begin(work, read_done);
-    step_leg_own(work, disk_choose(filter, request->block), BLOCK_READ);
+    step_leg_data(work, disk_choose(filter, request->block), BLOCK_READ);
     step_end(work);
 }
 
@@ -156,7 +155,7 @@ static void sample_done(struct filter_work *work)
         sample_failed(work, disk, status);
         return;
     }
-    if (work_compare(work, disk, work_sums(work, work_scratch(work, 0)))) {
+    if (work_compare(work, disk, work_sums(work, disk))) {
         work_finish(work, status);
         return;
     }
@@ -168,9 +167,11 @@ static void sample_done(struct filter_work *work)
 static void sample_read(struct filter_work *work)
 {
     const struct filter *filter = work->session->filter;
+    unsigned disk = disk_choose(filter, filter->random >> 4);
 
+    work_spoil(work, disk);
     step_begin(work, sample_done);
-    step_leg_scratch(work, disk_choose(filter, filter->random >> 4), BLOCK_READ, 0);
+    step_leg_data(work, disk, BLOCK_READ);
     step_end(work);
 }
 
@@ -201,32 +202,33 @@ static void write_done(struct filter_work *work)
     if (status != BLOCK_STATUS_OK)
         table_forget(work->session->filter->table, request->block, request->count);
     if (status == BLOCK_STATUS_OK && request->operation == BLOCK_WRITE && is_sampled(work))
-        work_scratch_get(work, sample_read);
+        sample_read(work);
     else
         work_finish(work, status);
 }
 
+/* Nobody reads these blocks before it is done, so that what they will be can be noted now. What is
+ * repeated is fetched again: the device may have written over it. */
 static void write_begin(struct filter_work *work)
 {
+    sums_learn(work, work_fetch(work));
     step_begin(work, write_done);
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
         if (disk_is_there(work->session->filter, disk))
-            step_leg_own(work, disk, BLOCK_WRITE);
+            step_leg_data(work, disk, BLOCK_WRITE);
     }
     step_end(work);
 }
 
-/* Nobody reads these blocks before it is done, so that what they will be can be noted now. */
-static void write_note(struct filter_work *work)
+/* The same of what has no data. */
+static void bare_note(struct filter_work *work)
 {
     static unsigned char zeroes[65536];
     struct filter *filter = work->session->filter;
     const struct block_request *request = work->request;
     uint32_t sum;
 
-    if (request->operation == BLOCK_WRITE) {
-        sums_learn(work, work_sums(work, work_data(work)));
-    } else if (request->operation == BLOCK_WRITE_ZEROES) {
+    if (request->operation == BLOCK_WRITE_ZEROES) {
         checksum_blocks(zeroes, filter->block_size, 1, &sum);
         table_set_all(filter->table, request->block, request->count, sum);
     } else {
@@ -278,7 +280,6 @@ static struct filter_work *work_make(struct filter *filter, struct block_request
     work->request = request;
     work->session = session;
     work->repeats = work->accused = work->wrong = 0;
-    work->scratch = -1;
     work->following = filter->under_way;
     work->at = &filter->under_way;
     if (work->following)
@@ -288,21 +289,33 @@ static struct filter_work *work_make(struct filter *filter, struct block_request
     return work;
 }
 
+/* Who waits for room waits for requests of his own. */
+static bool place_take(const struct block_request *request)
+{
+    struct filter_session *session = request->session->server;
+    struct filter_work *work = &session->work[request->slot];
+    unsigned pages = (unsigned)((request->length + PAGES_SIZE - 1) / PAGES_SIZE);
+    int place = pages > 0 ? pages_take(&session->pages, pages) : 0;
+
+    work->place = (unsigned)place;
+    work->pages = pages;
+    return place >= 0;
+}
+
 bool filter_start(void *context, struct block_request *request)
 {
     struct filter *filter = context;
 
-    if (is_in_the_way(filter, request))
+    if (is_in_the_way(filter, request) || !place_take(request))
         return false;
     struct filter_work *work = work_make(filter, request);
     if (request->operation == BLOCK_READ) {
         read_begin(work);
     } else if (request->operation == BLOCK_WRITE) {
-        write_note(work);
         write_begin(work);
     } else {
         if (request->operation != BLOCK_FLUSH)
-            write_note(work);
+            bare_note(work);
         bare_begin(work);
     }
     return true;

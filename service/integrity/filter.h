@@ -3,9 +3,11 @@
  * A block device that checks another one, or two that have the same data. Between the block class's
  * core above (kit/block.h) and its clients below (kit/block_client.h). Portable.
  *
- * A session of the filter has sessions of its own with the disks, to which its client's buffers are
- * attached: the disks move the data, and it is only looked at here. While a request is under way
- * none that touches the same blocks is started, if one of the two writes.
+ * A session of the filter has sessions of its own with the disks, and memory of its own, for each
+ * disk another, into which the disk's device reads and from which it writes. Between that and its
+ * client's buffers, which no device reaches, data is copied here, and the checksum is made of what
+ * was copied: whatever a device does to its memory afterwards reaches nobody. While a request is
+ * under way none that touches the same blocks is started, if one of the two writes.
  *
  *   read, all known or one disk   read -> finish; or settle (two disks), or accuse -> read again
  *   read, not all known, two      read both -> finish; or settle
@@ -23,13 +25,14 @@
 #include <kit/block.h>
 #include <kit/block_client.h>
 
+#include "pages.h"
 #include "table.h"
 
 enum {
     FILTER_DISKS = 2,
-    FILTER_TRANSFER = 256 << 10,         /* the longest request */
-    FILTER_SUMS = FILTER_TRANSFER / 512, /* checksums of a request, at most */
-    FILTER_SCRATCHES = 4,                /* for read-backs and comparisons, in each session */
+    FILTER_TRANSFER = PAGES_RUN * PAGES_SIZE, /* the longest request */
+    FILTER_SUMS = FILTER_TRANSFER / 512,      /* checksums of a request, at most */
+    FILTER_MEMORY = PAGES_COUNT * PAGES_SIZE, /* of a session, for each disk */
 };
 
 struct filter_options {
@@ -71,27 +74,25 @@ struct filter_work {
     struct filter_session *session;
     void (*next)(struct filter_work *work); /* when no leg is pending */
     unsigned pending, repeats;
-    unsigned accused; /* disks, a bit each: their drivers are to be replaced first */
-    unsigned wrong;   /* disks to be repaired */
-    int scratch;      /* -1: none */
+    unsigned accused;      /* disks, a bit each: their drivers are to be replaced first */
+    unsigned wrong;        /* disks to be repaired */
+    unsigned place, pages; /* of the session's memory; the latter 0: it needs none */
     struct filter_leg leg[FILTER_DISKS];
     struct filter_work **at, *following; /* in `under_way` */
-    struct filter_work *queued;          /* behind it in `later` or `waiting` */
+    struct filter_work *queued;          /* behind it in `later` */
 };
 
 struct filter_session {
     struct filter *filter;
     struct block_client *client[FILTER_DISKS];
-    struct filter_buffer {
-        const unsigned char *memory;
+    unsigned char *memory[FILTER_DISKS]; /* FILTER_MEMORY bytes that the disk's device reaches */
+    uint32_t memory_id[FILTER_DISKS];
+    struct pages pages;
+    struct filter_buffer { /* the client's */
+        unsigned char *memory;
         uint64_t size;
-        uint32_t id[FILTER_DISKS];
     } buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
-    unsigned char *scratch; /* filter_scratch_size bytes */
-    uint32_t scratch_id[FILTER_DISKS];
-    unsigned scratch_free;                      /* a bit each */
-    struct filter_work *waiting, **waiting_end; /* for scratch memory */
     struct filter_work work[BLOCK_SLOTS];
 };
 
@@ -102,13 +103,8 @@ int filter_init(struct filter *filter, unsigned table_pieces);
 int filter_limits(const struct filter *filter, const struct block_info *info,
                   struct block_device_limits *limits);
 
-/* `session` is zeroed, and has its clients and its scratch memory. */
+/* `session` is zeroed; then it is given its clients and the memory for each. */
 void filter_session_init(struct filter_session *session, struct filter *filter);
-
-static inline uint32_t filter_scratch_size(const struct filter *filter)
-{
-    return FILTER_SCRATCHES * filter->disk_count * FILTER_TRANSFER;
-}
 
 /* The address (in struct block_request) of a buffer of the session's. */
 static inline uint64_t filter_buffer_address(unsigned buffer)
@@ -116,7 +112,8 @@ static inline uint64_t filter_buffer_address(unsigned buffer)
     return (uint64_t)(buffer + 1) << 32;
 }
 
-/* block_device_ops' start; the kit's session has a filter_session as its `server`. */
+/* block_device_ops' start; the kit's session has a filter_session as its `server`. False, too,
+ * while there is no room in its memory. */
 bool filter_start(void *filter, struct block_request *request);
 
 /* After the disks' completions were taken: replace drivers and go on with what was wrong. Whether

@@ -29,8 +29,7 @@ enum { SAMPLE_DEFAULT = 64, REPEATS_DEFAULT = 2, MEMORY_DEFAULT = 16 };
 
 struct session {
     struct filter_session filter; /* first */
-    struct shared_memory scratch;
-    struct session *next; /* to be closed */
+    struct session *next;         /* to be closed */
 };
 
 static struct filter filter;
@@ -52,48 +51,9 @@ static void session_free(struct session *session)
             block_client_close(own->client[disk]);
     }
     for (unsigned i = 0; i < own->buffer_count; i++)
-        memory_pages_free((void *)own->buffer[i].memory, own->buffer[i].size);
-    if (session->scratch.address)
-        shared_memory_free(&session->scratch);
+        memory_pages_free(own->buffer[i].memory, own->buffer[i].size);
     free(session);
     session_count--;
-}
-
-/* What the lease is of becomes a buffer of each disk's session, under a number of that session's.
- */
-static int lease_lend(struct filter_session *session, mach_port_t lease, const void *memory,
-                      size_t size, uint32_t id[FILTER_DISKS])
-{
-    int error = 0;
-
-    for (unsigned disk = 0; disk < FILTER_DISKS && error == 0; disk++) {
-        mach_port_t narrowed;
-        if (!session->client[disk])
-            continue;
-        error = shared_memory_narrow(lease, &narrowed);
-        if (error != 0)
-            return error;
-        error = block_client_lend(session->client[disk], narrowed, (void *)memory, size, &id[disk]);
-        if (error != 0)
-            port_release(narrowed);
-    }
-    return error;
-}
-
-static int scratch_open(struct session *session)
-{
-    mach_port_t lease;
-    int error = shared_memory_allocate(filter_scratch_size(&filter), &session->scratch);
-
-    if (error == 0)
-        error = shared_memory_lease(&session->scratch, MEMORY_UNSEEN, &lease);
-    if (error != 0)
-        return error;
-    session->filter.scratch = session->scratch.address;
-    error = lease_lend(&session->filter, lease, session->scratch.address, session->scratch.size,
-                       session->filter.scratch_id);
-    port_release(lease);
-    return error;
 }
 
 /* For writing wherever that is possible: a read may have to repair. */
@@ -119,8 +79,10 @@ static int disk_doubt(struct block_client *client)
 }
 
 /* Another disk under the old name would get what is meant for the one that was checked. */
-static int disk_open_again(unsigned disk, struct block_client **client)
+static int disk_open_again(struct filter_session *session, unsigned disk)
 {
+    struct block_client **client = &session->client[disk];
+    void *memory;
     int error = disk_open(disk, client);
 
     if (error == 0 && memcmp(block_client_info(*client), &infos[disk], sizeof(infos[disk])) != 0) {
@@ -130,10 +92,14 @@ static int disk_open_again(unsigned disk, struct block_client **client)
     if (error == 0 && filter.options.sample != 0)
         error = disk_doubt(*client);
     if (error == 0)
-        error = block_client_join_loop(*client);
+        error = block_client_buffer(*client, FILTER_MEMORY, &memory, &session->memory_id[disk]);
     if (error == 0)
-        block_client_send_at_once(*client);
-    return error;
+        error = block_client_join_loop(*client);
+    if (error != 0)
+        return error;
+    block_client_send_at_once(*client);
+    session->memory[disk] = memory;
+    return 0;
 }
 
 static bool turn(void *context)
@@ -176,7 +142,7 @@ static int disks_open(struct filter_session *session)
     for (unsigned disk = 0; disk < filter.disk_count && error == 0; disk++) {
         if (!disk_is_there(&filter, disk))
             continue;
-        error = disk_open_again(disk, &session->client[disk]);
+        error = disk_open_again(session, disk);
         if ((error != ENOENT && error != ENODEV) || disks_there(&filter) == 1)
             continue;
         disk_drop(&filter, disk, "it cannot be opened");
@@ -200,8 +166,6 @@ static int session_open(void *context, void **result)
     filter_session_init(&session->filter, &filter);
     error = disks_open(&session->filter);
     if (error == 0)
-        error = scratch_open(session);
-    if (error == 0)
         error = turn_hook();
     if (error != 0) {
         log_error("a client gets no session: %s", strerror(error));
@@ -215,22 +179,18 @@ static int session_open(void *context, void **result)
 static int session_attach(void *context, mach_port_t lease, uint64_t *address, uint64_t *size)
 {
     struct filter_session *session = context;
-    const void *memory;
+    void *memory;
     size_t length;
 
     if (session->buffer_count == BLOCK_BUFFERS)
         return ENOSPC;
     struct filter_buffer *buffer = &session->buffer[session->buffer_count];
-    int error = shared_memory_open_all(lease, &memory, &length);
+    int error = shared_memory_open_writable(lease, &memory, &length);
     if (error != 0)
         return error;
-    if (length > UINT32_MAX)
-        error = EINVAL;
-    if (error == 0)
-        error = lease_lend(session, lease, memory, length, buffer->id);
-    if (error != 0) {
-        memory_pages_free((void *)memory, length);
-        return error;
+    if (length > UINT32_MAX) {
+        memory_pages_free(memory, length);
+        return EINVAL;
     }
     buffer->memory = memory;
     buffer->size = *size = length;

@@ -5,6 +5,8 @@
 
 #include "checksum.h"
 
+enum { BLOCK_SIZE_MAX = 65536 };
+
 /* The disk that has the block; FILTER_DISKS: none that anybody could tell. */
 static unsigned block_choose(const bool good[FILTER_DISKS], bool known, bool same, unsigned prefer)
 {
@@ -18,13 +20,14 @@ static unsigned block_choose(const bool good[FILTER_DISKS], bool known, bool sam
 static void block_merge(struct table *table, unsigned prefer, const struct mirror_copies *copies,
                         unsigned at, struct mirror_verdict *verdict)
 {
-    unsigned char *data[FILTER_DISKS];
+    static unsigned char data[FILTER_DISKS][BLOCK_SIZE_MAX];
     uint32_t sum[FILTER_DISKS], wanted;
+    size_t offset = (size_t)at * copies->block_size;
     bool known = table_lookup(table, copies->first + at, &wanted), good[FILTER_DISKS];
 
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
-        data[disk] = copies->data[disk] + (size_t)at * copies->block_size;
-        checksum_blocks(data[disk], copies->block_size, 1, &sum[disk]);
+        checksum_copy(copies->data[disk] + offset, data[disk], NULL, copies->block_size, 1,
+                      &sum[disk]);
         good[disk] = copies->there[disk] && (!known || sum[disk] == wanted);
         if (copies->there[disk] && !good[disk])
             verdict->lied |= 1u << disk;
@@ -41,8 +44,7 @@ static void block_merge(struct table *table, unsigned prefer, const struct mirro
     if (!same)
         verdict->wrong |= 1u << (1 - chosen);
     verdict->unknown += !known && !same;
-    if (chosen != 0)
-        memcpy(data[0], data[1], copies->block_size);
+    memcpy(copies->result + offset, data[chosen], copies->block_size);
     table_set(table, copies->first + at, 1, &sum[chosen]);
 }
 

@@ -14,8 +14,9 @@ struct mirror_copies {
     uint64_t first;
     unsigned count;
     uint32_t block_size;
-    unsigned char *data[FILTER_DISKS];
-    bool there[FILTER_DISKS]; /* it could be read */
+    const unsigned char *data[FILTER_DISKS]; /* may change at any moment */
+    bool there[FILTER_DISKS];                /* it could be read */
+    unsigned char *result;
 };
 
 enum mirror_outcome {
@@ -33,7 +34,7 @@ struct mirror_verdict {
 };
 
 /* Decide for each block: the copy with the checksum that is known; the same in both; or, if they
- * differ, `prefer`'s (FILTER_DISKS: nobody's). Settled: data[0] has the result, which is known from
+ * differ, `prefer`'s (FILTER_DISKS: nobody's). Settled: what it is is in `result`, and known from
  * now on. */
 void mirror_merge(struct table *table, unsigned prefer, const struct mirror_copies *copies,
                   struct mirror_verdict *verdict);

@@ -10,7 +10,6 @@
 #include "mirror.h"
 #include "work.h"
 
-/* The first copy is in the client's memory, the other in ours. */
 static void both_done(struct filter_work *work)
 {
     struct filter *filter = work->session->filter;
@@ -20,9 +19,8 @@ static void both_done(struct filter_work *work)
     size_t size = request->count * sizeof(first[0]);
 
     if (leg[0].status == BLOCK_STATUS_OK && leg[1].status == BLOCK_STATUS_OK) {
-        memcpy(first, work_sums(work, work_data(work)), size);
-        if (memcmp(first, work_sums(work, work_scratch(work, 0)), size) == 0 &&
-            work_compare(work, 0, first)) {
+        memcpy(first, work_deliver(work, 0), size);
+        if (memcmp(first, work_sums(work, 1), size) == 0 && work_compare(work, 0, first)) {
             table_set(filter->table, request->block, request->count, first);
             work_finish(work, BLOCK_STATUS_OK);
             return;
@@ -38,8 +36,10 @@ void mirror_read_both(struct filter_work *work)
         return;
     }
     step_begin(work, both_done);
-    step_leg_own(work, 0, BLOCK_READ);
-    step_leg_scratch(work, 1, BLOCK_READ, 0);
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+        work_spoil(work, disk);
+        step_leg_data(work, disk, BLOCK_READ);
+    }
     step_end(work);
 }
 
@@ -63,23 +63,25 @@ static void repair(struct filter_work *work)
     step_begin(work, repair_done);
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
         if (work->wrong & 1u << disk)
-            step_leg_scratch(work, disk, BLOCK_WRITE, 0);
+            step_leg_data(work, disk, BLOCK_WRITE);
     }
     step_end(work);
 }
 
-static void settled(struct filter_work *work, const struct mirror_verdict *verdict)
+static void settled(struct filter_work *work, const struct mirror_verdict *verdict,
+                    const unsigned char *result)
 {
     struct filter *filter = work->session->filter;
     const struct block_request *request = work->request;
 
     work->wrong = verdict->wrong;
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
-        if (work->wrong & 1u << disk)
-            log_warning("%s: %u blocks at %llu are repaired with what %s has%s",
-                        filter->disk[disk].name, request->count, (unsigned long long)request->block,
-                        filter->disk[1 - disk].name,
-                        verdict->unknown ? ", which is preferred" : "");
+        if (!(work->wrong & 1u << disk))
+            continue;
+        memcpy(work_memory(work, disk), result, request->length);
+        log_warning("%s: %u blocks at %llu are repaired with what %s has%s",
+                    filter->disk[disk].name, request->count, (unsigned long long)request->block,
+                    filter->disk[1 - disk].name, verdict->unknown ? ", which is preferred" : "");
     }
     if (work_repeat(work, repair))
         return;
@@ -118,7 +120,9 @@ static void unsettled(struct filter_work *work, const struct mirror_verdict *ver
 static void settle_done(struct filter_work *work)
 {
     struct filter *filter = work->session->filter;
+    static unsigned char result[FILTER_TRANSFER];
     struct mirror_copies copies = {
+        .result = result,
         .first = work->request->block,
         .count = work->request->count,
         .block_size = filter->block_size,
@@ -126,7 +130,7 @@ static void settle_done(struct filter_work *work)
     struct mirror_verdict verdict;
 
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
-        copies.data[disk] = work_scratch(work, disk);
+        copies.data[disk] = work_memory(work, disk);
         copies.there[disk] = work->leg[disk].status == BLOCK_STATUS_OK;
         if (work->leg[disk].status == BLOCK_STATUS_GONE)
             disk_drop(filter, disk, "its driver is gone");
@@ -138,7 +142,7 @@ static void settle_done(struct filter_work *work)
     mirror_merge(filter->table, filter->options.prefer, &copies, &verdict);
     work->accused |= verdict.lied;
     if (verdict.outcome == MIRROR_SETTLED)
-        settled(work, &verdict);
+        settled(work, &verdict, result);
     else
         unsettled(work, &verdict);
 }
@@ -147,6 +151,6 @@ void mirror_settle(struct filter_work *work)
 {
     step_begin(work, settle_done);
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++)
-        step_leg_scratch(work, disk, BLOCK_READ, disk);
+        step_leg_data(work, disk, BLOCK_READ);
     step_end(work);
 }

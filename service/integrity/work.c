@@ -51,73 +51,30 @@ void step_end(struct filter_work *work)
         work->next(work);
 }
 
-static const struct filter_buffer *work_buffer(const struct filter_work *work)
+static uint64_t place_offset(const struct filter_work *work)
 {
-    return &work->session->buffer[(work->request->address >> 32) - 1];
+    return (uint64_t)work->place * PAGES_SIZE;
 }
 
-static uint64_t work_offset(const struct filter_work *work)
+unsigned char *work_memory(const struct filter_work *work, unsigned disk)
 {
-    return work->request->address & UINT32_MAX;
+    return work->session->memory[disk] + place_offset(work);
 }
 
-const unsigned char *work_data(const struct filter_work *work)
+void step_leg_data(struct filter_work *work, unsigned disk, enum block_operation operation)
 {
-    return work_buffer(work)->memory + work_offset(work);
+    step_leg(work, disk, operation, work->session->memory_id[disk], place_offset(work));
 }
 
-void step_leg_own(struct filter_work *work, unsigned disk, enum block_operation operation)
+/* What both disks' memory has alike is different afterwards. */
+void work_spoil(const struct filter_work *work, unsigned disk)
 {
-    step_leg(work, disk, operation, work_buffer(work)->id[disk], work_offset(work));
-}
+    uint64_t *words = (uint64_t *)work_memory(work, disk);
+    uint64_t pattern = disk == 0 ? UINT64_MAX : UINT64_MAX / 3;
 
-static uint64_t scratch_offset(const struct filter_work *work, unsigned half)
-{
-    return ((uint64_t)work->scratch * work->session->filter->disk_count + half) * FILTER_TRANSFER;
-}
-
-unsigned char *work_scratch(const struct filter_work *work, unsigned half)
-{
-    return work->session->scratch + scratch_offset(work, half);
-}
-
-void step_leg_scratch(struct filter_work *work, unsigned disk, enum block_operation operation,
-                      unsigned half)
-{
-    step_leg(work, disk, operation, work->session->scratch_id[disk], scratch_offset(work, half));
-}
-
-void work_scratch_get(struct filter_work *work, void (*then)(struct filter_work *work))
-{
-    struct filter_session *session = work->session;
-
-    if (work->scratch < 0 && session->scratch_free != 0) {
-        work->scratch = __builtin_ctz(session->scratch_free);
-        session->scratch_free &= session->scratch_free - 1;
-    }
-    if (work->scratch >= 0) {
-        then(work);
-        return;
-    }
-    work->next = then;
-    work->queued = NULL;
-    *session->waiting_end = work;
-    session->waiting_end = &work->queued;
-}
-
-static void scratch_release(struct filter_session *session, int scratch)
-{
-    struct filter_work *work = session->waiting;
-
-    if (!work) {
-        session->scratch_free |= 1u << scratch;
-        return;
-    }
-    session->waiting = work->queued;
-    if (!session->waiting)
-        session->waiting_end = &session->waiting;
-    work->scratch = scratch;
-    work->next(work);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < work->request->length / sizeof(*words); i++)
+        words[i] ^= pattern;
 }
 
 bool work_repeat(struct filter_work *work, void (*then)(struct filter_work *work))
@@ -138,7 +95,6 @@ void work_finish(struct filter_work *work, enum block_status status)
 {
     struct filter_session *session = work->session;
     struct block_request *request = work->request;
-    int scratch = work->scratch;
 
     *work->at = work->following;
     if (work->following)
@@ -146,17 +102,43 @@ void work_finish(struct filter_work *work, enum block_status status)
     session->filter->writing -= request->operation != BLOCK_READ;
     session->filter->ended = true;
     work->request = NULL;
-    if (scratch >= 0)
-        scratch_release(session, scratch);
+    if (work->pages > 0)
+        pages_give(&session->pages, work->place, work->pages);
     block_request_done(request, status);
 }
 
-const uint32_t *work_sums(const struct filter_work *work, const unsigned char *data)
+static unsigned char *work_data(const struct filter_work *work)
 {
-    static uint32_t sums[FILTER_SUMS];
+    uint64_t address = work->request->address;
 
-    checksum_blocks(data, work->session->filter->block_size, work->request->count, sums);
-    return sums;
+    return work->session->buffer[(address >> 32) - 1].memory + (address & UINT32_MAX);
+}
+
+static uint32_t summed[FILTER_SUMS];
+
+const uint32_t *work_sums(const struct filter_work *work, unsigned disk)
+{
+    checksum_blocks(work_memory(work, disk), work->session->filter->block_size,
+                    work->request->count, summed);
+    return summed;
+}
+
+const uint32_t *work_deliver(const struct filter_work *work, unsigned disk)
+{
+    checksum_copy(work_memory(work, disk), work_data(work), NULL, work->session->filter->block_size,
+                  work->request->count, summed);
+    return summed;
+}
+
+const uint32_t *work_fetch(const struct filter_work *work)
+{
+    const struct filter *filter = work->session->filter;
+    unsigned disk = disk_is_there(filter, 0) ? 0 : 1;
+
+    checksum_copy(work_data(work), work_memory(work, disk),
+                  disks_there(filter) == 2 ? work_memory(work, 1) : NULL, filter->block_size,
+                  work->request->count, summed);
+    return summed;
 }
 
 bool work_compare(const struct filter_work *work, unsigned disk, const uint32_t *sums)

@@ -14,24 +14,25 @@ void step_leg(struct filter_work *work, unsigned disk, enum block_operation oper
               uint32_t buffer, uint64_t offset);
 void step_end(struct filter_work *work);
 
-/* The request's own data, and scratch memory, as a leg's buffer. */
-void step_leg_own(struct filter_work *work, unsigned disk, enum block_operation operation);
-void step_leg_scratch(struct filter_work *work, unsigned disk, enum block_operation operation,
-                      unsigned half);
+/* The same with the request's place in the disk's memory. */
+void step_leg_data(struct filter_work *work, unsigned disk, enum block_operation operation);
 
-const unsigned char *work_data(const struct filter_work *work);
-unsigned char *work_scratch(const struct filter_work *work, unsigned half);
+/* That place: what is there is the device's to change. */
+unsigned char *work_memory(const struct filter_work *work, unsigned disk);
 
-/* Have the work go on with `then` when it has scratch memory, now or later. */
-void work_scratch_get(struct filter_work *work, void (*then)(struct filter_work *work));
+/* Have nothing of it look as if it had been read. */
+void work_spoil(const struct filter_work *work, unsigned disk);
 
 /* Go on with `then` in filter_turn, after the drivers of `accused` were replaced. False: it was
  * repeated often enough. */
 bool work_repeat(struct filter_work *work, void (*then)(struct filter_work *work));
 void work_finish(struct filter_work *work, enum block_status status);
 
-/* The checksums of the request's blocks in `data`; until the next call. */
-const uint32_t *work_sums(const struct filter_work *work, const unsigned char *data);
+/* The checksums of the request's blocks as a disk's memory has them, until the next call of these
+ * three; of what is copied to the client's memory from there; and from it to all disks'. */
+const uint32_t *work_sums(const struct filter_work *work, unsigned disk);
+const uint32_t *work_deliver(const struct filter_work *work, unsigned disk);
+const uint32_t *work_fetch(const struct filter_work *work);
 /* Whether none of them contradicts what is known, and the first one that does in the log. */
 bool work_compare(const struct filter_work *work, unsigned disk, const uint32_t *sums);
 

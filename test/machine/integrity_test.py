@@ -47,12 +47,22 @@ class Integrity(MachineTest):
         self.assertGreater(self.complaints(ran, "it returns wrong data"), 7, str(ran))
         self.assertGreater(self.complaints(ran, "it does not write what it says"), 7, str(ran))
 
-    def test_without_the_filter_they_are_not(self):
-        """Otherwise the test above shows nothing."""
+    def test_what_comes_late_reaches_no_client(self):
+        """The device reads once more, to where a read that is done had gone."""
         disk = self.blank_image("a.img", 32 * MIB)
-        image = self.image_with("", "nvme = read=100 write=100", lying=True)
-        ran = self.run_machine("churn nvme0n1 4000 3000 32", "--image", image, "--disk", f"nvme:{disk}")
-        self.assertFalse(re.search("0 wrong before, 0 wrong;", ran.output), str(ran))
+        image = self.image_with("checked0 = nvme0n1 sample=1 repeats=5", "nvme = late=20", lying=True)
+        ran = self.run_machine("write-pattern checked0 0 4200 5; churn checked0 4000 3000 32; churn checked0 4000 0 1",
+                               "--image", image, "--disk", f"nvme:{disk}")
+        self.assert_says(ran, "^churn: 3000 done, 0 failed, 0 wrong before, 0 wrong;")
+        self.assertGreater(ran.log.count("checked0: complains of nvme0n1: "), 1, str(ran))
+
+    def test_without_the_filter_they_are_not(self):
+        """Otherwise the tests above show nothing."""
+        disk = self.blank_image("a.img", 32 * MIB)
+        for settings in ("nvme = read=100 write=100", "nvme = late=20"):
+            image = self.image_with("", settings, lying=True)
+            ran = self.run_machine("churn nvme0n1 4000 3000 32", "--image", image, "--disk", f"nvme:{disk}")
+            self.assertFalse(re.search("0 wrong before, 0 wrong;", ran.output), str(ran))
 
     def test_a_file_system_over_a_driver_that_lies(self):
         os.makedirs(self.path("tree"))

@@ -2,10 +2,13 @@
  *
  * The integrity filter's parts: checksums, the table of them, the choice between two copies.
  */
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <service/integrity/checksum.h>
 #include <service/integrity/mirror.h>
+#include <service/integrity/pages.h>
 #include <test/unit/cmocka.h>
 
 enum { BLOCK = 512 };
@@ -36,10 +39,108 @@ static void both_ways_agree(void **state)
     for (size_t i = 0; i < sizeof(data); i++)
         data[i] = (unsigned char)(i * i >> 3);
     for (size_t size = 512; size <= 4096; size *= 2) {
-        checksum_blocks_by_table(data, size, 11, one);
+        checksum_by_table(data, NULL, NULL, size, 11, one);
         checksum_blocks(data, size, 11, other);
         assert_memory_equal(one, other, sizeof(one));
     }
+}
+
+/* To one place and to two, one way and the other, and nothing beside them. */
+static void copies_are_of_what_was_summed(void **state)
+{
+    enum { COUNT = 7, SIZE = COUNT * BLOCK, SPACE = SIZE + 16 };
+    static unsigned char from[SPACE], to[SPACE], also[SPACE], around[8];
+    uint32_t sums[COUNT], wanted[COUNT];
+
+    (void)state;
+    for (size_t i = 0; i < SPACE; i++)
+        from[i] = (unsigned char)(i * i >> 3);
+    checksum_blocks(from + 4, BLOCK, COUNT, wanted);
+    for (unsigned way = 0; way < 4; way++) {
+        memset(to, 0, SPACE);
+        memset(also, 0, SPACE);
+        (way < 2 ? checksum_by_table : checksum_copy)(from + 4, to + 8, way % 2 ? also + 4 : NULL,
+                                                      BLOCK, COUNT, sums);
+        assert_memory_equal(sums, wanted, sizeof(sums));
+        assert_memory_equal(to, around, 8);
+        assert_memory_equal(to + 8, from + 4, SIZE);
+        assert_memory_equal(to + 8 + SIZE, around, 8);
+        assert_memory_equal(also, around, 4);
+        assert_memory_equal(also + 4, way % 2 ? from + 4 : to + SPACE, way % 2 ? SIZE : 8);
+        assert_memory_equal(also + 4 + SIZE, around, 8);
+    }
+}
+
+static volatile uint64_t changing[8 * BLOCK / 8];
+static volatile bool enough;
+
+static void *change(void *context)
+{
+    (void)context;
+    for (uint64_t value = 1; !enough; value++)
+        changing[value * 7 % (8 * BLOCK / 8)] = value;
+    return NULL;
+}
+
+/* A device that writes meanwhile: the sums are of the copy, whatever it is. */
+static void what_changes_is_read_once(void **state)
+{
+    static unsigned char to[8 * BLOCK];
+    uint32_t sums[8], wanted[8];
+    pthread_t thread;
+
+    (void)state;
+    enough = false;
+    assert_int_equal(pthread_create(&thread, NULL, change, NULL), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        checksum_copy((const void *)changing, to, NULL, BLOCK, 8, sums);
+        checksum_blocks(to, BLOCK, 8, wanted);
+        assert_memory_equal(sums, wanted, sizeof(sums));
+    }
+    enough = true;
+    pthread_join(thread, NULL);
+}
+
+/* Beside a plain list of which is whose. */
+static void pages_are_given_once(void **state)
+{
+    enum { HOLDERS = 40 };
+    struct pages pages;
+    bool used[PAGES_COUNT] = {false};
+    struct {
+        unsigned first, count;
+    } held[HOLDERS] = {{0, 0}};
+
+    (void)state;
+    pages_init(&pages);
+    srand(1);
+    for (unsigned i = 0; i < 100000; i++) {
+        unsigned who = (unsigned)rand() % HOLDERS, count = 1 + (unsigned)rand() % PAGES_RUN;
+        if (held[who].count > 0) {
+            pages_give(&pages, held[who].first, held[who].count);
+            for (unsigned at = 0; at < held[who].count; at++)
+                used[held[who].first + at] = false;
+            held[who].count = 0;
+            continue;
+        }
+        int first = pages_take(&pages, count);
+        if (first < 0)
+            continue;
+        assert_true((unsigned)first + count <= PAGES_COUNT);
+        for (unsigned at = 0; at < count; at++) {
+            assert_false(used[(unsigned)first + at]);
+            used[(unsigned)first + at] = true;
+        }
+        held[who].first = (unsigned)first;
+        held[who].count = count;
+    }
+    for (unsigned who = 0; who < HOLDERS; who++) {
+        if (held[who].count > 0)
+            pages_give(&pages, held[who].first, held[who].count);
+    }
+    for (unsigned i = 0; i < PAGES_COUNT / PAGES_RUN; i++)
+        assert_true(pages_take(&pages, PAGES_RUN) >= 0);
+    assert_int_equal(pages_take(&pages, 1), -1);
 }
 
 static void the_table_knows_what_it_was_told(void **state)
@@ -91,9 +192,10 @@ static void the_table_forgets_rather_than_grows(void **state)
 /* Two copies of one block: which is known, and what comes of it. */
 static struct mirror_verdict merge(int left, int right, int known, unsigned prefer, int result)
 {
-    static unsigned char data[FILTER_DISKS][BLOCK];
+    static unsigned char data[FILTER_DISKS][BLOCK], settled[BLOCK];
     struct table *table = table_create(1);
-    struct mirror_copies copies = {5, 1, BLOCK, {data[0], data[1]}, {left >= 0, right >= 0}};
+    struct mirror_copies copies = {5,      1, BLOCK, {data[0], data[1]}, {left >= 0, right >= 0},
+                                   settled};
     struct mirror_verdict verdict;
     uint32_t sum;
 
@@ -106,7 +208,7 @@ static struct mirror_verdict merge(int left, int right, int known, unsigned pref
     memset(data[1], right, BLOCK);
     mirror_merge(table, prefer, &copies, &verdict);
     if (verdict.outcome == MIRROR_SETTLED) {
-        assert_int_equal(data[0][7], result);
+        assert_int_equal(settled[7], result);
         assert_true(table_lookup(table, 5, &sum));
     }
     table_destroy(table);
@@ -146,6 +248,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksums_are_castagnolis),
         cmocka_unit_test(both_ways_agree),
+        cmocka_unit_test(copies_are_of_what_was_summed),
+        cmocka_unit_test(what_changes_is_read_once),
+        cmocka_unit_test(pages_are_given_once),
         cmocka_unit_test(the_table_knows_what_it_was_told),
         cmocka_unit_test(the_table_forgets_rather_than_grows),
         cmocka_unit_test(copies_are_judged),

@@ -10,15 +10,16 @@
 #include <service/integrity/filter.h>
 #include <test/unit/cmocka.h>
 
-enum { BLOCK = 512, BLOCKS = 256, MEDIA = BLOCK * BLOCKS, QUEUE = 64, REQUESTS = 16 };
+enum { BLOCK = 512, BLOCKS = 256, MEDIA = BLOCK * BLOCKS, QUEUE = 64, REQUESTS = 20 };
 
 /* A disk, with its driver. */
 struct block_client {
     unsigned char media[MEDIA];
-    unsigned char *buffer[2]; /* the client's, scratch */
-    unsigned lies, drops;     /* reads to come with wrong data, writes to come that do nothing */
-    unsigned wrong_always;    /* a block, if not 0 */
-    unsigned fails;           /* requests to come that fail */
+    unsigned char *memory; /* that it reaches */
+    unsigned lies, skips;  /* reads to come with wrong data, and that do nothing */
+    unsigned drops;        /* writes to come that do nothing */
+    unsigned wrong_always; /* a block, if not 0 */
+    unsigned fails;        /* requests to come that fail */
     bool gone;
     unsigned accused, reads, writes;
     struct block_client_counts counts;
@@ -26,7 +27,7 @@ struct block_client {
     struct {
         enum block_operation operation;
         uint64_t block, offset;
-        uint32_t count, buffer;
+        uint32_t count;
         block_client_done done;
         void *context;
     } queue[QUEUE];
@@ -66,11 +67,11 @@ int block_client_submit(struct block_client *client, enum block_operation operat
     if (client->gone)
         return ENODEV;
     assert_true(client->count < QUEUE);
+    assert_int_equal(buffer, count > 0 && operation <= BLOCK_WRITE ? client - t.disk : 0);
     unsigned last = client->count++;
     client->queue[last].operation = operation;
     client->queue[last].block = block;
     client->queue[last].count = count;
-    client->queue[last].buffer = buffer;
     client->queue[last].offset = offset;
     client->queue[last].done = done;
     client->queue[last].context = context;
@@ -102,7 +103,7 @@ static enum block_status carry_out(struct block_client *disk, enum block_operati
         return BLOCK_STATUS_MEDIUM;
     disk->reads += operation == BLOCK_READ;
     disk->writes += operation == BLOCK_WRITE;
-    if (operation == BLOCK_READ) {
+    if (operation == BLOCK_READ && !take(&disk->skips)) {
         memcpy(data, media, length);
         if (take(&disk->lies))
             data[length - 1] ^= 1;
@@ -130,12 +131,11 @@ static void run(void)
                 continue;
             busy = true;
             unsigned last = --disk->count;
-            uint32_t buffer = disk->queue[last].buffer;
             block_client_done done = disk->queue[last].done;
             void *context = disk->queue[last].context;
-            done(context, carry_out(disk, disk->queue[last].operation, disk->queue[last].block,
-                                    disk->queue[last].count,
-                                    disk->buffer[buffer] + disk->queue[last].offset));
+            done(context,
+                 carry_out(disk, disk->queue[last].operation, disk->queue[last].block,
+                           disk->queue[last].count, disk->memory + disk->queue[last].offset));
         }
         busy |= filter_turn(&t.filter) || t.filter.submitted;
         t.filter.submitted = false;
@@ -160,6 +160,14 @@ static bool start(unsigned slot, enum block_operation operation, uint64_t block,
     return filter_start(&t.filter, &t.request[slot]);
 }
 
+static void assert_all_is_free(void)
+{
+    struct pages all;
+
+    pages_init(&all);
+    assert_memory_equal(&t.session.pages, &all, sizeof(all));
+}
+
 static int ask(enum block_operation operation, uint64_t block, uint32_t count)
 {
     assert_true(start(0, operation, block, count, 0));
@@ -167,7 +175,7 @@ static int ask(enum block_operation operation, uint64_t block, uint32_t count)
     assert_int_not_equal(t.status[0], -1);
     assert_null(t.filter.under_way);
     assert_int_equal(t.filter.writing, 0);
-    assert_int_equal(t.session.scratch_free, (1u << FILTER_SCRATCHES) - 1);
+    assert_all_is_free();
     return t.status[0];
 }
 
@@ -211,14 +219,12 @@ static void setup(unsigned disks, unsigned sample, unsigned prefer)
     filter_session_init(&t.session, &t.filter);
     t.kit_session.server = &t.session;
     t.memory = calloc(1, MEDIA);
-    t.session.scratch = calloc(1, filter_scratch_size(&t.filter));
     t.session.buffer[0].memory = t.memory;
     t.session.buffer_count = 1;
     for (unsigned i = 0; i < disks; i++) {
         t.session.client[i] = &t.disk[i];
-        t.session.scratch_id[i] = 1;
-        t.disk[i].buffer[0] = t.memory;
-        t.disk[i].buffer[1] = t.session.scratch;
+        t.session.memory_id[i] = i;
+        t.session.memory[i] = t.disk[i].memory = calloc(1, FILTER_MEMORY);
         strcpy(t.filter.disk[i].name, i == 0 ? "left" : "right");
     }
 }
@@ -229,7 +235,8 @@ static int teardown(void **state)
     if (t.filter.table)
         table_destroy(t.filter.table);
     free(t.memory);
-    free(t.session.scratch);
+    for (unsigned i = 0; i < FILTER_DISKS; i++)
+        free(t.disk[i].memory);
     memset(&t, 0, sizeof(t));
     return 0;
 }
@@ -468,17 +475,114 @@ static void differing_copies_are_an_error_or_a_preference(void **state)
     }
 }
 
-/* More first reads than there is scratch memory for. */
-static void scratch_memory_is_waited_for(void **state)
+/* As many of these as fill the memory; a flush needs none. */
+static void room_is_waited_for(void **state)
+{
+    enum { MOST = FILTER_MEMORY / MEDIA };
+
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    for (unsigned i = 0; i < MOST; i++)
+        assert_true(start(i, BLOCK_READ, 0, BLOCKS, 0));
+    assert_false(start(MOST, BLOCK_READ, 0, BLOCKS, 0));
+    assert_false(start(MOST, BLOCK_READ, 0, 1, 0));
+    assert_true(start(MOST + 1, BLOCK_FLUSH, 0, 0, 0));
+    run();
+    assert_all_is_free();
+    for (unsigned i = 0; i < MOST; i++)
+        assert_int_equal(t.status[i], BLOCK_STATUS_OK);
+    assert_int_equal(t.status[MOST + 1], BLOCK_STATUS_OK);
+    assert_int_equal(ask(BLOCK_READ, 0, BLOCKS), BLOCK_STATUS_OK);
+}
+
+/* What the disk's device reaches, at whatever moment. */
+static void scribble(unsigned disk)
+{
+    memset(t.disk[disk].memory, 0x5a, FILTER_MEMORY);
+}
+
+/* A command that is carried out once more, or late. */
+static void what_a_device_writes_later_reaches_no_client(void **state)
+{
+    static unsigned char before[MEDIA];
+
+    (void)state;
+    for (unsigned disks = 1; disks <= FILTER_DISKS; disks++) {
+        setup(disks, 0, FILTER_DISKS);
+        assert_int_equal(ask_write(0, 20, 1), BLOCK_STATUS_OK);
+        assert_int_equal(ask_read(0, 20, 1), BLOCK_STATUS_OK);
+        memcpy(before, t.memory, MEDIA);
+        for (unsigned i = 0; i < disks; i++)
+            scribble(i);
+        assert_memory_equal(t.memory, before, MEDIA);
+        teardown(NULL);
+    }
+}
+
+/* Each disk's device has memory of its own: what it does to that is not written to the other. */
+static void a_device_spoils_its_own_copy_only(void **state)
 {
     (void)state;
     setup(2, 0, FILTER_DISKS);
-    for (unsigned i = 0; i < REQUESTS; i++)
-        assert_true(start(i, BLOCK_READ, i * 2, 2, i * 2 * BLOCK));
+    fill(t.memory, 3, 20, 1);
+    assert_true(start(0, BLOCK_WRITE, 3, 20, 0));
+    scribble(0);
     run();
-    for (unsigned i = 0; i < REQUESTS; i++)
-        assert_int_equal(t.status[i], BLOCK_STATUS_OK);
-    assert_int_equal(t.session.scratch_free, (1u << FILTER_SCRATCHES) - 1);
+    assert_int_equal(t.status[0], BLOCK_STATUS_OK);
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(disks_left(), 2);
+    assert_int_equal(t.disk[1].accused, 0);
+    assert_memory_equal(t.disk[0].media, t.disk[1].media, MEDIA);
+}
+
+/* Nothing that it writes later is written, and no driver is to blame. */
+static void a_client_that_changes_what_it_writes_harms_nobody(void **state)
+{
+    static unsigned char written[20 * BLOCK];
+
+    (void)state;
+    for (unsigned disks = 1; disks <= FILTER_DISKS; disks++) {
+        setup(disks, 1, FILTER_DISKS);
+        fill(t.memory, 3, 20, 1);
+        memcpy(written, t.memory, sizeof(written));
+        assert_true(start(0, BLOCK_WRITE, 3, 20, 0));
+        memset(t.memory, 0xaa, MEDIA);
+        run();
+        assert_int_equal(t.status[0], BLOCK_STATUS_OK);
+        for (unsigned i = 0; i < disks; i++) {
+            assert_memory_equal(t.disk[i].media + 3 * BLOCK, written, sizeof(written));
+            assert_int_equal(t.disk[i].accused, 0);
+        }
+        teardown(NULL);
+    }
+}
+
+/* The memory still has what was written there. */
+static void a_read_back_that_does_nothing_is_noticed(void **state)
+{
+    (void)state;
+    setup(1, 1, FILTER_DISKS);
+    t.disk[0].skips = 1;
+    t.disk[0].drops = 1;
+    assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].accused, 1);
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_OK);
+}
+
+/* Both memories have the same, of what was written before. */
+static void reads_that_do_nothing_are_not_alike(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    fill(t.disk[0].media, 0, BLOCKS, 2);
+    fill(t.disk[1].media, 0, BLOCKS, 2);
+    assert_int_equal(ask_write(0, 20, 1), BLOCK_STATUS_OK);
+    t.disk[0].skips = t.disk[1].skips = 1;
+    assert_int_equal(ask_read(100, 20, 2), BLOCK_STATUS_OK);
+    t.disk[0].media[105 * BLOCK]++; /* and a repair that is not there */
+    t.disk[0].drops = 1;
+    assert_int_equal(ask_read(100, 20, 2), BLOCK_STATUS_OK);
+    assert_memory_equal(t.disk[0].media, t.disk[1].media, MEDIA);
 }
 
 /* Many lies at once are one driver's. */
@@ -494,7 +598,7 @@ static void one_driver_is_judged_once(void **state)
         unsigned last = --t.disk[0].count;
         t.disk[0].queue[last].done(t.disk[0].queue[last].context,
                                    carry_out(&t.disk[0], BLOCK_READ, t.disk[0].queue[last].block, 2,
-                                             t.memory + t.disk[0].queue[last].offset));
+                                             t.disk[0].memory + t.disk[0].queue[last].offset));
     }
     run();
     for (unsigned i = 0; i < 8; i++)
@@ -524,8 +628,7 @@ static void a_mirror_is_what_both_are(void **state)
     assert_int_equal(filter_limits(&t.filter, info, &limits), 0);
     assert_int_equal(limits.max_transfer, 65536);
     assert_int_equal(limits.max_blocks, 7);
-    assert_int_equal(limits.flags,
-                     BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_SEES_DATA | BLOCK_INFO_KEPT);
+    assert_int_equal(limits.flags, BLOCK_INFO_VOLATILE_CACHE | BLOCK_INFO_COPIES | BLOCK_INFO_KEPT);
     info[1].blocks++;
     assert_int_equal(filter_limits(&t.filter, info, &limits), EINVAL);
     t.filter.disk_count = 1;
@@ -552,7 +655,12 @@ int main(void)
         cmocka_unit_test_teardown(a_disk_that_cannot_be_repaired_is_left_out, teardown),
         cmocka_unit_test_teardown(a_disk_that_is_gone_is_left_out, teardown),
         cmocka_unit_test_teardown(differing_copies_are_an_error_or_a_preference, teardown),
-        cmocka_unit_test_teardown(scratch_memory_is_waited_for, teardown),
+        cmocka_unit_test_teardown(room_is_waited_for, teardown),
+        cmocka_unit_test_teardown(what_a_device_writes_later_reaches_no_client, teardown),
+        cmocka_unit_test_teardown(a_device_spoils_its_own_copy_only, teardown),
+        cmocka_unit_test_teardown(a_client_that_changes_what_it_writes_harms_nobody, teardown),
+        cmocka_unit_test_teardown(a_read_back_that_does_nothing_is_noticed, teardown),
+        cmocka_unit_test_teardown(reads_that_do_nothing_are_not_alike, teardown),
         cmocka_unit_test_teardown(one_driver_is_judged_once, teardown),
         cmocka_unit_test_teardown(a_mirror_is_what_both_are, teardown),
     };
