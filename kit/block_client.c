@@ -515,10 +515,10 @@ int block_client_poll(struct block_client *client)
         return ENODEV;
     if (client->state == BLOCK_CLIENT_LOST || block_client_send(client) != 0)
         return 0; /* who waits next recovers */
-    if (block_client_link_poll(client->link, &completions, &count) == 0)
-        block_client_take(client, completions, count);
-    else
+    if (block_client_link_poll(client->link, &completions, &count) != 0)
         block_client_lost(client);
+    else if (count > 0)
+        block_client_take(client, completions, count);
     return 0;
 }
 

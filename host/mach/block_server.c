@@ -207,7 +207,7 @@ static void processor_give(bool polls)
 {
     enum { ALL = 256 };
     static unsigned turns;
-    uint64_t before = processor_ticks();
+    uint64_t before = polls ? processor_ticks() : 0;
 
     if (++turns % ALL == 0)
         processor_yield_to_all();
