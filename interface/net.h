@@ -42,6 +42,7 @@ enum net_completion_status {
     NET_STATUS_INVALID = 1, /* malformed: unknown operation, bad buffer, too long, too short */
     NET_STATUS_DROPPED = 2, /* not sent; not received, and the buffer is free */
     NET_STATUS_GONE = 3,    /* the device or its driver is no longer there */
+    NET_STATUS_PIECE = 4,   /* the client library's: the buffer had more of a frame called back */
 };
 
 /* The client chooses `slot` and `generation`; they come back in the completion. */
@@ -54,7 +55,8 @@ struct net_submission {
     uint32_t length; /* bytes: of the frame, or of the room for one */
     uint64_t offset; /* bytes into the buffer */
     uint16_t checksum_start, checksum_offset;
-    uint32_t reserved;
+    uint16_t flow; /* NET_SEND: frames of one flow leave in their order, and may overtake others */
+    uint16_t reserved;
 };
 static_assert(sizeof(struct net_submission) == 32, "two submissions to a cache line");
 
@@ -63,7 +65,8 @@ struct net_completion {
     uint8_t status; /* enum net_completion_status */
     uint8_t flags;  /* enum net_completion_flags */
     uint32_t generation;
-    uint32_t length; /* of the frame that was sent or received; else 0 */
+    uint32_t length; /* of the frame that was sent or received; with NET_INFO_MERGES what was
+                      * written into the buffer, of header and frame; else 0 */
     uint32_t epoch;  /* the session's, which its client chose: tells it from an older driver's */
 };
 static_assert(sizeof(struct net_completion) == 16, "four completions to a cache line");
@@ -75,11 +78,24 @@ static_assert(sizeof(struct net_completion) == 16, "four completions to a cache 
 #define NET_HEADER_SIZE  14
 #define NET_ADDRESS_SIZE 6
 
+/* A device that merges buffers (NET_INFO_MERGES) writes this in front of every frame. What has no
+ * room behind it goes on in the buffers that are completed next, from their first bytes on, each
+ * but the last of them full. A device may keep a frame for which there are too few buffers, however
+ * long it is, until there are more: who receives posts room for NET_FRAME_MOST bytes. */
+struct net_frame_header {
+    uint8_t device[10]; /* its own affair */
+    uint16_t buffers;   /* that this frame is in, the first counted */
+};
+static_assert(sizeof(struct net_frame_header) == 12, "wire layout");
+#define NET_MERGE_LEAST 1280 /* least `receive_size` of such a device */
+
 enum net_info_flags {
     NET_INFO_CHECKSUM_SEND = 1u << 0,    /* NET_CHECKSUM may be used */
     NET_INFO_CHECKSUM_RECEIVE = 1u << 1, /* NET_CHECKSUM_GOOD may come */
     NET_INFO_COPIES = 1u << 2, /* no device, but a task moves frames: buffers are lent to be written
                                 * to (interface/memory.defs) */
+    NET_INFO_MERGES = 1u << 3, /* frames begin with a struct net_frame_header and may be in several
+                                * buffers, which may be shorter than max_frame */
 };
 
 /* What a session sees of its device. */
@@ -87,7 +103,7 @@ struct net_info {
     uint8_t address[NET_ADDRESS_SIZE]; /* the device's own */
     uint16_t reserved;
     uint32_t max_frame;    /* bytes: the longest, with its header: MTU + 14 */
-    uint32_t receive_size; /* least room that a receive buffer has to have */
+    uint32_t receive_size; /* least room that a receive buffer has to have, a header counted */
     uint32_t flags;        /* enum net_info_flags */
     char model[44];        /* NUL-terminated */
 };
@@ -112,8 +128,9 @@ static_assert(sizeof(struct net_filter) == 488, "wire layout");
 
 struct net_statistics {
     uint64_t sent_frames, sent_bytes;
-    uint64_t received_frames, received_bytes;
-    uint64_t send_errors;    /* frames that the device could not send */
+    uint64_t received_frames, received_bytes; /* NET_INFO_MERGES: without those that fill their
+                                               * buffers to the last byte, whose end is not seen */
+    uint64_t send_errors;                     /* frames that the device could not send */
     uint64_t receive_errors; /* frames that came damaged, too long or for a buffer too short */
     uint64_t missed;         /* frames for which there was no buffer, as far as the device says */
     uint64_t refused;        /* submissions that were malformed */

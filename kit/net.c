@@ -9,8 +9,10 @@ static struct net_device *devices;
 
 static bool info_is_possible(const struct net_info *info)
 {
+    uint32_t least = info->flags & NET_INFO_MERGES ? NET_MERGE_LEAST : info->max_frame;
+
     return info->max_frame > NET_HEADER_SIZE && info->max_frame <= NET_FRAME_MOST &&
-           info->receive_size >= info->max_frame && !(info->address[0] & 1);
+           info->receive_size >= least && !(info->address[0] & 1);
 }
 
 int net_device_create(const struct net_info *info, const struct net_device_ops *ops, void *context,
@@ -170,6 +172,7 @@ static bool request_check(const struct net_session *session,
     if (submission->offset > size || submission->length > size - submission->offset)
         return false;
     request->flags = submission->flags;
+    request->flow = submission->flow;
     request->checksum_start = submission->checksum_start;
     request->checksum_offset = submission->checksum_offset;
     request->length = submission->length;
@@ -225,17 +228,34 @@ void net_device_recalled(struct net_device *device)
     device->ops->filter(device->context, &device->filter);
 }
 
-static void statistics_add(struct net_statistics *statistics, const struct net_request *request,
+/* Of buffers that a device merges: what is not full is the last of a frame, which had a header. */
+static void statistics_add_merged(struct net_statistics *statistics,
+                                  const struct net_request *request, uint32_t length)
+{
+    statistics->received_bytes += length;
+    if (length == request->length)
+        return;
+    statistics->received_frames++;
+    statistics->received_bytes -= sizeof(struct net_frame_header);
+}
+
+static void statistics_add(struct net_device *device, const struct net_request *request,
                            enum net_completion_status status, uint32_t length)
 {
+    struct net_statistics *statistics = &device->state.statistics;
     bool sent = request->operation == NET_SEND;
 
     if (status != NET_STATUS_OK) {
         *(sent ? &statistics->send_errors : &statistics->receive_errors) += 1;
-        return;
+    } else if (sent) {
+        statistics->sent_frames++;
+        statistics->sent_bytes += length;
+    } else if (device->info.flags & NET_INFO_MERGES) {
+        statistics_add_merged(statistics, request, length);
+    } else {
+        statistics->received_frames++;
+        statistics->received_bytes += length;
     }
-    *(sent ? &statistics->sent_frames : &statistics->received_frames) += 1;
-    *(sent ? &statistics->sent_bytes : &statistics->received_bytes) += length;
 }
 
 void net_request_done(struct net_request *request, enum net_completion_status status,
@@ -250,7 +270,7 @@ void net_request_done(struct net_request *request, enum net_completion_status st
     /* What the device says of a length goes no further than the buffer. */
     if (status == NET_STATUS_OK && length > request->length)
         status = NET_STATUS_DROPPED;
-    statistics_add(&device->state.statistics, request, status, length);
+    statistics_add(device, request, status, length);
     completion_add(session, request, status, status == NET_STATUS_OK ? length : 0, flags);
     (request->operation == NET_SEND ? &session->send : &session->receive)->is_full = false;
 }

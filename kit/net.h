@@ -25,6 +25,7 @@ struct net_session;
 struct net_request {
     enum net_operation operation;
     uint8_t flags; /* enum net_submission_flags; those that the device has */
+    uint16_t flow; /* frames of one flow stay in their order; for a device with several queues */
     uint16_t checksum_start, checksum_offset; /* NET_CHECKSUM: two bytes there are in the frame */
     uint64_t address;                         /* device address: contiguous */
     uint32_t length;                          /* bytes: frame, or buffer of at least receive_size */
@@ -83,7 +84,8 @@ void net_device_recalled(struct net_device *device);
 void net_device_lost(struct net_device *device, uint64_t damaged, uint64_t missed);
 
 /* A frame was sent (its length), or received (how much of the buffer it fills); or not (any status
- * but NET_STATUS_OK). Call once for each request. */
+ * but NET_STATUS_OK). Call once for each request; with NET_INFO_MERGES, for a frame's buffers one
+ * after the other, none of another frame in between. */
 void net_request_done(struct net_request *request, enum net_completion_status status,
                       uint32_t length, uint8_t flags);
 

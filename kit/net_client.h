@@ -44,7 +44,7 @@ struct net_client_counts {
 struct net_client_counts net_client_counts(const struct net_client *client);
 
 /* Zero-filled memory that the device can reach, at least `size` bytes, page-aligned. Freed with the
- * client. */
+ * client. Whoever receives posts room for NET_FRAME_MOST bytes (struct net_frame_header). */
 int net_client_buffer(struct net_client *client, size_t size, void **memory, uint32_t *buffer);
 
 /* Where in an attached buffer: bytes [offset, offset + length). */
@@ -53,15 +53,45 @@ struct net_place {
     uint64_t offset;
 };
 
-/* What becomes of one submission; called from the calls that wait, or from the loop. A frame's
- * length, of one that came, is at most that of its place. */
+/* What becomes of one submission; called from the calls that wait, or from the loop. A frame that
+ * came begins at its place and is no longer than that, unless `flags` has NET_PIECES. */
 typedef void (*net_client_done)(void *context, enum net_completion_status status, uint32_t length,
                                 uint8_t flags);
+
+/* Of `flags`: the device merges buffers, and the frame, of `length` bytes, is where
+ * net_client_pieces says. The call back is that of the first piece's place; the other places'
+ * follow, with NET_STATUS_PIECE. */
+enum { NET_PIECES = 1u << 7 };
+enum { NET_PIECES_MOST = 64 };
+
+struct net_piece {
+    const unsigned char *data; /* in its place */
+    uint32_t length;           /* of the first at least NET_FRAME_LEAST, if there are others */
+    void *context;             /* of its place */
+};
+
+/* From a call back with NET_PIECES: as many as there are. */
+const struct net_piece *net_client_pieces(const struct net_client *client, unsigned *count);
+
+/* From a call back of a frame: where it is in one piece, which is `room`, of at least
+ * info->max_frame bytes, if it has to be copied for that; `place` is where its place is. */
+const unsigned char *net_client_whole(const struct net_client *client, unsigned char *room);
+static inline const unsigned char *net_client_frame(const struct net_client *client,
+                                                    const unsigned char *place, uint8_t flags,
+                                                    unsigned char *room)
+{
+    return flags & NET_PIECES ? net_client_whole(client, room) : place;
+}
 
 /* Send the frame there, which is the device's until `done`. EAGAIN: no free slot; ENETDOWN: there
  * is no driver at the moment, the frame is not sent; ENODEV: there will be none. */
 int net_client_send(struct net_client *client, const struct net_place *place, net_client_done done,
                     void *context);
+
+/* The same, where a device with several queues may send frames of other flows at the same time:
+ * those of one flow stay in their order. That of net_client_send is 0. */
+int net_client_send_flow(struct net_client *client, const struct net_place *place, uint16_t flow,
+                         net_client_done done, void *context);
 
 /* The same, the device completing a checksum (interface/net.h; NET_INFO_CHECKSUM_SEND). */
 int net_client_send_checksum(struct net_client *client, const struct net_place *place,

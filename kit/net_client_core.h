@@ -24,7 +24,7 @@ struct net_client {
     struct net_info info;
     struct net_client_link *link;
     enum net_client_state_of life;
-    unsigned in_flight;
+    bool merges;     /* NET_INFO_MERGES */
     unsigned called; /* back, so far; wraps */
     unsigned batched;
     struct net_submission batch[NET_CLIENT_BATCH];
@@ -32,12 +32,24 @@ struct net_client {
     uint16_t free_slot[NET_SLOTS];
     struct net_client_request {
         bool in_flight;
-        bool sent; /* no longer in the batch: before that there is nothing to complete */
+        bool sent; /* an answer may come: it is not in the batch, nor a piece of a frame */
         struct net_submission submission; /* a copy of what was asked */
         net_client_done done;
         void *context;
     } table[NET_SLOTS];
     uint64_t size[NET_BUFFERS]; /* of the buffers; 0: none of that number */
+    const unsigned char *memory[NET_BUFFERS];
+
+    /* The frame whose pieces are coming, or which is being called back. */
+    struct {
+        unsigned awaited; /* pieces; 0: the next one begins a frame */
+        bool is_bad;      /* what is still to come of it is not taken */
+        uint32_t length;
+        unsigned count; /* pieces that are here; their slots are in flight, to be posted again */
+        uint16_t slot[NET_PIECES_MOST];
+        struct net_piece piece[NET_PIECES_MOST];
+    } frame;
+    uint64_t frames, frame_bytes, frame_errors; /* received from a device that merges */
 
     bool filtered;
     struct net_filter filter;
@@ -61,7 +73,8 @@ void net_client_init(struct net_client *client, const struct net_info *info,
 bool net_info_is_possible(const struct net_info *info);
 
 /* The host attached a buffer. */
-void net_client_note_buffer(struct net_client *client, uint32_t buffer, uint64_t size);
+void net_client_note_buffer(struct net_client *client, uint32_t buffer, const void *memory,
+                            uint64_t size);
 
 /* For the host: put what was submitted into the queue; take completions (copies, of our epoch);
  * take the driver's word on how things are (a copy). */

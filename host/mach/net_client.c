@@ -196,7 +196,7 @@ int net_client_buffer(struct net_client *client, size_t size, void **memory, uin
         return error;
     *memory = shared->address;
     *buffer = session->buffer_count - 1;
-    net_client_note_buffer(client, *buffer, shared->size);
+    net_client_note_buffer(client, *buffer, shared->address, shared->size);
     return 0;
 }
 

@@ -134,7 +134,7 @@ int net_client_buffer(struct net_client *client, size_t size, void **memory, uin
     }
     link->buffer_count++;
     *memory = made->memory;
-    net_client_note_buffer(client, *buffer, made->size);
+    net_client_note_buffer(client, *buffer, made->memory, made->size);
     return 0;
 }
 

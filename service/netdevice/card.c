@@ -9,6 +9,9 @@ enum { LINE = 64, MEMORY_MOST = 2 << 20 };
 
 static struct card *cards;
 
+/* For a frame that came in several pieces, while it is handed on. */
+static unsigned char whole[NET_FRAME_MOST];
+
 struct card *cards_first(void)
 {
     return cards;
@@ -20,13 +23,13 @@ static void frame_received(void *context, enum net_completion_status status, uin
     struct card_frame *frame = context;
     struct card *card = frame->card;
 
-    (void)flags;
     if (status == NET_STATUS_GONE) {
         card->is_gone = true;
         return;
     }
     if (status == NET_STATUS_OK)
-        listeners_tell(&card->listeners, frame->memory, length, false);
+        listeners_tell(&card->listeners,
+                       net_client_frame(card->client, frame->memory, flags, whole), length, false);
     net_client_receive(card->client, &frame->place, frame_received, frame);
 }
 
@@ -81,7 +84,8 @@ static int session_open(struct card *card)
     if (error != 0)
         return error;
     const struct net_info *info = net_client_info(card->client);
-    card->frame_count = MEMORY_MOST / (info->receive_size + LINE);
+    uint32_t largest = info->max_frame > info->receive_size ? info->max_frame : info->receive_size;
+    card->frame_count = MEMORY_MOST / (largest + LINE);
     if (card->frame_count > CARD_FRAMES)
         card->frame_count = CARD_FRAMES;
     error = frames_make(card, card->receive, info->receive_size);

@@ -55,27 +55,35 @@ int mux_port_attach(struct mux_port *port, void *memory, size_t size, uint64_t *
     return 0;
 }
 
-static void frame_copy(unsigned char *to, const struct header *header, const unsigned char *frame,
-                       uint32_t length)
+/* The first piece is no shorter than a header. */
+static void frame_copy(unsigned char *to, const struct header *header,
+                       const struct mux_piece *piece)
 {
-    memcpy(to, header, sizeof(*header));
-    memcpy(to + sizeof(*header), frame + sizeof(*header), length - sizeof(*header));
+    size_t skipped = sizeof(*header);
+
+    memcpy(to, header, skipped);
+    to += skipped;
+    for (; piece; piece = piece->more) {
+        memcpy(to, piece->data + skipped, piece->length - skipped);
+        to += piece->length - skipped;
+        skipped = 0;
+    }
 }
 
 static void request_fill(struct mux_port *port, struct net_request *request,
-                         const struct header *header, const unsigned char *frame, uint32_t length,
-                         uint8_t flags)
+                         const struct header *header, const struct mux_piece *frame,
+                         uint32_t length, uint8_t flags)
 {
     if (length > request->length) {
         net_request_done(request, NET_STATUS_DROPPED, 0, 0);
         return;
     }
-    frame_copy(request_memory(port, request), header, frame, length);
+    frame_copy(request_memory(port, request), header, frame);
     net_request_done(request, NET_STATUS_OK, length, flags);
 }
 
-static void deliver(struct mux_port *port, const struct header *header, const unsigned char *frame,
-                    uint32_t length, uint8_t flags)
+static void deliver(struct mux_port *port, const struct header *header,
+                    const struct mux_piece *frame, uint32_t length, uint8_t flags)
 {
     struct net_request *request = line_take(&port->receive);
 
@@ -111,7 +119,7 @@ static bool port_listens(const struct mux_port *port, const unsigned char *group
 
 /* To everybody here whom it is for, but `from`. */
 static void spread(struct mux *mux, const struct mux_port *from, const struct header *header,
-                   const unsigned char *frame, uint32_t length, uint8_t flags)
+                   const struct mux_piece *frame, uint32_t length, uint8_t flags)
 {
     for (unsigned i = 0; i < mux->port_count; i++) {
         struct mux_port *port = &mux->port[i];
@@ -132,10 +140,23 @@ static void frame_post(struct mux_frame *frame)
     mux->submitted |= net_client_receive(mux->card, &frame->place, frame_received, frame) == 0;
 }
 
+/* One that was kept, with its pieces. */
+static void frame_post_kept(struct mux_frame *frame)
+{
+    for (struct mux_piece *piece = &frame->piece, *more; piece; piece = more) {
+        more = piece->more;
+        frame = (struct mux_frame *)piece;
+        frame->is_kept = false;
+        frame_post(frame);
+    }
+}
+
 /* Until its client has a buffer again: it may be on its way with some. */
 static void frame_keep(struct mux_port *port, struct mux_frame *frame, uint32_t length,
                        uint8_t flags)
 {
+    for (struct mux_piece *piece = &frame->piece; piece; piece = piece->more)
+        ((struct mux_frame *)piece)->is_kept = true;
     frame->length = length;
     frame->flags = flags;
     frame->next = NULL;
@@ -157,27 +178,45 @@ static struct mux_frame *frame_unkeep(struct mux_port *port)
     return frame;
 }
 
-/* Whether the frame is free again. */
-static bool frame_give(struct mux_frame *frame, uint32_t length, uint8_t flags)
+static void frame_give(struct mux_frame *frame, uint32_t length, uint8_t flags)
 {
     struct mux *mux = frame->mux;
     struct header header;
 
-    memcpy(&header, frame->memory, sizeof(header));
+    memcpy(&header, frame->piece.data, sizeof(header));
     if (is_group(header.byte)) {
-        spread(mux, NULL, &header, frame->memory, length, flags);
-        return true;
+        spread(mux, NULL, &header, &frame->piece, length, flags);
+        return;
     }
     struct mux_port *port = port_find(mux, header.byte);
     if (!port || port->buffer_count == 0)
-        return true;
-    if (port->receive.count == 0 && port->kept_count < mux->share / 2) {
-        mux->is_hungry = true;
-        frame_keep(port, frame, length, flags);
-        return false;
+        return;
+    if (port->receive.count > 0 || port->kept_count >= mux->share / 2) {
+        deliver(port, &header, &frame->piece, length, flags);
+        return;
     }
-    deliver(port, &header, frame->memory, length, flags);
-    return true;
+    mux->is_hungry = true;
+    frame_keep(port, frame, length, flags);
+}
+
+/* Where what came lies: in its place, or in that and others'. */
+static void pieces_take(struct mux_frame *frame, uint32_t length, uint8_t flags)
+{
+    struct mux_piece **end = &frame->piece.more;
+    const struct net_piece *pieces;
+    unsigned count = 0;
+
+    frame->piece = (struct mux_piece){frame->memory, length, NULL};
+    if (!(flags & NET_PIECES))
+        return;
+    pieces = net_client_pieces(frame->mux->card, &count);
+    frame->piece = (struct mux_piece){pieces[0].data, pieces[0].length, NULL};
+    for (unsigned i = 1; i < count; i++) {
+        struct mux_frame *other = pieces[i].context;
+        other->piece = (struct mux_piece){pieces[i].data, pieces[i].length, NULL};
+        *end = &other->piece;
+        end = &other->piece.more;
+    }
 }
 
 static void frame_received(void *context, enum net_completion_status status, uint32_t length,
@@ -187,7 +226,11 @@ static void frame_received(void *context, enum net_completion_status status, uin
 
     if (status == NET_STATUS_GONE)
         return;
-    if (status != NET_STATUS_OK || frame_give(frame, length, flags))
+    if (status == NET_STATUS_OK) {
+        pieces_take(frame, length, flags);
+        frame_give(frame, length, flags & (uint8_t)~NET_PIECES);
+    }
+    if (!frame->is_kept)
         frame_post(frame);
 }
 
@@ -214,7 +257,7 @@ static void frame_sent(void *context, enum net_completion_status status, uint32_
 
 /* To the card. */
 static void frame_send(struct mux_port *port, struct net_request *request,
-                       const struct header *header, const unsigned char *data)
+                       const struct header *header, const struct mux_piece *data)
 {
     struct mux *mux = port->mux;
     struct mux_frame *frame = mux->free;
@@ -222,9 +265,9 @@ static void frame_send(struct mux_port *port, struct net_request *request,
     mux->free = frame->next;
     frame->port = port;
     frame->request = request;
-    frame_copy(frame->memory, header, data, request->length);
+    frame_copy(frame->memory, header, data);
     frame->place.length = request->length;
-    if (net_client_send(mux->card, &frame->place, frame_sent, frame) == 0) {
+    if (net_client_send_flow(mux->card, &frame->place, port->flow, frame_sent, frame) == 0) {
         port->on_the_way++;
         mux->submitted = true;
         return;
@@ -237,23 +280,23 @@ static void frame_send(struct mux_port *port, struct net_request *request,
  * the wire. */
 static void request_send(struct mux_port *port, struct net_request *request)
 {
-    const unsigned char *data = request_memory(port, request);
+    const struct mux_piece data = {request_memory(port, request), request->length, NULL};
     struct header header;
 
-    memcpy(&header, data, sizeof(header));
+    memcpy(&header, data.data, sizeof(header));
     if (memcmp(header.byte + SOURCE, port->info.address, NET_ADDRESS_SIZE) != 0) {
         net_request_done(request, NET_STATUS_INVALID, 0, 0);
         return;
     }
     struct mux_port *to = port_find(port->mux, header.byte);
     if (to && to != port) {
-        deliver(to, &header, data, request->length, 0);
+        deliver(to, &header, &data, request->length, 0);
         net_request_done(request, NET_STATUS_OK, request->length, 0);
         return;
     }
     if (is_group(header.byte))
-        spread(port->mux, port, &header, data, request->length, 0);
-    frame_send(port, request, &header, data);
+        spread(port->mux, port, &header, &data, request->length, 0);
+    frame_send(port, request, &header, &data);
 }
 
 bool mux_turn(struct mux *mux)
@@ -292,9 +335,9 @@ static bool port_receive(void *context, struct net_request *request)
         line_add(&port->receive, request);
         return true;
     }
-    memcpy(&header, frame->memory, sizeof(header));
-    request_fill(port, request, &header, frame->memory, frame->length, frame->flags);
-    frame_post(frame);
+    memcpy(&header, frame->piece.data, sizeof(header));
+    request_fill(port, request, &header, &frame->piece, frame->length, frame->flags);
+    frame_post_kept(frame);
     return true;
 }
 
@@ -369,7 +412,7 @@ static void port_recall(void *context)
     }
     port->on_the_way = 0;
     while ((frame = frame_unkeep(port)))
-        frame_post(frame);
+        frame_post_kept(frame);
     net_device_recalled(port->device);
 }
 
@@ -388,7 +431,10 @@ static void port_init(struct mux *mux, unsigned number, const struct net_info *c
 
     port->mux = mux;
     port->kept_end = &port->kept;
+    port->flow = (uint16_t)number; /* who they are for comes back by the same queue, if it can */
     port->info = *card;
+    if (card->flags & NET_INFO_MERGES) /* a client's buffer is filled from its beginning */
+        port->info.receive_size = card->max_frame;
     port->info.flags = NET_INFO_COPIES | (card->flags & NET_INFO_CHECKSUM_RECEIVE);
     if (number > 0) {
         port->info.address[0] |= 2;
@@ -421,13 +467,14 @@ int mux_init(struct mux *mux, struct net_client *card, unsigned ports)
         return EINVAL;
     mux->card = card;
     mux->port_count = ports;
-    mux->frame_count = MEMORY_MOST / (info->receive_size + LINE);
+    uint32_t largest = info->max_frame > info->receive_size ? info->max_frame : info->receive_size;
+    mux->frame_count = MEMORY_MOST / (largest + LINE);
     if (mux->frame_count > MUX_FRAMES)
         mux->frame_count = MUX_FRAMES;
     mux->share = mux->frame_count / ports;
     for (unsigned i = 0; i < ports; i++)
         port_init(mux, i, info);
-    int error = frames_init(mux, mux->send, info->receive_size);
+    int error = frames_init(mux, mux->send, largest);
     if (error == 0)
         error = frames_init(mux, mux->receive, info->receive_size);
     for (unsigned i = 0; i < mux->frame_count && error == 0; i++) {

@@ -33,6 +33,7 @@ struct mux_port {
     struct net_info info;
     struct net_filter filter;
     struct mux_line send, receive;
+    uint16_t flow;                      /* its frames', for a card with several queues */
     unsigned on_the_way;                /* frames of its that the card has */
     struct mux_frame *kept, **kept_end; /* that came when it had no buffer */
     unsigned kept_count;
@@ -43,8 +44,17 @@ struct mux_port {
     } buffer[NET_BUFFERS]; /* of its client, mapped here */
 };
 
-/* Room for a frame in memory that the card reaches. */
+/* A frame, or what of it lies in one place. */
+struct mux_piece {
+    const unsigned char *data;
+    uint32_t length;
+    struct mux_piece *more;
+};
+
+/* Room for a frame, or for a piece of one that comes, in memory that the card reaches. */
 struct mux_frame {
+    struct mux_piece piece; /* what came; first: its `more` are others' */
+    bool is_kept;
     struct mux *mux;
     unsigned char *memory;
     struct net_place place;

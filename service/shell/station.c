@@ -8,6 +8,9 @@
 
 enum { LINE = 64, MEMORY_MOST = 2 << 20 };
 
+/* For a frame that came in several pieces, while it is looked at. */
+static unsigned char whole[NET_FRAME_MOST];
+
 static void receive_done(void *context, enum net_completion_status status, uint32_t length,
                          uint8_t flags)
 {
@@ -19,7 +22,11 @@ static void receive_done(void *context, enum net_completion_status status, uint3
         return;
     station->summed += status == NET_STATUS_OK && (flags & NET_CHECKSUM_GOOD);
     if (status == NET_STATUS_OK && station->received)
-        station->received(station->context, station->receive_memory + slot->place.offset, length);
+        station->received(station->context,
+                          net_client_frame(station->client,
+                                           station->receive_memory + slot->place.offset, flags,
+                                           whole),
+                          length);
     slot->busy = net_client_receive(station->client, &slot->place, receive_done, slot) == 0;
 }
 
@@ -33,20 +40,24 @@ static void send_done(void *context, enum net_completion_status status, uint32_t
     *(status == NET_STATUS_OK ? &slot->station->sent : &slot->station->dropped) += 1;
 }
 
+static uint32_t slot_size(uint32_t room)
+{
+    return (room + LINE - 1) & ~(uint32_t)(LINE - 1);
+}
+
 static int slots_make(struct station *station, struct station_slot *slots, uint32_t room,
                       unsigned char **memory)
 {
     void *address;
-    uint32_t buffer;
-    int error = net_client_buffer(station->client, (size_t)station->size * station->count, &address,
-                                  &buffer);
+    uint32_t buffer, size = slot_size(room);
+    int error =
+        net_client_buffer(station->client, (size_t)size * station->count, &address, &buffer);
 
     if (error != 0)
         return error;
     *memory = address;
     for (unsigned i = 0; i < station->count; i++)
-        slots[i] =
-            (struct station_slot){station, {buffer, room, (uint64_t)i * station->size}, false};
+        slots[i] = (struct station_slot){station, {buffer, room, (uint64_t)i * size}, false};
     return 0;
 }
 
@@ -61,8 +72,9 @@ int station_open(struct station *station, const char *name,
     if (error != 0)
         return error;
     station->info = net_client_info(station->client);
-    station->size = (station->info->receive_size + LINE - 1) & ~(uint32_t)(LINE - 1);
-    station->count = MEMORY_MOST / station->size;
+    uint32_t receive = slot_size(station->info->receive_size),
+             send = slot_size(station->info->max_frame);
+    station->count = MEMORY_MOST / (send > receive ? send : receive);
     if (station->count > STATION_FRAMES)
         station->count = STATION_FRAMES;
     error = slots_make(station, station->receive, station->info->receive_size,

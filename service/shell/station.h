@@ -25,7 +25,6 @@ struct station {
     const struct net_info *info;
     unsigned count; /* slots of each kind */
     unsigned char *receive_memory, *send_memory;
-    uint32_t size; /* of a slot */
     struct station_slot receive[STATION_FRAMES], send[STATION_FRAMES];
     unsigned next; /* where to look for a free place */
     uint64_t sent, dropped;

@@ -16,11 +16,17 @@ struct net_client_link {
     unsigned count, filters;
 };
 
+static uint8_t memory[SIZE];
 static struct net_client client;
 static struct net_client_link link;
 static struct net_info info;
 static int reopen_result, filter_result;
-static unsigned sent[4], received[4], changes;
+static unsigned sent[5], received[5], changes;
+
+static unsigned in_flight(void)
+{
+    return NET_SLOTS - client.free_count;
+}
 
 void net_client_link_send(struct net_client_link *self, const struct net_submission *submissions,
                           unsigned count)
@@ -60,7 +66,7 @@ static int setup(void **state)
     reopen_result = filter_result = 0;
     info = (struct net_info){.max_frame = 1514, .receive_size = 2048};
     net_client_init(&client, &info, &link);
-    net_client_note_buffer(&client, 3, SIZE);
+    net_client_note_buffer(&client, 3, memory, SIZE);
     return 0;
 }
 
@@ -121,7 +127,7 @@ static void answers_end_what_was_asked(void **state)
     assert_int_equal(sent[NET_STATUS_OK], 1);
     assert_int_equal(received[NET_STATUS_OK], 1);
     assert_int_equal(length, 777);
-    assert_int_equal(client.in_flight, 0);
+    assert_int_equal(in_flight(), 0);
     answer(0, NET_STATUS_OK, 100); /* once more */
     assert_int_equal(net_client_counts(&client).rejected, 1);
 }
@@ -147,7 +153,7 @@ static void answers_that_cannot_be(void **state)
     answer(0, NET_STATUS_OK, 60);
     link.sent[0].generation--;
     assert_int_equal(net_client_counts(&client).rejected, 4);
-    assert_int_equal(client.in_flight, 1);
+    assert_int_equal(in_flight(), 1);
     answer(0, cases[0].status, cases[0].length);
     assert_int_equal(received[NET_STATUS_DROPPED], 1);
     for (unsigned i = 1; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -225,7 +231,7 @@ static void the_interface_outlives_its_driver(void **state)
 
     net_client_lost(&client);
     assert_int_equal(sent[NET_STATUS_DROPPED], 1);
-    assert_int_equal(client.in_flight, 2);
+    assert_int_equal(in_flight(), 2);
     assert_int_equal(changes, 2);
     net_client_state(&client, &net);
     assert_int_equal(net.link, 0);
@@ -260,10 +266,12 @@ static void the_interface_outlives_its_driver(void **state)
 
 static void another_device_by_that_name(void **state)
 {
-    static const struct net_info others[] = {{.max_frame = 1513, .receive_size = 2048},
-                                             {.max_frame = 1514, .receive_size = 2049}};
+    static const struct net_info others[] = {
+        {.max_frame = 1513, .receive_size = 2048},
+        {.max_frame = 1514, .receive_size = 2049},
+        {.max_frame = 1514, .receive_size = 2048, .flags = NET_INFO_MERGES}};
 
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         setup(state);
         assert_int_equal(receive_one(NULL), 0);
         net_client_flush(&client);
@@ -279,19 +287,152 @@ static void another_device_by_that_name(void **state)
 static void descriptions_that_cannot_be(void **state)
 {
     struct net_info good = {.max_frame = 1514, .receive_size = 1514};
-    struct net_info bad[5];
+    struct net_info bad[6];
 
     (void)state;
     assert_true(net_info_is_possible(&good));
-    for (unsigned i = 0; i < 5; i++)
+    for (unsigned i = 0; i < 6; i++)
         bad[i] = good;
     bad[0].max_frame = 14;
     bad[1].max_frame = bad[1].receive_size = NET_FRAME_MOST + 1;
     bad[2].receive_size = 1513;
     bad[3].receive_size = UINT32_MAX;
     bad[4].address[0] = 1;
-    for (unsigned i = 0; i < 5; i++)
+    bad[5] = (struct net_info){
+        .max_frame = 1514, .receive_size = NET_MERGE_LEAST - 1, .flags = NET_INFO_MERGES};
+    for (unsigned i = 0; i < 6; i++)
         assert_false(net_info_is_possible(&bad[i]));
+    bad[5].receive_size++;
+    assert_true(net_info_is_possible(&bad[5]));
+}
+
+enum { PLACE = 2048 };
+static struct {
+    uint32_t length;
+    unsigned count;
+    uint8_t whole[9014];
+} frame;
+
+static void piece_done(void *context, enum net_completion_status status, uint32_t length,
+                       uint8_t flags)
+{
+    received[status]++;
+    if (status != NET_STATUS_OK)
+        return;
+    assert_true(flags & NET_PIECES);
+    const struct net_piece *pieces = net_client_pieces(&client, &frame.count);
+    assert_ptr_equal(pieces[0].context, context);
+    frame.length = length;
+    const unsigned char *data = net_client_whole(&client, frame.whole);
+    if (frame.count == 1)
+        memcpy(frame.whole, data, length);
+}
+
+/* A device that merges buffers, and `count` of them, told to it. */
+static void merging_begin(void **state, unsigned count)
+{
+    setup(state);
+    memset(&frame, 0, sizeof(frame));
+    info = (struct net_info){.max_frame = 9014, .receive_size = PLACE, .flags = NET_INFO_MERGES};
+    net_client_init(&client, &info, &link);
+    net_client_note_buffer(&client, 3, memory, SIZE);
+    for (unsigned i = 0; i < count; i++) {
+        memset(memory + i * PLACE, (int)i + 1, PLACE);
+        assert_int_equal(net_client_receive(&client, &(struct net_place){3, PLACE, i * PLACE},
+                                            piece_done, memory + i * PLACE),
+                         0);
+    }
+    net_client_flush(&client);
+}
+
+static void header_put(unsigned place, uint16_t buffers)
+{
+    memcpy(memory + place * PLACE + offsetof(struct net_frame_header, buffers), &buffers, 2);
+}
+
+static void frames_in_pieces(void **state)
+{
+    merging_begin(state, 4);
+    header_put(0, 1);
+    answer(0, NET_STATUS_OK, 112);
+    assert_int_equal(frame.length, 100);
+    assert_int_equal(frame.count, 1);
+    header_put(1, 3);
+    answer(1, NET_STATUS_OK, PLACE);
+    answer(2, NET_STATUS_OK, PLACE);
+    assert_int_equal(received[NET_STATUS_OK], 1);
+    assert_int_equal(in_flight(), 3); /* they are the device's until all are here */
+    answer(1, NET_STATUS_OK, PLACE);  /* once more */
+    assert_int_equal(net_client_counts(&client).rejected, 1);
+    answer(3, NET_STATUS_OK, 1);
+    assert_int_equal(received[NET_STATUS_OK], 2);
+    assert_int_equal(received[NET_STATUS_PIECE], 2);
+    assert_int_equal(frame.length, 2 * PLACE - 12 + 1);
+    assert_int_equal(frame.whole[0], 2);
+    assert_int_equal(frame.whole[PLACE - 12], 3);
+    assert_int_equal(frame.whole[2 * PLACE - 12], 4);
+    assert_int_equal(in_flight(), 0);
+}
+
+/* The driver dies in the middle of a frame: nothing of it is told, and its buffers wait for frames
+ * with the next one. */
+static void a_death_between_pieces(void **state)
+{
+    merging_begin(state, 4);
+    header_put(0, 3);
+    answer(0, NET_STATUS_OK, PLACE);
+    answer(1, NET_STATUS_OK, PLACE);
+    net_client_lost(&client);
+    answer(2, NET_STATUS_OK, 5);
+    memset(&link, 0, sizeof(link));
+    assert_int_equal(net_client_resume(&client), 0);
+    net_client_flush(&client);
+    assert_int_equal(link.count, 4);
+    assert_int_equal(received[NET_STATUS_OK] + received[NET_STATUS_DROPPED], 0);
+    header_put(0, 1);
+    answer(0, NET_STATUS_OK, 72);
+    assert_int_equal(frame.length, 60);
+    header_put(1, 2);
+    answer(1, NET_STATUS_OK, PLACE);
+    net_client_lost(&client);
+    reopen_result = ENODEV;
+    net_client_resume(&client);
+    assert_int_equal(received[NET_STATUS_GONE], 3);
+    assert_int_equal(in_flight(), 0);
+}
+
+static void pieces_that_cannot_be(void **state)
+{
+    static const struct {
+        uint16_t buffers;
+        uint32_t first;
+        unsigned dropped; /* at once */
+    } cases[] = {{0, 100, 1}, {1, 25, 1}, {5, PLACE, 1}, {65535, PLACE, 1}, {2, PLACE - 1, 1}};
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        merging_begin(state, 4);
+        header_put(0, cases[i].buffers);
+        answer(0, NET_STATUS_OK, cases[i].first);
+        assert_int_equal(received[NET_STATUS_DROPPED], cases[i].dropped);
+        assert_int_equal(net_client_counts(&client).rejected, 1);
+        header_put(1, 1); /* the next one is a frame */
+        answer(1, NET_STATUS_OK, 112);
+        assert_int_equal(received[NET_STATUS_OK], 1);
+    }
+    merging_begin(state, 8); /* longer than any, but counted rightly */
+    header_put(0, 7);
+    for (unsigned i = 0; i < 7; i++)
+        answer(i, NET_STATUS_OK, PLACE);
+    assert_int_equal(received[NET_STATUS_DROPPED], 7);
+    assert_int_equal(net_client_counts(&client).rejected, 0);
+    merging_begin(state, 8); /* one comes back with nothing, in the middle */
+    header_put(0, 3);
+    answer(0, NET_STATUS_OK, PLACE);
+    answer(1, NET_STATUS_DROPPED, 0);
+    assert_int_equal(received[NET_STATUS_DROPPED], 2);
+    header_put(2, 1);
+    answer(2, NET_STATUS_OK, 112);
+    assert_int_equal(received[NET_STATUS_OK], 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -306,6 +447,9 @@ int main(void)
         TEST(the_interface_outlives_its_driver),
         TEST(another_device_by_that_name),
         TEST(descriptions_that_cannot_be),
+        TEST(frames_in_pieces),
+        TEST(a_death_between_pieces),
+        TEST(pieces_that_cannot_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,18 +14,19 @@
 
 #include <test/unit/cmocka.h>
 
-enum { NET_TEST_HALF = 16384, NET_TEST_STATUSES = 4 };
+enum { NET_TEST_SEND = 16384, NET_TEST_RECEIVE = 1 << 19, NET_TEST_STATUSES = 5 };
 #define A_WHILE (10 * CLOCK_MILLISECOND) /* enough for what is under way to end */
 
 struct net_test {
     struct model_wire *wire;
     struct net_client *client;
-    /* Of one buffer: NET_TEST_HALF to send from, as much behind it to receive into. */
+    /* Of one buffer: NET_TEST_SEND bytes to send from, behind them those to receive into. */
     uint8_t *memory;
     uint32_t buffer;
     unsigned sent[NET_TEST_STATUSES], received[NET_TEST_STATUSES]; /* by status */
     uint32_t length;                                               /* of the last received */
-    uint8_t flags;                                                 /* and its flags */
+    uint8_t flags, first, last; /* and its flags, and the ends of its data */
+    unsigned posted;            /* buffers, each in a place of its own as far as there are any */
 };
 
 extern struct device *device;

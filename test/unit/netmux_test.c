@@ -62,7 +62,7 @@ int net_client_buffer(struct net_client *client, size_t size, void **memory, uin
 {
     link.memory[link.buffers] = *memory = calloc(1, size);
     *buffer = link.buffers++;
-    net_client_note_buffer(client, *buffer, size);
+    net_client_note_buffer(client, *buffer, *memory, size);
     return 0;
 }
 
