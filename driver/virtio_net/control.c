@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include <kit/log.h>
+#include <kit/wait.h>
 
 #include "io.h"
 #include "layout.h"
 
-/* A filter is these three commands (5.1.6.5.1, 5.1.6.5.2). */
-enum { PROMISCUOUS, ALL_MULTICAST, TABLE, COMMANDS };
+#define ANSWER_LIMIT CLOCK_SECOND
+
+/* A filter is the first three of these commands (5.1.6.5.1, 5.1.6.5.2). */
+enum { PROMISCUOUS, ALL_MULTICAST, TABLE, PAIRS, COMMANDS };
 
 /* 5.1.6.5.2: unicast addresses besides the device's own, then multicast ones. Each list is its
  * length, of 4 bytes, and the addresses. */
@@ -80,9 +83,14 @@ static bool answers_take(struct virtio_net_control *control)
     bool any = false;
 
     while ((slot = virtio_queue_take(&control->queue, &written))) {
+        bool is_done = written == 1 && slot->answer == VIRTIO_NET_OK;
         any = true;
         control->in_flight--;
-        if (written == 1 && slot->answer == VIRTIO_NET_OK)
+        if (slot == slot_of(control, PAIRS)) {
+            control->pairs = is_done ? VIRTIO_NET_AGREED : VIRTIO_NET_REFUSED;
+            continue;
+        }
+        if (is_done)
             continue;
         if (control->errors++ == 0)
             log_warning(
@@ -106,11 +114,30 @@ static bool answered(void *context)
     return any;
 }
 
+/* 5.1.6.5.6. The device has no client yet, or none any more. */
+bool virtio_net_control_pairs(struct virtio_net_control *control, unsigned count)
+{
+    uint16_t pairs = (uint16_t)count; /* little-endian, as the machine */
+
+    memcpy(slot_of(control, PAIRS)->table, &pairs, sizeof(pairs));
+    control->pairs = VIRTIO_NET_UNANSWERED;
+    control->in_flight +=
+        command_add(control, PAIRS, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+                    offsetof(struct slot, table), sizeof(pairs));
+    virtio_queue_kick(&control->queue);
+    for (uint64_t start = clock_now(); control->pairs == VIRTIO_NET_UNANSWERED;
+         answers_take(control)) {
+        if (!wait_more(start, ANSWER_LIMIT))
+            virtio_give_up(control->queue.virtio, "it does not answer a command");
+    }
+    return control->pairs == VIRTIO_NET_AGREED;
+}
+
 void virtio_net_control_filter(struct virtio_net_control *control, const struct net_filter *filter)
 {
     control->filter = *filter;
     control->is_behind = true;
-    if (control->memory.size == 0 || control->in_flight > 0)
+    if (!control->has_filters || control->in_flight > 0)
         return;
     answered(control);
 }
@@ -120,15 +147,20 @@ void virtio_net_control_abandon(struct virtio_net_control *control)
     control->in_flight = 0;
 }
 
-int virtio_net_control_open(struct virtio *virtio, struct virtio_net_control *control)
+int virtio_net_control_open(struct virtio *virtio, unsigned index,
+                            struct virtio_net_control *control)
 {
     struct virtio_queue_plan plan = {
         .entries = 16, .segments = 3, .handler = answered, .context = control};
 
-    *control = (struct virtio_net_control){.in_flight = 0};
-    if (!virtio_has(virtio, VIRTIO_NET_F_CTRL_VQ) || !virtio_has(virtio, VIRTIO_NET_F_CTRL_RX))
+    *control = (struct virtio_net_control){
+        .has_filters = virtio_has(virtio, VIRTIO_NET_F_CTRL_RX),
+    };
+    if (!virtio_has(virtio, VIRTIO_NET_F_CTRL_VQ)) {
+        control->has_filters = false;
         return 0;
-    int error = virtio_queue_create(virtio, VIRTIO_NET_CONTROL_QUEUE, &plan, &control->queue);
+    }
+    int error = virtio_queue_create(virtio, index, &plan, &control->queue);
     if (error != 0)
         return error;
     error = dma_buffer_create(virtio->device, DMA_PAGE_SIZE, &control->memory);

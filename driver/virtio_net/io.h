@@ -12,6 +12,8 @@
 #include <kit/net.h>
 #include <kit/virtio.h>
 
+enum { VIRTIO_NET_PAIRS_MAX = 4 };
+
 /* One direction. */
 struct virtio_net_ring {
     struct virtio_queue queue;
@@ -28,13 +30,22 @@ struct virtio_net_ring {
 
 struct virtio_net_io {
     struct virtio *virtio;
-    struct virtio_net_ring receive, send;
+    bool merges;           /* headers of what comes are in the client's buffers */
+    unsigned count, pairs; /* of queues that were made, and that are used */
+    struct virtio_net_pair {
+        struct virtio_net_io *io;
+        struct virtio_net_ring receive, send;
+    } pair[VIRTIO_NET_PAIRS_MAX];
     struct clock_timer watch; /* runs while frames are being sent */
     unsigned round;           /* how often it did */
 };
 
-/* Between virtio_start and virtio_run. 0 or an errno value with a line in the log. */
-int virtio_net_io_open(struct virtio *virtio, struct virtio_net_io *io);
+/* Between virtio_start and virtio_run: so many pairs of queues. 0 or an errno value with a line in
+ * the log. */
+int virtio_net_io_open(struct virtio *virtio, unsigned pairs, struct virtio_net_io *io);
+
+/* The device runs, for the first time or once more, and uses so many of them. */
+void virtio_net_io_begin(struct virtio_net_io *io, unsigned pairs);
 
 /* As in struct net_device_ops. */
 bool virtio_net_io_send(struct virtio_net_io *io, struct net_request *request);

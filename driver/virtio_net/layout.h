@@ -10,17 +10,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 5.1.2: without VIRTIO_NET_F_MQ there is one pair of queues, and the control queue follows it. */
-enum { VIRTIO_NET_RECEIVE_QUEUE = 0, VIRTIO_NET_SEND_QUEUE = 1, VIRTIO_NET_CONTROL_QUEUE = 2 };
+/* 5.1.2: of the first pair of queues; the second's follow. Behind the last pair that the device
+ * has, which without VIRTIO_NET_F_MQ is the first, is the control queue. */
+enum { VIRTIO_NET_RECEIVE_QUEUE = 0, VIRTIO_NET_SEND_QUEUE = 1 };
+enum { VIRTIO_NET_PAIRS_MOST = 0x8000 }; /* 5.1.4.1 */
 
 /* 5.1.3 */
 enum virtio_net_feature {
     VIRTIO_NET_F_CSUM = 0,
     VIRTIO_NET_F_MTU = 3,
     VIRTIO_NET_F_MAC = 5,
+    VIRTIO_NET_F_MRG_RXBUF = 15,
     VIRTIO_NET_F_STATUS = 16,
     VIRTIO_NET_F_CTRL_VQ = 17,
     VIRTIO_NET_F_CTRL_RX = 18,
+    VIRTIO_NET_F_MQ = 22,
     VIRTIO_NET_F_SPEED_DUPLEX = 63,
 };
 
@@ -34,6 +38,7 @@ struct virtio_net_config {
     uint8_t duplex;
 };
 static_assert(offsetof(struct virtio_net_config, status) == 6, "5.1.4");
+static_assert(offsetof(struct virtio_net_config, max_virtqueue_pairs) == 8, "5.1.4");
 static_assert(offsetof(struct virtio_net_config, mtu) == 10, "5.1.4");
 static_assert(offsetof(struct virtio_net_config, speed) == 12, "5.1.4");
 static_assert(offsetof(struct virtio_net_config, duplex) == 16, "5.1.4");
@@ -41,7 +46,7 @@ static_assert(offsetof(struct virtio_net_config, duplex) == 16, "5.1.4");
 enum { VIRTIO_NET_S_LINK_UP = 1 };
 enum { VIRTIO_NET_SPEED_MOST = 0x7fffffff, VIRTIO_NET_DUPLEX_FULL = 1 };
 
-/* 5.1.6: in front of each frame, in a segment of its own here. */
+/* 5.1.6: in front of each frame; in a segment of its own, unless buffers are merged. */
 struct virtio_net_header {
     uint8_t flags; /* enum virtio_net_header_flags */
     uint8_t gso_type;
@@ -67,5 +72,6 @@ static_assert(sizeof(struct virtio_net_command) == 2, "5.1.6.5");
 enum { VIRTIO_NET_OK = 0 };
 enum { VIRTIO_NET_CTRL_RX = 0, VIRTIO_NET_CTRL_RX_PROMISC = 0, VIRTIO_NET_CTRL_RX_ALLMULTI = 1 };
 enum { VIRTIO_NET_CTRL_MAC = 1, VIRTIO_NET_CTRL_MAC_TABLE_SET = 0 };
+enum { VIRTIO_NET_CTRL_MQ = 4, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET = 0 };
 
 #endif

@@ -9,20 +9,21 @@
 
 #include "layout.h"
 
-/* VIRTIO_NET_F_MRG_RXBUF is not among them: the second buffer of a frame begins where the first has
- * its header, and headers lie in memory of the driver while frames lie in the client's. As no
- * segmentation is agreed upon either, every frame fits into one buffer (5.1.6.3.1).
- * VIRTIO_NET_F_GUEST_CSUM is not either: with it come frames whose sums are still to be completed
- * (5.1.6.4), where the client has them and the driver does not see them. */
+/* VIRTIO_NET_F_GUEST_CSUM is not among them: with it come frames whose sums are still to be
+ * completed (5.1.6.4), where the client has them and the driver does not see them. */
 #define FEATURES                                                                                   \
     (VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(VIRTIO_NET_F_MTU) |                        \
      VIRTIO_FEATURE(VIRTIO_NET_F_MAC) | VIRTIO_FEATURE(VIRTIO_NET_F_STATUS) |                      \
      VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_VQ) | VIRTIO_FEATURE(VIRTIO_NET_F_CTRL_RX) |                 \
+     VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_FEATURE(VIRTIO_NET_F_MQ) |                    \
      VIRTIO_FEATURE(VIRTIO_NET_F_SPEED_DUPLEX))
 
 #define RECALL_PERIOD CLOCK_MILLISECOND
 
 enum { MTU = 1500, MTU_LEAST = 68, MTU_MOST = 65521 };
+
+/* Of buffers that the device merges. The usual frame fits into one, and does not fill it. */
+enum { BUFFER_LEAST = 1536, BUFFER_MOST = 2048 };
 
 /* A field of the device's configuration. */
 #define CONFIG(nic, field)                                                                         \
@@ -60,6 +61,11 @@ static void info_get(struct virtio_net_nic *nic)
     info->receive_size =
         info->max_frame > VIRTIO_NET_RECEIVE_LEAST ? info->max_frame : VIRTIO_NET_RECEIVE_LEAST;
     info->flags = virtio_has(&nic->virtio, VIRTIO_NET_F_CSUM) ? NET_INFO_CHECKSUM_SEND : 0;
+    if (nic->io.merges) {
+        info->flags |= NET_INFO_MERGES;
+        info->receive_size =
+            info->max_frame > VIRTIO_NET_RECEIVE_LEAST ? BUFFER_MOST : BUFFER_LEAST;
+    }
     snprintf(info->model, sizeof(info->model), "virtio network device");
 }
 
@@ -115,6 +121,18 @@ static void nic_filter(void *context, const struct net_filter *filter)
     virtio_net_control_filter(&nic->control, filter);
 }
 
+/* 5.1.6.5.5: after a reset the device uses one pair of queues. */
+static void pairs_use(struct virtio_net_nic *nic)
+{
+    unsigned pairs = nic->io.count;
+
+    if (pairs > 1 && !virtio_net_control_pairs(&nic->control, pairs)) {
+        log_warning("the device does not take %u pairs of queues: one is used", pairs);
+        pairs = 1;
+    }
+    virtio_net_io_begin(&nic->io, pairs);
+}
+
 /* Buffers that wait for frames come back only by a reset. */
 static void recall_look(void *context)
 {
@@ -130,7 +148,7 @@ static void recall_look(void *context)
     virtio_net_control_abandon(&nic->control);
     if (virtio_revive(&nic->virtio) != 0)
         virtio_give_up(&nic->virtio, "it does not come back from a reset");
-    virtio_queue_disarm(&nic->io.send.queue);
+    pairs_use(nic);
     link_look(nic);
     net_device_recalled(nic->net);
 }
@@ -152,9 +170,10 @@ static const struct net_device_ops nic_ops = {
     .recall = nic_recall,
 };
 
-static int nic_publish(struct virtio_net_nic *nic, struct device *device)
+static int nic_publish(struct virtio_net_nic *nic)
 {
     static const struct net_filter nothing_else;
+    struct device *device = nic->virtio.device;
     const uint8_t *address = nic->info.address;
     int error = net_device_publish(device, "", &nic->info, &nic_ops, nic, &nic->net);
 
@@ -168,25 +187,52 @@ static int nic_publish(struct virtio_net_nic *nic, struct device *device)
         log_warning("interrupts are not gathered: %s", strerror(error));
     nic_filter(nic, &nothing_else); /* before it is told, a device may let everything through */
     link_look(nic);
-    log_info("%02x:%02x:%02x:%02x:%02x:%02x, frames of up to %u bytes", address[0], address[1],
-             address[2], address[3], address[4], address[5], nic->info.max_frame);
+    log_info("%02x:%02x:%02x:%02x:%02x:%02x, frames of up to %u bytes, %u pair%s of queues",
+             address[0], address[1], address[2], address[3], address[4], address[5],
+             nic->info.max_frame, nic->io.pairs, nic->io.pairs > 1 ? "s" : "");
+    return 0;
+}
+
+/* As many as the device has, and as the operator or we want. */
+static int pairs_get(struct virtio_net_nic *nic, unsigned *wanted)
+{
+    *wanted = 1;
+    nic->pairs = 1;
+    if (!virtio_has(&nic->virtio, VIRTIO_NET_F_MQ) ||
+        !virtio_has(&nic->virtio, VIRTIO_NET_F_CTRL_VQ))
+        return 0;
+    nic->pairs = (unsigned)CONFIG(nic, max_virtqueue_pairs);
+    if (nic->pairs == 0 || nic->pairs > VIRTIO_NET_PAIRS_MOST) {
+        log_error("the device has %u pairs of queues: it cannot be used", nic->pairs);
+        return ENOTSUP;
+    }
+    unsigned most = device_setting(nic->virtio.device, "pairs", VIRTIO_NET_PAIRS_MAX);
+    most = most < VIRTIO_NET_PAIRS_MAX ? most : VIRTIO_NET_PAIRS_MAX;
+    *wanted = most < nic->pairs ? most : nic->pairs;
+    *wanted += *wanted == 0;
     return 0;
 }
 
 int virtio_net_nic_start(struct device *device, struct virtio_net_nic *nic)
 {
+    unsigned pairs;
+
     *nic = (struct virtio_net_nic){.net = NULL};
     int error = virtio_start(device, FEATURES, &nic->virtio);
-
     if (error == 0)
-        error = virtio_net_io_open(&nic->virtio, &nic->io);
+        error = pairs_get(nic, &pairs);
     if (error == 0)
-        error = virtio_net_control_open(&nic->virtio, &nic->control);
+        error = virtio_net_io_open(&nic->virtio, pairs, &nic->io);
+    if (error == 0)
+        error = virtio_net_control_open(&nic->virtio, 2 * nic->pairs, &nic->control);
     if (error != 0)
         return error;
     info_get(nic);
     error = virtio_run(&nic->virtio, changed, nic);
-    return error == 0 ? nic_publish(nic, device) : error;
+    if (error != 0)
+        return error;
+    pairs_use(nic);
+    return nic_publish(nic);
 }
 
 void virtio_net_nic_stop(struct virtio_net_nic *nic)

@@ -11,7 +11,7 @@
 #include "model.h"
 
 enum {
-    VIRTIO_MODEL_QUEUES = 4,
+    VIRTIO_MODEL_QUEUES = 10,
     VIRTIO_MODEL_CHAINS = 1024,
     VIRTIO_MODEL_SEGMENTS = 64,
     VIRTIO_MODEL_WINDOW = 4, /* which BAR has the structures, and where in it they are */

@@ -31,16 +31,20 @@ class Wire:
     """Listens for QEMU; answers what the shell's net-bench sends. `most`: the longest frame."""
 
     def __init__(self, path, most=1514):
-        self.path, self.most = path, most
-        self.taken, self.wrong, self.echoed, self.others = 0, 0, 0, []
-        self.machine = None  # its address, as seen
-        self.connection, self.closed = None, False
-        self.lock = threading.Lock()
+        self.begin(most)
+        self.path = path
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(1)
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
+
+    def begin(self, most):
+        self.most = most
+        self.taken, self.wrong, self.echoed, self.others = 0, 0, 0, []
+        self.machine = None  # its address, as seen
+        self.connection, self.closed = None, False
+        self.lock = threading.Lock()
 
     @property
     def netdev(self):

@@ -32,9 +32,7 @@ static void attach_describes_the_device(void **state)
 {
     (void)state;
     net_test_begin();
-    net_test_expect_info(1514, 1514, 0);
-    /* 5.1.6.3.1: merged buffers have no place for the second one's beginning. */
-    assert_false(virtio_model_has(&model.virtio, VIRTIO_NET_MODEL_MRG_RXBUF));
+    net_test_expect_info(1514, 1536, NET_INFO_MERGES);
     net_test_run(A_WHILE);
     assert_false(model.promiscuous);
     net_test_close();
@@ -46,7 +44,7 @@ static void odd_configurations(void **state)
         uint16_t mtu;
         uint32_t max_frame, receive_size;
     } cases[] = {
-        {9000, 9014, 9014}, {68, 82, 1514}, {67, 1514, 1514}, {65535, 1514, 1514}, {0, 1514, 1514}};
+        {9000, 9014, 2048}, {68, 82, 1536}, {67, 1514, 1536}, {65535, 1514, 1536}, {0, 1514, 1536}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (i > 0)
@@ -118,7 +116,7 @@ static void malformed_submissions_are_refused(void **state)
     net_test_begin();
     net_test_send(13, 1);
     net_test_send(1515, 1);
-    net_test_receive(1513, 1);
+    net_test_receive(1535, 1);
     net_test_run(A_WHILE);
     assert_int_equal(test.sent[NET_STATUS_INVALID], 2);
     assert_int_equal(test.received[NET_STATUS_INVALID], 1);
@@ -135,7 +133,7 @@ static void checksums_are_the_device_s(void **state)
     (void)state;
     model.virtio.offered |= UINT64_C(1) << VIRTIO_NET_MODEL_CSUM;
     net_test_begin();
-    assert_int_equal(net_client_info(test.client)->flags, NET_INFO_CHECKSUM_SEND);
+    assert_int_equal(net_client_info(test.client)->flags, NET_INFO_CHECKSUM_SEND | NET_INFO_MERGES);
     assert_int_equal(
         net_client_send_checksum(test.client, &(struct net_place){0, 60, 0}, 34, 16, NULL, NULL),
         0);
@@ -225,7 +223,9 @@ static void a_session_after_another(void **state)
 static void bad_frames_are_dropped(void **state)
 {
     (void)state;
+    model.virtio.offered &= ~(UINT64_C(1) << VIRTIO_NET_MODEL_MRG_RXBUF);
     net_test_begin();
+    net_test_expect_info(1514, 1514, 0);
     net_test_receive(ROOM, 6);
     net_test_run(A_WHILE);
     model.type = 1; /* a segment to be cut up, which was not agreed upon */
@@ -236,6 +236,7 @@ static void bad_frames_are_dropped(void **state)
     model.wire.length = 2000; /* the model gives the chain back with nothing in it */
     net_test_arrive(1);
     assert_int_equal(test.received[NET_STATUS_DROPPED], 3);
+    assert_int_equal(model_log_count("a frame was not taken"), 3);
     model.wire.length = 60;
     model.flags = 3; /* which it may not set, as it was not agreed upon */
     net_test_arrive(1);
