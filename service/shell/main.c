@@ -29,7 +29,7 @@ static const struct command *const tables[] = {
     commands_shell,     commands_system,     commands_files,  commands_device,    commands_master,
     commands_bench,     commands_churn,      commands_net,    commands_net_bench, commands_net_load,
     commands_net_share, commands_net_device, commands_serial, commands_input,     commands_parallel,
-    commands_stream,    commands_script,
+    commands_stream,    commands_script,     commands_until,
 };
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
@@ -117,8 +117,6 @@ static int help_run(unsigned count, char **words)
     return 0;
 }
 
-static int command_run(unsigned count, char **words);
-
 /* Also what bench/files counts the instructions of. */
 static int time_run(unsigned count, char **words)
 {
@@ -126,7 +124,7 @@ static int time_run(unsigned count, char **words)
         return SHELL_USAGE;
     uint64_t start = clock_now();
     bench_mark_begin();
-    int status = command_run(count - 1, words + 1);
+    int status = shell_command(count - 1, words + 1);
     bench_mark_end();
     console_print("%s took %llu us\n", words[1],
                   (unsigned long long)((clock_now() - start) / 1000));
@@ -139,7 +137,7 @@ static const struct command commands_shell[] = {
     {0},
 };
 
-static int command_run(unsigned count, char **words)
+int shell_command(unsigned count, char **words)
 {
     const struct command *command = command_find(words[0]);
 
@@ -171,7 +169,7 @@ int shell_run(char *line)
             return result ? result : SHELL_USAGE;
         }
         if (words.count > 0)
-            status = command_run(words.count, words.word);
+            status = shell_command(words.count, words.word);
         result = result ? result : status;
     }
     return result;

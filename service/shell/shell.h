@@ -20,16 +20,11 @@ struct command {
     int (*run)(unsigned count, char **words); /* words[0] is the name */
 };
 
-/* Tables, each ended by a null name: commands_files.c, commands_device.c, commands_master.c,
- * commands_system.c, commands_bench.c, commands_churn.c, commands_net.c,
- * commands_net_bench.c, commands_net_device.c, commands_net_load.c, commands_net_share.c,
- * commands_serial.c,
- * commands_input.c, commands_parallel.c, commands_stream.c. */
-extern const struct command commands_script[];
+/* Of commands_*.c; each ends with a null name. */
 extern const struct command commands_files[], commands_device[], commands_master[],
     commands_system[], commands_bench[], commands_churn[], commands_net[], commands_net_bench[],
     commands_net_load[], commands_net_share[], commands_net_device[], commands_serial[],
-    commands_input[], commands_parallel[], commands_stream[];
+    commands_input[], commands_parallel[], commands_stream[], commands_script[], commands_until[];
 
 extern mach_port_t shell_supervisor;
 
@@ -41,6 +36,9 @@ bool shell_number(const char *word, uint64_t *value);
 
 /* Call `visit` with the name of each device of that class; whether one of them returned not 0. */
 int shell_each_device(const char *class, int (*visit)(const char *name));
+
+/* Run a command, words[0], and complain if it is none or is used badly. */
+int shell_command(unsigned count, char **words);
 
 /* Run a line of commands; the status of the first that failed. */
 int shell_run(char *line);

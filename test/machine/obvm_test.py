@@ -35,10 +35,11 @@ class Launcher(MachineTest):
     def test_the_death_of_qemu_itself_is_told_from_the_machines(self):
         mortal = self.path("mortal")
         with open(mortal, "w", encoding="ascii") as file:
-            file.write("#!/bin/sh\n(sleep 4; kill -SEGV $$) >/dev/null 2>&1 &\nexec qemu-system-x86_64 \"$@\"\n")
+            file.write("#!/bin/sh\n(until [ -s \"$LOG\" ]; do sleep 0.2; done; sleep 1; kill -SEGV $$) >/dev/null 2>&1 &\n"
+                       "exec qemu-system-x86_64 \"$@\"\n")
         os.chmod(mortal, 0o755)
         run = subprocess.run([OBVM, "--timeout", "60", "--log", self.path("log"), "-c", "sleep 50000"], check=False,
-                             stdin=subprocess.DEVNULL, capture_output=True, text=True, env=dict(os.environ, OBVM_QEMU=mortal))
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, env=dict(os.environ, OBVM_QEMU=mortal, LOG=self.path("log")))
         self.assertEqual(run.returncode, 128 + signal.SIGSEGV, run.stderr)
         self.assertIn("QEMU itself died of signal 11", run.stderr)
 
@@ -55,6 +56,12 @@ class Launcher(MachineTest):
                             r"usage: time COMMAND \[WORD...\]\n", ran.output)
         self.assertTrue(took, str(ran))
         self.assertGreaterEqual(int(took[1]), 20000, str(ran))
+
+    def test_until_runs_a_command_until_a_task_is_as_it_is_said(self):
+        ran = self.run_machine("until shell 0 sleep 1; until ps20 0 nosuch; restart ps20; until ps20 1 uptime; until ps20 x")
+        self.assertEqual(ran.status, 127, str(ran))
+        self.assertRegex(ran.output, r"\Anosuch: no such command; try help\n(\d+\.\d{3} s\n)+"
+                         r"usage: until TASK RESTARTS\|STATE COMMAND \[WORD\.\.\.\]\n\Z")
 
     def test_binary_output_arrives_unchanged(self):
         data = bytes(range(256)) * 40 + b"\x10B\x10E0\n\x10\x10\r\n"
@@ -98,5 +105,5 @@ class Launcher(MachineTest):
         self.assert_status(self.run_machine("nosuch; halt"), 127)
 
     def test_timeout_is_124(self):
-        ran = self.run_machine("ls", "--timeout", "0.2")
+        ran = self.run_machine("sleep 60000", "--timeout", "2")
         self.assert_status(ran, 124)
