@@ -31,12 +31,7 @@ static void server_begin(struct child *child)
 
     if (error == 0)
         error = child_grant(child, "bus", right);
-    if (error == 0)
-        error = supervisor_grant_pool(child, SERVER_QUOTA);
-    if (error == 0)
-        error = child_start(child, NULL);
-    if (error != 0)
-        journal_note(LOG_ERROR, "no bus %s: %s", child->name, strerror(error));
+    supervisor_begin(child, error, SERVER_QUOTA, NULL);
 }
 
 static void server_start(struct bus *bus)

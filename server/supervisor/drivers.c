@@ -70,9 +70,9 @@ int drivers_functions(struct pci_function_info **functions, size_t *count)
     return error;
 }
 
-const struct child *drivers_find(unsigned address)
+struct child *drivers_find(unsigned address)
 {
-    for (const struct child *child = child_first(); child; child = child->next) {
+    for (struct child *child = child_first(); child; child = child->next) {
         if (child->kind == CHILD_DRIVER && !child->fixed && child->address == address)
             return child;
     }
@@ -122,11 +122,7 @@ static void driver_run(struct child *child, int error)
         child_end(child, CHILD_FAILED, cause);
         return;
     }
-    error = supervisor_grant_pool(child, DRIVER_QUOTA);
-    if (error != 0)
-        child_end(child, CHILD_FAILED, strerror(error));
-    else
-        child_start(child, policy_settings(&supervisor_policy, child->program));
+    supervisor_begin(child, 0, DRIVER_QUOTA, policy_settings(&supervisor_policy, child->program));
 }
 
 static void driver_begin(struct child *child)
@@ -287,12 +283,9 @@ static void fixed_start(const struct isa_resources *fixed, const struct manifest
 
 void drivers_meet(const struct pci_function_info *function)
 {
-    struct child *child = child_first();
+    struct child *child = drivers_find(drivers_address(function));
     int which = manifest_choose(manifests, manifest_count, function);
 
-    while (child && (child->kind != CHILD_DRIVER || child->fixed ||
-                     child->address != drivers_address(function)))
-        child = child->next;
     if (stopping || which < 0 || (child && !child->unplugged))
         return;
     if (child && child->manifest == &manifests[which]) {

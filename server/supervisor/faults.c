@@ -29,11 +29,9 @@ void faults_start(void)
 /* The driver of that device, if it is running. */
 static struct child *driver_lookup(const char *name)
 {
-    for (struct child *child = child_first(); child; child = child->next) {
-        if (strcmp(child->name, name) == 0 && child->task.task != MACH_PORT_NULL)
-            return child;
-    }
-    return NULL;
+    struct child *child = child_lookup(name);
+
+    return child && child->task.task != MACH_PORT_NULL ? child : NULL;
 }
 
 kern_return_t serve_io_faults_report(mach_port_t port, const_name_t name, uint64_t address,

@@ -26,15 +26,6 @@ static void disks_parse(const char *text, struct disks *disks)
         disks->count++;
 }
 
-static const struct child *filter_find(const char *name)
-{
-    const struct child *child = child_first();
-
-    while (child && strcmp(child->name, name) != 0)
-        child = child->next;
-    return child;
-}
-
 static bool is_offered(const char *name)
 {
     const struct child_offer *offer = child_offer_find(name, "block");
@@ -54,12 +45,7 @@ static void filter_start(const char *name, const char *text, const struct disks 
     child->is_believed = child->paging_needs_it = true;
     for (unsigned i = 0; i < disks->count && error == 0; i++)
         error = child_grant_device(child, grants[i], disks->name[i]);
-    if (error == 0)
-        error = supervisor_grant_pool(child, SERVICE_QUOTA);
-    if (error == 0)
-        child_start(child, text);
-    else
-        child_end(child, CHILD_FAILED, strerror(error));
+    supervisor_begin(child, error, SERVICE_QUOTA, text);
 }
 
 void integrity_look(void)
@@ -68,7 +54,7 @@ void integrity_look(void)
         const struct policy_setting *filter = &supervisor_policy.filter[i];
         struct disks disks;
         unsigned offered = 0;
-        if (filter_find(filter->program))
+        if (child_lookup(filter->program))
             continue;
         disks_parse(filter->text, &disks);
         while (offered < disks.count && is_offered(disks.name[offered]))
@@ -81,7 +67,7 @@ void integrity_look(void)
 void integrity_report_missing(void)
 {
     for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
-        if (!filter_find(supervisor_policy.filter[i].program))
+        if (!child_lookup(supervisor_policy.filter[i].program))
             journal_note(LOG_WARNING, "%s: not there, as not all of its disks are: %s",
                          supervisor_policy.filter[i].program, supervisor_policy.filter[i].text);
     }
@@ -110,7 +96,7 @@ static bool has_part_of(const struct policy_setting *filter, const char *device)
 bool integrity_holds(const char *device)
 {
     for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
-        const struct child *child = filter_find(supervisor_policy.filter[i].program);
+        const struct child *child = child_lookup(supervisor_policy.filter[i].program);
         if (child && child->task.task != MACH_PORT_NULL &&
             has_part_of(&supervisor_policy.filter[i], device))
             return true;

@@ -40,6 +40,18 @@ int supervisor_grant_pool(struct child *child, uint64_t quota)
     return error == 0 ? child_grant(child, "pool", pool) : error;
 }
 
+void supervisor_begin(struct child *child, int error, uint64_t quota, const char *argument)
+{
+    if (error == 0)
+        error = supervisor_grant_pool(child, quota);
+    if (error == 0) {
+        child_start(child, argument);
+        return;
+    }
+    journal_note(LOG_ERROR, "%s: cannot be started: %s", child->name, strerror(error));
+    child_end(child, CHILD_FAILED, strerror(error));
+}
+
 static void policy_read(void)
 {
     const void *text;
@@ -55,12 +67,8 @@ static void policy_read(void)
 static void device_begin(struct child *child)
 {
     int error = child_grant_device(child, "net-master", "netdevice");
-    if (error == 0)
-        error = supervisor_grant_pool(child, DEVICE_QUOTA);
-    if (error == 0)
-        error = child_start(child, child_all_are_wired() ? "wired=1" : NULL);
-    if (error != 0)
-        journal_note(LOG_ERROR, "no device interface: %s", strerror(error));
+
+    supervisor_begin(child, error, DEVICE_QUOTA, child_all_are_wired() ? "wired=1" : NULL);
 }
 
 static void device_start(const char *name, bool for_paging)
@@ -78,11 +86,7 @@ static void device_start(const char *name, bool for_paging)
 /* The same for network devices, whose packet filters are for a task of their own. */
 static void netdevice_begin(struct child *child)
 {
-    int error = supervisor_grant_pool(child, NETDEVICE_QUOTA);
-    if (error == 0)
-        error = child_start(child, NULL);
-    if (error != 0)
-        journal_note(LOG_ERROR, "no device interface for networks: %s", strerror(error));
+    supervisor_begin(child, 0, NETDEVICE_QUOTA, NULL);
 }
 
 static void netdevice_start(void)

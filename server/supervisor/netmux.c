@@ -28,13 +28,7 @@ static void mux_begin(struct child *child)
 
     if (!mux || !setting_word(mux->text, 0, card, sizeof(card)))
         return;
-    int error = child_grant_device(child, "card", card);
-    if (error == 0)
-        error = supervisor_grant_pool(child, SERVICE_QUOTA);
-    if (error == 0)
-        child_start(child, mux->text);
-    else
-        child_end(child, CHILD_FAILED, strerror(error));
+    supervisor_begin(child, child_grant_device(child, "card", card), SERVICE_QUOTA, mux->text);
 }
 
 void netmux_look(void)

@@ -47,12 +47,7 @@ static void service_begin(struct child *child, const struct child_offer *disk)
     int error = child_grant(child, "block", child_right_copy(disk->right));
 
     clock_timer_cancel(&child->revive); /* it may have died itself shortly before its driver did */
-    if (error == 0)
-        error = supervisor_grant_pool(child, SERVICE_QUOTA);
-    if (error == 0)
-        child_start(child, disk->name);
-    else
-        child_end(child, CHILD_FAILED, strerror(error));
+    supervisor_begin(child, error, SERVICE_QUOTA, disk->name);
 }
 
 /* It died, not its disk. If that is gone as well by now, the next driver's offer starts it. */

@@ -21,10 +21,10 @@ static int faults_parse(struct policy *policy, const char *key, const char *valu
 static int restart_parse(struct policy *policy, const char *key, const char *value)
 {
     size_t length = strspn(value, "0123456789");
-    unsigned number = (unsigned)atoi(value);
 
     if (length == 0 || length > 6 || value[length] != '\0')
         return 0;
+    unsigned number = (unsigned)atoi(value);
     if (strcmp(key, "quick") == 0)
         policy->restart.quick = number;
     else if (strcmp(key, "deaths") == 0)

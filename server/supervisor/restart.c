@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <server/supervisor/restart.h>
 
-#define DELAY_FIRST UINT64_C(10000000) /* the second time; then it doubles */
+#include <stddef.h>
+
+#define DELAY_FIRST UINT64_C(10000000) /* the second time; then it doubles ... */
+enum { DOUBLINGS_MOST = 10 };          /* ... up to 10 s: a policy may bear any number of deaths */
 
 bool restart_decide(struct restart *restart, const struct restart_limits *limits, uint64_t now,
                     uint64_t lived, uint64_t *delay, const char **reason)
@@ -16,8 +19,10 @@ bool restart_decide(struct restart *restart, const struct restart_limits *limits
     else if (restart->deaths > limits->deaths)
         *reason = "it dies too often";
     else
-        *reason = (void *)0;
-    if (lived < RESTART_PROBATION && restart->quick > 1)
-        *delay = DELAY_FIRST << (restart->quick - 2);
+        *reason = NULL;
+    if (restart->quick > 1) {
+        unsigned doublings = restart->quick - 2;
+        *delay = DELAY_FIRST << (doublings < DOUBLINGS_MOST ? doublings : DOUBLINGS_MOST);
+    }
     return !*reason;
 }

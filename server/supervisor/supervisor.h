@@ -26,6 +26,10 @@ extern struct policy supervisor_policy;
 /* Every child may allocate memory that devices reach, up to a quota. */
 int supervisor_grant_pool(struct child *child, uint64_t quota);
 
+/* Start it with such a quota; or, if there was an error in granting it something else, or is one
+ * now, end it as failed, so that nobody waits for it. */
+void supervisor_begin(struct child *child, int error, uint64_t quota, const char *argument);
+
 /* bus.c: start the bus servers and wait for them; the PCI server's port (null: there is none, which
  * may change). */
 void bus_start(void);
@@ -59,7 +63,7 @@ void drivers_meet(const struct pci_function_info *function);
 /* Functions as the PCI server lists them, in pages; free with memory_pages_free. */
 int drivers_functions(struct pci_function_info **functions, size_t *count);
 unsigned drivers_address(const struct pci_function_info *function);
-const struct child *drivers_find(unsigned address);
+struct child *drivers_find(unsigned address); /* null: none */
 
 /* hotplug.c: have the bus, which has just started, tell what comes and goes. */
 void hotplug_watch(void);

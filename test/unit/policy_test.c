@@ -58,6 +58,13 @@ static void restarts_are_limited(void **state)
     assert_false(restart_decide(&restart, &limits, 4, 0, &delay, &reason));
     assert_string_equal(reason, "it dies as soon as it is started");
 
+    /* Who may die often at once is made to wait, but not for ever. */
+    struct restart patient = {0};
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(
+            restart_decide(&patient, &(struct restart_limits){1000, 1000}, i, 0, &delay, &reason));
+    assert_int_equal(delay, UINT64_C(10240000000));
+
     /* A minute later it is another matter. */
     assert_true(restart_decide(&restart, &limits, 61 * second, 0, &delay, &reason));
     assert_int_equal(delay, 0);
