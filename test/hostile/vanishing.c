@@ -14,7 +14,7 @@
 #include "hostile.h"
 
 enum { BLOCK = 512, BLOCKS = 1000 };
-#define LIFE (3 * CLOCK_SECOND)
+#define LIFE (5 * CLOCK_SECOND)
 
 struct device *hostile_device;
 struct regs hostile_regs;

@@ -85,8 +85,8 @@ class Ahci(DiskDriverTest):
         with open(self.path("tree/big"), "wb") as file:
             file.write(os.urandom(4 * MIB))
         image = self.ext4_image("a.img", "48M", self.path("tree"))
-        ran = self.run_machine(f"mount {NAME}; kill ahci0 400 50 3; cp /big /a; cp /a /b; sync; cp /b /c;"
-                               "kill ahci0 0; sleep 300; sha256sum /big /c; umount /", "--disk", f"ahci:{image}")
+        ran = self.run_machine(f"mount {NAME}; kill ahci0 1000 50 3; until ahci0 2 cp /big /a; until ahci0 4 cp /a /b; sync;"
+                               "until ahci0 6 cp /b /c; kill ahci0 0; sha256sum /big /c; umount /", "--disk", f"ahci:{image}")
         self.assert_status(ran)
         self.assert_sums(ran, self.path("tree/big"), 2)
         self.assert_clean(image)

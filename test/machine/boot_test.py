@@ -4,7 +4,9 @@ import io
 import os
 import re
 import tarfile
+import time
 
+from machine.monitored import MonitoredTest
 from machine.vm import BUILD, ROOT, MachineTest
 
 MIB = 1 << 20
@@ -72,7 +74,7 @@ class OtherMachine(MachineTest):
         self.assert_says(ran, "^ +01:00.0  1b36:0010 ")
 
 
-class Archive(MachineTest):
+class Archive(MonitoredTest):
     def test_a_driver_that_is_missing(self):
         image = self.make_image("boot.iso", leave_out=["nvme"])
         disk = self.blank_image("a.img", 4 * MIB)
@@ -81,11 +83,16 @@ class Archive(MachineTest):
         self.assert_says(ran, "nvme0: its program nvme is not in the boot archive", "log")
         self.assert_says(ran, "^nvme0 +driver +failed")
 
+    def does_not_boot(self, image, reason):
+        machine = self.start("devices", "--image", image)
+        self.assertTrue(machine.wait_for_log(reason), machine.logged())
+        time.sleep(2)
+        machine.kill()
+        self.assertNotIn("supervisor: ", machine.logged())
+
     def test_the_authority_is_missing(self):
         image = self.make_image("boot.iso", leave_out=["io"])
-        ran = self.run_machine("devices", "--image", image, "--timeout", "10")
-        self.assertNotEqual(ran.status, 0)
-        self.assert_says(ran, "io is missing from the boot archive", "log")
+        self.does_not_boot(image, "io is missing from the boot archive")
 
     def test_the_supervisor_is_missing(self):
         image = self.make_image("boot.iso", leave_out=["supervisor"])
@@ -105,9 +112,7 @@ class Archive(MachineTest):
         def flip(data):
             return data[:9000] + bytes([data[9000] ^ 1]) + data[9001:]
         image = self.make_image("boot.iso", archive=flip)
-        ran = self.run_machine("devices", "--image", image, "--timeout", "10")
-        self.assertNotEqual(ran.status, 0)
-        self.assert_says(ran, "the boot archive is corrupt: its checksum is wrong", "log")
+        self.does_not_boot(image, "the boot archive is corrupt: its checksum is wrong")
 
     def test_a_manifest_with_an_unknown_key(self):
         manifest = b"[driver]\nprogram = nvme\nclass = block\ncolour = red\n[match]\nbus = pci\n"

@@ -14,6 +14,7 @@ from machine.vm import BUILD, ONCE, ROOT
 
 MIB = 1 << 20
 MESSAGES = 100000
+ROUNDS = 40
 
 # A crime by DMA can take this driver seconds in which it listens to nobody: one asks whether it does seldom.
 PATIENT = ONCE + b"watch = 60000\n"
@@ -44,15 +45,12 @@ class Hostile(NicTest):
     def commit(self, iommu):
         image = self.image_with("hostile")
         disk = self.blank_image("a.img", 16 * MIB)
-        for rounds in (44, 130):  # longer, where the machine is too busy for so many crimes
-            work = "verify-pattern nvme0n1 0 8192 9; sleep 800; " * rounds
-            ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + work + "drivers",
-                                   "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, "--timeout", "145",
-                                   "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
-            self.assert_status(ran)
-            self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), rounds, str(ran))
-            if "crime: foreign-port: attempted" in ran.log:
-                break
+        work = "verify-pattern nvme0n1 0 8192 9; sleep 800; " * ROUNDS
+        ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + work + "until hostile0 died verify-pattern nvme0n1 0 8192 9;"
+                               "drivers", "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu,
+                               "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
+        self.assert_status(ran)
+        self.assertGreater(ran.output.count("8192 of 8192 blocks as written"), ROUNDS, str(ran))
         self.assert_says(ran, r"^nvme0 +driver +running")
         self.assert_says(ran, r"^hostile0 +driver +died")
         self.assert_says(ran, r"hostile0: (bad|exception|arith|emul|soft|break)[^\n]*its task is ended", "log")
@@ -64,7 +62,7 @@ class Hostile(NicTest):
             manifest = file.read().replace("class = block\n", "class = block\nwhole-task = yes\n")
         image = self.image_with("hostile", {
             "hostile.manifest": manifest.encode(), "supervisor.conf": b"[settings]\nhostile = from=2\n" + PATIENT})
-        ran = self.run_machine("sleep 3000; drivers", "--image", image, "--iommu", "none",
+        ran = self.run_machine("until hostile0 died sleep 100; drivers", "--image", image, "--iommu", "none",
                                "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
         self.assert_status(ran)
         self.assert_says(ran, "hostile0: is given its whole task: its registers are not confined", "log")
@@ -83,11 +81,14 @@ class Hostile(NicTest):
         self.assertIn(claim, manifest)
         image = self.image_with(hostile, {honest + ".manifest": manifest.replace(claim, instead).encode()})
         disk = self.blank_image("good.img", 16 * MIB)
-        rounds = "verify-pattern nvme0n1 0 8192 9; sleep 500; " * 8
-        ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + rounds + "drivers",
-                               "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, *arguments)
-        self.assert_status(ran)
-        self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), 8, str(ran))
+        for rounds in (8, 80):  # longer, where the machine is too busy for so many crimes
+            work = "verify-pattern nvme0n1 0 8192 9; sleep 500; " * rounds
+            ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " + work + "drivers",
+                                   "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, *arguments)
+            self.assert_status(ran)
+            self.assertEqual(ran.output.count("8192 of 8192 blocks as written"), rounds, str(ran))
+            if f"{hostile}0: crime: all attempted" in ran.log:
+                break
         return outcomes(hostile + "0", ran), ran
 
     def commit_nvme(self, iommu):
@@ -137,7 +138,7 @@ class Hostile(NicTest):
 
     def test_policy_that_stops_a_driver(self):
         image = self.image_with("hostile", {"supervisor.conf": b"[faults]\npolicy = stop\n" + PATIENT})
-        ran = self.run_machine("sleep 6000; drivers", "--image", image,
+        ran = self.run_machine("until hostile0 failed sleep 100; drivers", "--image", image,
                                "--qemu-arg=-device", "--qemu-arg=edu,dma_mask=0xffffffff")
         self.assert_status(ran)
         self.assert_says(ran, "hostile0: its device was refused to read 1040000 ", "log")
@@ -158,8 +159,8 @@ class Hostile(NicTest):
             devices += ["--qemu-arg=-device", f"--qemu-arg=pcie-root-port,id={port},chassis={ord(port)}",
                         "--qemu-arg=-device", f"--qemu-arg=edu,bus={port}"]
         ran = self.run_machine(
-            "write-pattern nvme0n1 0 8192 9; sleep 1500; verify-pattern nvme0n1 0 8192 9; drivers;"
-            "devices -v", "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, *devices)
+            "write-pattern nvme0n1 0 8192 9; " + "".join(f"until dying{number} died sleep 100; " for number in range(7)) +
+            "verify-pattern nvme0n1 0 8192 9; drivers; devices -v", "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, *devices)
         self.assert_status(ran)
         for number in range(7):
             self.assert_says(ran, rf"dying{number}: dying ", "log")
@@ -182,7 +183,8 @@ class Hostile(NicTest):
         image = self.image_with("storming")
         disk = self.blank_image("a.img", 8 * MIB)
         ran = self.run_machine("write-pattern nvme0n1 0 8192 9; " +
-                               "sleep 500; verify-pattern nvme0n1 0 8192 9; " * 12 + "drivers",
+                               "sleep 500; verify-pattern nvme0n1 0 8192 9; " * 12 +
+                               "".join(f"until storming{number} failed sleep 100; " for number in range(3)) + "drivers",
                                "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu,
                                *["--qemu-arg=-device", "--qemu-arg=edu"] * 3)
         self.assert_status(ran)

@@ -1,85 +1,63 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Disks that are taken out and put in while the machine works with them."""
-import os
-import re
-import subprocess
 import time
 
-from machine.monitor import Monitor
-from machine.vm import LIMIT, OBVM, MachineTest, Ran
+from machine.monitored import MonitoredTest
+from machine.vm import LIMIT, back
 
 MIB = 1 << 20
 NVME = {"driver": "nvme", "id": "nvme0", "serial": "outboard0", "bus": "slot0", "drive": "disk0"}
 EMPTY_SLOT = ("--qemu-arg=-device", "--qemu-arg=pcie-root-port,id=slot1,chassis=9,slot=9")
 
 
-class HotPlug(MachineTest):
+class HotPlug(MonitoredTest):
     def run_with(self, commands, act, *arguments):
-        """Run commands, and `act` with the monitor at the same time."""
-        log, socket = self.path("machine.log"), self.path("monitor")
-        with open(log, "wb"):
-            pass
-        with subprocess.Popen([OBVM, "--timeout", str(LIMIT), "--log", log, "--monitor", socket, *arguments, "-c", commands],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as machine:
-            try:
-                act(Monitor(socket))
-                output, complaint = machine.communicate(timeout=LIMIT + 30)
-            finally:
-                machine.kill()
-        with open(log, encoding="utf-8", errors="replace") as file:
-            return Ran(machine.returncode, output.decode(errors="replace"), file.read(), complaint.decode(errors="replace"))
+        """Run commands, and `act` with the machine at the same time."""
+        machine = self.start(commands, *arguments)
+        act(machine)
+        return machine.end()
 
-    def log_wait(self, pattern, count=1):
-        deadline = time.monotonic() + LIMIT
-        while True:
-            with open(self.path("machine.log"), encoding="utf-8", errors="replace") as file:
-                text = file.read()
-            if len(re.findall(pattern, text, re.M)) >= count:
-                return
-            self.assertLess(time.monotonic(), deadline, f"no {pattern!r} in the log:\n{text}")
-            time.sleep(0.05)
+    def logged(self, machine, pattern, count=1):
+        self.assertTrue(machine.wait_for_log(pattern, count), machine.logged())
 
-    def requests_wait(self, monitor, more):
+    def requests_wait(self, machine, more):
         """Until the disks have had so many more requests."""
         def requests():
-            return sum(disk["stats"]["rd_operations"] + disk["stats"]["wr_operations"] for disk in monitor.do("query-blockstats")
+            return sum(disk["stats"]["rd_operations"] + disk["stats"]["wr_operations"] for disk in machine.do("query-blockstats")
                        if "nvme0" in disk.get("qdev", ""))
         begun, deadline = requests(), time.monotonic() + LIMIT
         while requests() < begun + more:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
 
-    def take_out(self, monitor, device):
-        monitor.do("device_del", id=device)
-        monitor.wait("DEVICE_DELETED", device=device)
-
     def test_the_same_disk_comes_back_and_its_client_goes_on(self):
         image = self.blank_image("a.img", 32 * MIB)
 
-        def act(monitor):
+        def act(machine):
             for i in range(3):
-                self.requests_wait(monitor, 300)
-                self.take_out(monitor, "nvme0")
-                monitor.do("device_add", **NVME)
-                self.log_wait("nvme0: running again", i + 1)
+                self.requests_wait(machine, 300)
+                machine.take_out("nvme0")
+                machine.do("device_add", **NVME)
+                self.logged(machine, "nvme0: running again", i + 1)
 
-        ran = self.run_with("write-pattern nvme0n1 5000 3000 4; churn nvme0n1 4000 60000 16;"
+        ran = self.run_with("write-pattern nvme0n1 5000 3000 4; until nvme0 3 churn nvme0n1 4000 10000 16;"
                             "verify-pattern nvme0n1 5000 3000 4; drivers", act, "--disk", f"nvme:{image},slot")
         self.assert_status(ran)
-        self.assert_says(ran, r"^churn: 60000 done, 0 failed, 0 wrong before, 0 wrong;")
+        self.assertEqual(ran.output.count(" done, "),
+                         ran.output.count("\nchurn: 10000 done, 0 failed, 0 wrong before, 0 wrong;"), str(ran))
         self.assert_says(ran, "^nvme0n1: 3000 of 3000 blocks as written$")
         self.assert_says(ran, r"^nvme0 +driver +running .* 3  ")
 
     def test_another_disk_in_its_place_is_not_written_to(self):
         image, other = self.blank_image("a.img", 32 * MIB), self.blank_image("b.img", 32 * MIB)
 
-        def act(monitor):
-            self.requests_wait(monitor, 300)
-            monitor.do("blockdev-add", **{"node-name": "other", "driver": "raw", "file": {"driver": "file", "filename": other}})
-            self.take_out(monitor, "nvme0")
-            monitor.do("device_add", **{**NVME, "serial": "another", "drive": "other"})
+        def act(machine):
+            self.requests_wait(machine, 300)
+            machine.do("blockdev-add", **{"node-name": "other", "driver": "raw", "file": {"driver": "file", "filename": other}})
+            machine.take_out("nvme0")
+            machine.do("device_add", **{**NVME, "serial": "another", "drive": "other"})
 
-        ran = self.run_with("churn nvme0n1 4000 60000 16; hexdump nvme0n1 0 1; drivers", act, "--disk", f"nvme:{image},slot")
+        ran = self.run_with("until nvme0 1 churn nvme0n1 4000 10000 16; hexdump nvme0n1 0 1; drivers", act, "--disk", f"nvme:{image},slot")
         self.assert_says(ran, r"^churn: \d+ done, [1-9]\d* failed, 0 wrong before, 0 wrong;.*; it ended early: No such device")
         self.assert_says(ran, r"nvme0n1: another disk is in its place \(serial another, was outboard0\): nothing is written to it", "log")
         self.assert_says(ran, r"^nvme0 +driver +running .* 1  ")
@@ -89,18 +67,18 @@ class HotPlug(MachineTest):
     def test_what_does_not_come_back_is_an_error_and_what_comes_later_is_there(self):
         image = self.blank_image("a.img", 32 * MIB)
 
-        def act(monitor):
-            self.requests_wait(monitor, 300)
-            self.take_out(monitor, "nvme0")
-            self.log_wait("nvme0: its device does not come back")
-            monitor.do("device_add", **NVME)
-            monitor.do("blockdev-add", **{"node-name": "second", "driver": "raw",
+        def act(machine):
+            self.requests_wait(machine, 300)
+            machine.take_out("nvme0")
+            self.logged(machine, "nvme0: its device does not come back")
+            machine.do("device_add", **NVME)
+            machine.do("blockdev-add", **{"node-name": "second", "driver": "raw",
                                           "file": {"driver": "file", "filename": self.blank_image("b.img", 16 * MIB)}})
-            monitor.do("device_add", driver="virtio-blk-pci", id="second", bus="slot1", drive="second", serial="second",
+            machine.do("device_add", driver="virtio-blk-pci", id="second", bus="slot1", drive="second", serial="second",
                        **{"disable-legacy": "on", "iommu_platform": True})
 
-        ran = self.run_with("churn nvme0n1 4000 60000 16; sleep 4000; churn nvme0n1 4000 300 16; write-pattern virtio-blk0 0 3000 4;"
-                            "verify-pattern virtio-blk0 0 3000 4; devices", act, "--disk", f"nvme:{image},slot",
+        ran = self.run_with(f"until nvme0 1 churn nvme0n1 4000 10000 16; {back('nvme0')}; churn nvme0n1 4000 300 16;"
+                            f"{back('virtio-blk0', 0)}; write-pattern virtio-blk0 0 3000 4; verify-pattern virtio-blk0 0 3000 4; devices", act, "--disk", f"nvme:{image},slot",
                             *EMPTY_SLOT)
         self.assert_says(ran, r"^churn: \d+ done, [1-9]\d* failed, .*; it ended early: No such device")
         self.assert_says(ran, r"^churn: 300 done, 0 failed, 0 wrong before, 0 wrong;")

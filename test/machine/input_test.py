@@ -89,13 +89,13 @@ class Input(MonitoredTest):
         self.assert_says(ran, "^usage: input-watch ")
 
     def test_a_key_is_released_when_the_driver_dies(self):
-        machine = self.start(f"kill ps20 3 1200 7; input-watch {KEYBOARD} 6000")
+        machine = self.start(f"kill ps20 1000 1200 7; input-watch {KEYBOARD} 60000")
         self.assertTrue(machine.wait_for("watching"))
         machine.tell("sendkey f12 100000")
         self.assertTrue(machine.wait_for("key 88 pressed"), machine.output)
         self.assertTrue(machine.wait_for("key 88 released"), machine.output)
-        ran = machine.end()
-        self.assert_says(ran, r"\d+ events, [1-3] drivers died")
+        machine.kill()
+        self.assertIn("ps20: running again", machine.logged())
 
     def test_shift_is_released_when_the_driver_dies(self):
         """So what is typed then is in small letters, though nobody has let go of the key."""
@@ -104,18 +104,20 @@ class Input(MonitoredTest):
                 event = {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": key}}}
                 machine.do("input-send-event", events=[event])
 
-        machine = self.start(f"kill ps20 3 2000 7; input-watch {KEYBOARD} 8000 -t")
+        machine = self.start(f"kill ps20 1000 2000 7; input-watch {KEYBOARD} 60000 -t")
         self.assertTrue(machine.wait_for("watching .*\n"), machine.output)
-        send("shift", True)
-        send("a", True, False)
-        self.assertTrue(machine.wait_for("A"), machine.output)
-        for _ in range(6):  # each waits for a second or so
+        for _ in range(10):  # should it die between the two
+            send("shift", False, True)
+            send("a", True, False)
+            if machine.wait_for("A", 2):
+                break
+        for _ in range(30):  # each waits for a second or so
             send("b", True, False)
             if machine.wait_for("b", 0.1):
                 break
-        ran = machine.end()
-        self.assert_status(ran)
-        self.assert_says(ran, r"^AB*b+\n\d+ events, [1-3] drivers died")
+        machine.kill()
+        self.assertRegex(machine.output, rb"\n[aA]*AB*b+")
+        self.assertIn("ps20: running again", machine.logged())
 
     def test_leds(self):
         ran = self.run_machine(f"input-leds {KEYBOARD} caps num; input-leds {KEYBOARD}; input-leds {MOUSE} num")

@@ -14,6 +14,8 @@ class Monitored:
 
     def __init__(self, test, commands, *arguments):
         self.log, path = test.path("machine.log"), test.path("monitor")
+        with open(self.log, "wb"):
+            pass
         self.output = b""
         self.process = subprocess.Popen(
             [OBVM, "--timeout", str(LIMIT), "--log", self.log, "--monitor", path, *arguments, "-c", commands],
@@ -49,11 +51,28 @@ class Monitored:
             self.output += data
         return False
 
+    def logged(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def wait_for_log(self, pattern, count=1):
+        """Until the log has that so often; whether it has, when the machine has ended or the time is up."""
+        deadline = time.monotonic() + LIMIT
+        while len(re.findall(pattern, self.logged(), re.M)) < count:
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                return len(re.findall(pattern, self.logged(), re.M)) >= count
+            time.sleep(0.05)
+        return True
+
     def do(self, command, **arguments):
         """A command of QMP."""
         if not self.monitor:
             self.monitor = Monitor(self.path)
         return self.monitor.do(command, **arguments)
+
+    def take_out(self, device):
+        self.do("device_del", id=device)
+        self.monitor.wait("DEVICE_DELETED", device=device)
 
     def tell(self, *commands):
         """Commands for people (sendkey, mouse_move); each has been carried out when this returns."""
@@ -62,9 +81,7 @@ class Monitored:
 
     def end(self):
         rest, complaint = self.process.communicate(timeout=LIMIT + 90)
-        with open(self.log, encoding="utf-8", errors="replace") as file:
-            text = file.read()
-        return Ran(self.process.returncode, (self.output + rest).decode(errors="replace"), text,
+        return Ran(self.process.returncode, (self.output + rest).decode(errors="replace"), self.logged(),
                    complaint.decode(errors="replace"))
 
 

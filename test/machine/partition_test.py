@@ -180,7 +180,7 @@ class Gone(PartitionTest):
                 programs[name] = file.read()
         image, _ = self.divided_image(GPT_SCRIPT)
         ran = self.run_machine(
-            "hexdump vanishing0n1p2 510 2; devices; sleep 3500; devices; drivers;"
+            "hexdump vanishing0n1p2 510 2; devices; until vanishing0 died sleep 50; devices; drivers;"
             "hexdump vanishing0n1p2 510 2; write-pattern nvme0n1p1 0 16384 1;"
             "verify-pattern nvme0n1p1 0 16384 1",
             "--disk", f"nvme:{image}", "--image", self.make_image("a.iso", programs),

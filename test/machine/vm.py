@@ -14,6 +14,11 @@ LIMIT = 180  # seconds; what takes longer hangs
 ONCE = b"[restart]\nquick = 0\ndeaths = 0\n"  # supervisor.conf: who died is not started again
 
 
+def back(task, restarts=1):
+    """A command that waits until that task runs and has been started again so often."""
+    return f"until {task} {restarts} sleep 20"
+
+
 class Ran:
     """What came of a run: exit status, output, the machine's log, obvm's own words."""
 
