@@ -149,22 +149,17 @@ static int window_add(struct io_device *device, unsigned index, uint64_t base, u
     if (device->window[index].size || device->ports[index].present)
         return EEXIST;
 
-    /* The driver will see whole pages: nobody else's registers may be on them. */
-    uint64_t start = page_down(base), length = page_up(base + size) - start;
-    const struct resource_range *neighbour =
-        resource_map_find(&io_memory_map, start, length, device);
-    bool overlaps = resource_map_find(&io_memory_map, base, size, device);
-    if (!overlaps && (neighbour || start != base)) {
-        log_warning("%s: window %u at %llx %s %s: not lent, as registers are mapped by the page",
-                    device->name, index, (unsigned long long)base,
-                    neighbour ? "shares a page with" : "does not begin",
-                    neighbour ? neighbour->name : "a page");
+    /* The driver will see whole pages, from the start of the first: nobody else's registers may be
+     * on them. */
+    uint64_t length = page_up(base + size) - base;
+    if (base % IO_PAGE != 0) {
+        log_warning("%s: window %u at %llx does not begin a page: not lent", device->name, index,
+                    (unsigned long long)base);
         return EPERM;
     }
-
-    int error = range_claim(&io_memory_map, start, length, device, device->name);
+    int error = range_claim(&io_memory_map, base, length, device, device->name);
     if (error == 0)
-        error = io_physical_object(start, length, &device->window[index].pager);
+        error = io_physical_object(base, length, &device->window[index].pager);
     if (error == 0) {
         device->window[index].base = base;
         device->window[index].size = size;

@@ -34,12 +34,14 @@ struct io_task {
  * line asks for another with it, and is given the right by which lines come home (interrupt.c). */
 static bool is_needed(const mach_msg_header_t *message)
 {
+    /* Which notification: behind the port's type and name, each in 8 bytes, and its own type. */
+    enum { WHICH = (sizeof(*message) + 3 * sizeof(mach_msg_type_t)) / sizeof(int) };
     static const int needed[] = {2008, 2021, 2023, 2058, 2618, 3806};
-    const int *word = (const void *)message; /* word[14]: which notification */
+    const int *word = (const void *)message;
     int call = message->msgh_id;
-    bool found =
-        call >= 3200 && call < 3300 &&
-        (call != 3214 || (message->msgh_size >= 60 && word[14] != MACH_NOTIFY_PORT_DESTROYED));
+    bool found = call >= 3200 && call < 3300 &&
+                 (call != 3214 || (message->msgh_size / sizeof(int) > WHICH &&
+                                   word[WHICH] != MACH_NOTIFY_PORT_DESTROYED));
 
     for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
         found |= call == needed[i];

@@ -156,6 +156,34 @@ static struct pci_range window_make(uint64_t base, uint64_t limit, uint64_t unit
 
 enum { WINDOW_IO_UNIT = 0x1000, WINDOW_MEMORY_UNIT = 0x100000, WINDOW_WIDE = 0x1 };
 
+enum { PAGE = 4096 };
+
+/* Both have an address, so that their ends do not wrap (PCI_ADDRESS_LIMIT). */
+static bool pages_touch(const struct pci_function *a, unsigned i, const struct pci_function *b,
+                        unsigned j)
+{
+    uint64_t first = a->info.bar[i].base / PAGE, other = b->info.bar[j].base / PAGE;
+    uint64_t last = (a->info.bar[i].base + a->info.bar[i].size - 1) / PAGE;
+    uint64_t other_last = (b->info.bar[j].base + b->info.bar[j].size - 1) / PAGE;
+
+    return first <= other_last && other <= last;
+}
+
+const struct pci_function *pci_bar_neighbour(const struct pci_tree *tree,
+                                             const struct pci_function *function, unsigned index)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct pci_function *other = &tree->functions[i];
+        for (unsigned j = 0; other != function && pci_function_is_present(other) && j < PCI_BARS;
+             j++) {
+            if (other->info.bar[j].size != 0 && !(other->info.bar[j].flags & PCI_BAR_PORTS) &&
+                !(other->bars_without_base & 1u << j) && pages_touch(function, index, other, j))
+                return other;
+        }
+    }
+    return NULL;
+}
+
 void pci_windows_read(const struct pci_config *config, struct pci_function *bridge)
 {
     uint32_t address = pci_function_address(bridge);

@@ -16,6 +16,11 @@ void pci_bars_probe(const struct pci_config *config, struct pci_function *functi
 int pci_bar_assign(const struct pci_config *config, struct pci_function *function, unsigned index,
                    uint64_t base);
 
+/* Another function with registers on the pages of memory BAR `index`, whether it has a driver or
+ * not; null: none. */
+const struct pci_function *pci_bar_neighbour(const struct pci_tree *tree,
+                                             const struct pci_function *function, unsigned index);
+
 /* What the bridge passes down now. */
 void pci_windows_read(const struct pci_config *config, struct pci_function *bridge);
 

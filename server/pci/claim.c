@@ -10,6 +10,7 @@
 #include <host/mach/error.h>
 #include <host/mach/port.h>
 #include <kit/log.h>
+#include <server/pci/bar.h>
 #include <server/pci/command.h>
 #include <server/pci/message.h>
 #include <server/pci/reset.h>
@@ -53,6 +54,17 @@ static const char *bar_problem(int error)
     }
 }
 
+/* The authority knows of those only that are lent. */
+static bool has_pages_of_its_own(const struct pci_claim *claim, unsigned index)
+{
+    const struct pci_function *neighbour = pci_bar_neighbour(claim->tree, claim->function, index);
+
+    if (neighbour)
+        log_warning("%s: BAR %u shares a page with registers of pci " PCI_ADDRESS_FORMAT,
+                    claim->name, index, pci_address_arguments(pci_function_address(neighbour)));
+    return !neighbour;
+}
+
 static int bar_lend(const struct pci_claim *claim, unsigned index)
 {
     const struct pci_function *function = claim->function;
@@ -67,6 +79,8 @@ static int bar_lend(const struct pci_claim *claim, unsigned index)
         if (ports)
             return 0;
         error = ENOSPC;
+    } else if (!ports && !has_pages_of_its_own(claim, index)) {
+        error = EPERM;
     } else if (!ports) {
         error = error_from_kernel(
             io_bus_device_add_window(claim->io_bus, claim->io_device, index, base, size));

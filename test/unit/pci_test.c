@@ -207,6 +207,28 @@ static void bars_that_make_no_sense(void **state)
     assert_int_equal(pci_model_warnings(), 5);
 }
 
+/* Who sees a page sees all registers on it. */
+static void registers_on_one_page(void **state)
+{
+    int f[4];
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        f[i] = pci_model_add(&model, PCI_MODEL_ROOT, 1 + i, 0, 0x1b36, 0x010802);
+    pci_model_bar(&model, f[0], 0, 0xffffff00, 0x0, 0xfe001000);
+    pci_model_bar(&model, f[0], 1, 0xfffff000, 0x0, 0xfe002000);
+    pci_model_bar(&model, f[0], 2, 0xffffff00, 0x1, 0x3100);
+    pci_model_bar(&model, f[1], 3, 0xffffff00, 0x0, 0xfe001f00);
+    pci_model_bar(&model, f[2], 0, 0xffffff00, 0x0, 0xfe003000);
+    pci_model_bar(&model, f[2], 1, 0xffffff00, 0x1, 0x3000);
+    pci_model_bar(&model, f[3], 0, 0xffffff00, 0x0, 0); /* nowhere yet */
+    pci_tree_scan(&tree, 0, 0, 255);
+    assert_ptr_equal(pci_bar_neighbour(&tree, found(0, 1, 0), 0), found(0, 2, 0));
+    assert_ptr_equal(pci_bar_neighbour(&tree, found(0, 2, 0), 3), found(0, 1, 0));
+    assert_null(pci_bar_neighbour(&tree, found(0, 1, 0), 1));
+    assert_null(pci_bar_neighbour(&tree, found(0, 3, 0), 0));
+}
+
 static void bars_beyond_the_processor_have_no_address(void **state)
 {
     int f = pci_model_add(&model, PCI_MODEL_ROOT, 1, 0, 0x1af4, 0x020000);
@@ -493,6 +515,7 @@ int main(void)
         TEST(roms_that_make_no_sense),
         TEST(bars_larger_than_4_gib),
         TEST(bars_that_make_no_sense),
+        TEST(registers_on_one_page),
         TEST(bars_beyond_the_processor_have_no_address),
         TEST(system_functions_are_not_touched),
         TEST(capabilities_are_found),
