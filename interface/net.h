@@ -33,7 +33,8 @@ enum net_submission_flags {
 };
 
 enum net_completion_flags {
-    NET_CHECKSUM_GOOD = 1u << 0, /* the device looked at the TCP or UDP checksum: it is right */
+    NET_CHECKSUM_GOOD = 1u << 0, /* the device looked at the TCP or UDP checksum: it is right; not
+                                  * with NET_INFO_MERGES */
 };
 
 /* What became of a submission. */

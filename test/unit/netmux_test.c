@@ -24,12 +24,11 @@ struct net_client_link {
 
 static struct net_client card;
 static struct net_client_link link;
-static const struct net_info card_info = {.address = {0x52, 0xff, 1, 2, 3, 4},
-                                          .max_frame = 1514,
-                                          .receive_size = 1526,
-                                          .flags =
-                                              NET_INFO_CHECKSUM_SEND | NET_INFO_CHECKSUM_RECEIVE,
-                                          .model = "a card"};
+static struct net_info card_info = {.address = {0x52, 0xff, 1, 2, 3, 4},
+                                    .max_frame = 1514,
+                                    .receive_size = 1526,
+                                    .flags = NET_INFO_CHECKSUM_SEND | NET_INFO_CHECKSUM_RECEIVE,
+                                    .model = "a card"};
 
 void net_client_link_send(struct net_client_link *self, const struct net_submission *submissions,
                           unsigned count)
@@ -139,8 +138,18 @@ static int setup(void **state)
     return 0;
 }
 
+/* With a card whose buffers are shorter than its frames. */
+static int setup_merging(void **state)
+{
+    card_info.receive_size = NET_MERGE_LEAST;
+    card_info.flags |= NET_INFO_MERGES;
+    return setup(state);
+}
+
 static int teardown(void **state)
 {
+    card_info.receive_size = 1526;
+    card_info.flags &= ~(uint32_t)NET_INFO_MERGES;
     for (unsigned i = 0; i < PORTS; i++) {
         if (clients[i].memory)
             client_close(i);
@@ -221,6 +230,27 @@ static void card_receive(unsigned which, const uint8_t *to, uint32_t length)
     frame_make(link.memory[buffer->buffer] + buffer->offset, to, stranger, length);
     card_complete(which, NET_STATUS_OK, length, NET_CHECKSUM_GOOD);
     turn();
+}
+
+/* A frame comes into the buffers from number `which` on, as a card that merges them has it. How
+ * many it takes. */
+static unsigned card_receive_merged(unsigned which, const uint8_t *to, uint32_t length)
+{
+    unsigned char bytes[sizeof(struct net_frame_header) + 1514] = {0};
+    uint32_t total = sizeof(struct net_frame_header) + length, at = 0;
+    uint16_t count = (uint16_t)((total + NET_MERGE_LEAST - 1) / NET_MERGE_LEAST);
+
+    memcpy(bytes + offsetof(struct net_frame_header, buffers), &count, sizeof(count));
+    frame_make(bytes + sizeof(struct net_frame_header), to, stranger, length);
+    for (unsigned i = 0; i < count; i++) {
+        const struct net_submission *buffer = &link.sent[which + i];
+        uint32_t piece = total - at < NET_MERGE_LEAST ? total - at : NET_MERGE_LEAST;
+        memcpy(link.memory[buffer->buffer] + buffer->offset, bytes + at, piece);
+        card_complete(which + i, NET_STATUS_OK, piece, 0);
+        at += piece;
+    }
+    turn();
+    return count;
 }
 
 static unsigned came(unsigned number, enum net_completion_status status)
@@ -307,6 +337,61 @@ static void what_comes_is_for_one(void **state)
     card_receive(2, all, 60);
     for (unsigned i = 0; i < PORTS; i++)
         assert_int_equal(came(i, NET_STATUS_OK), 1);
+}
+
+static void expect_frame(unsigned number, const uint8_t *to, uint32_t length)
+{
+    unsigned char expected[1514];
+
+    frame_make(expected, to, stranger, length);
+    assert_int_equal(clients[number].completion[0].length, length);
+    assert_memory_equal(clients[number].memory, expected, length);
+    assert_int_equal(came(number, NET_STATUS_OK), 1);
+}
+
+/* Clients' buffers are filled from their beginning, whatever the card did. */
+static void frames_come_in_pieces(void **state)
+{
+    static const uint32_t lengths[] = {60, NET_MERGE_LEAST - 12, NET_MERGE_LEAST - 11, 1514};
+    unsigned which = 0;
+
+    assert_int_equal(mux.port[0].info.receive_size, 1514);
+    assert_int_equal(mux.port[0].info.flags & NET_INFO_MERGES, 0);
+    for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        for (unsigned j = 0; j < PORTS; j++)
+            client_receive(j, 0, 1);
+        turn();
+        which += card_receive_merged(which, all, lengths[i]);
+        for (unsigned j = 0; j < PORTS; j++)
+            expect_frame(j, all, lengths[i]);
+    }
+    assert_int_equal(link.count, mux.frame_count + which); /* posted again */
+    client_receive(2, 0, 1);
+    turn();
+    which += card_receive_merged(which, address_of(2), 1514);
+    expect_frame(2, address_of(2), 1514);
+    /* What a client has no buffer for yet waits in all of its places. */
+    which += card_receive_merged(which, address_of(1), 1514);
+    assert_int_equal(link.count, mux.frame_count + which - 2);
+    client_receive(1, 0, 1);
+    turn();
+    expect_frame(1, address_of(1), 1514);
+    assert_int_equal(link.count, mux.frame_count + which);
+    which += card_receive_merged(which, address_of(1), 1514);
+    client_close(1);
+    turn();
+    assert_int_equal(link.count, mux.frame_count + which);
+}
+
+static void frames_are_flows(void **state)
+{
+    unsigned at = link.count;
+
+    for (unsigned i = 0; i < PORTS; i++) {
+        client_send(i, 0, stranger, address_of(i), 60);
+        turn();
+        assert_int_equal(link.sent[at + i].flow, i);
+    }
 }
 
 static void groups_are_for_who_asked(void **state)
@@ -488,12 +573,20 @@ static void buffers_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_has_an_address),      TEST(frames_go_out),
-        TEST(nobody_sends_as_another),  TEST(what_comes_is_for_one),
-        TEST(groups_are_for_who_asked), TEST(more_groups_than_the_card_has),
-        TEST(between_clients),          TEST(fair),
-        TEST(a_client_without_buffers), TEST(a_client_goes_away),
-        TEST(the_card_s_driver_dies),   TEST(buffers_are_bounded),
+        TEST(each_has_an_address),
+        TEST(frames_go_out),
+        TEST(nobody_sends_as_another),
+        TEST(what_comes_is_for_one),
+        TEST(frames_are_flows),
+        cmocka_unit_test_setup_teardown(frames_come_in_pieces, setup_merging, teardown),
+        TEST(groups_are_for_who_asked),
+        TEST(more_groups_than_the_card_has),
+        TEST(between_clients),
+        TEST(fair),
+        TEST(a_client_without_buffers),
+        TEST(a_client_goes_away),
+        TEST(the_card_s_driver_dies),
+        TEST(buffers_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
