@@ -6,7 +6,7 @@
 #include <test/fuzz/virtio_device.h>
 
 enum { PAIRS = 2, QUEUES = 2 * PAIRS + 1, HEADER = 12, CONFIG_SIZE = 17 };
-enum { DOORBELLS = 0x1000 }; /* the second of the regions (virtio_device.c) */
+enum { DOORBELLS = 0x1000, CAUSE = 0x2000 }; /* regions (virtio_device.c) */
 enum { MERGES = 1u << 15, SEVERAL = 1u << 22, NEXT = 1, INDIRECT = 4 };
 static_assert(QUEUES <= FUZZ_VIRTIO_QUEUES, "they have room");
 
@@ -81,4 +81,5 @@ void fuzz_device_act(struct fuzz_input *input)
     if (id == control)
         answer(head, what & 0x80 ? 1 : 0);
     fuzz_virtio_give_back(id, head, id == control ? 1 : length);
+    fuzz_window.bytes[CAUSE] = what & 0x20 ? 3 : 1; /* for the next interrupt */
 }
