@@ -14,7 +14,6 @@
 #include "virtio_layout.h"
 
 enum { CACHE_LINE = 64 };
-enum { CHAIN_END = 0xffff }; /* instead of a descriptor, of which there are fewer */
 
 static size_t line_up(size_t size)
 {
@@ -78,48 +77,53 @@ void virtio_queue_clear(struct virtio_queue *queue)
         virtio_queue_disarm(queue);
 }
 
-static struct virtio_descriptor describe(const struct virtio_segment *segment, bool is_written,
-                                         uint16_t next)
+/* A descriptor with all its flags, the one behind it named even where there is none. */
+static inline void describe(struct virtio_descriptor *descriptor,
+                            const struct virtio_segment *segment, unsigned flags, unsigned next)
 {
-    return (struct virtio_descriptor){
-        .address = segment->address,
-        .length = segment->length,
-        .flags = (uint16_t)((is_written ? VIRTIO_DESCRIPTOR_WRITE : 0) |
-                            (next == CHAIN_END ? 0 : VIRTIO_DESCRIPTOR_NEXT)),
-        .next = next,
-    };
+    descriptor->address = segment->address;
+    descriptor->length = segment->length;
+    descriptor->flags = (uint16_t)flags;
+    descriptor->next = (uint16_t)next;
 }
 
 /* 2.7.5.3: the chain is in a table of its own, which takes one descriptor. Returns the next free
- * descriptor. */
-static uint16_t chain_indirect(struct virtio_queue *queue, const struct virtio_segment *segments,
-                               unsigned out, unsigned count)
+ * descriptor, and counts the bytes that may be written. */
+static inline uint16_t chain_indirect(struct virtio_queue *queue,
+                                      const struct virtio_segment *segments, unsigned out,
+                                      unsigned count, uint64_t *writable)
 {
-    size_t offset = (size_t)queue->free * queue->segments;
-    struct virtio_descriptor *table = queue->tables + offset;
-    unsigned last = count - 1;
+    size_t offset = (size_t)queue->free * queue->segments * sizeof(struct virtio_descriptor);
+    struct virtio_descriptor *head = &queue->descriptors[queue->free];
+    struct virtio_descriptor *at =
+        (struct virtio_descriptor *)((unsigned char *)queue->tables + offset);
+    unsigned next = 1;
 
-    for (unsigned i = 0; i < last; i++)
-        table[i] = describe(&segments[i], i >= out, (uint16_t)(i + 1));
-    table[last] = describe(&segments[last], last >= out, CHAIN_END);
-    queue->descriptors[queue->free] = (struct virtio_descriptor){
-        .address = queue->memory.address + queue->tables_offset +
-                   offset * sizeof(struct virtio_descriptor),
-        .length = (uint32_t)(count * sizeof(struct virtio_descriptor)),
-        .flags = VIRTIO_DESCRIPTOR_INDIRECT,
-    };
+    for (; next <= out; next++)
+        describe(at++, segments++, VIRTIO_DESCRIPTOR_NEXT, next);
+    for (; next <= count; next++) {
+        *writable += segments->length;
+        describe(at++, segments++, VIRTIO_DESCRIPTOR_NEXT | VIRTIO_DESCRIPTOR_WRITE, next);
+    }
+    at[-1].flags = out < count ? VIRTIO_DESCRIPTOR_WRITE : 0;
+    head->address = queue->memory.address + queue->tables_offset + offset;
+    head->length = (uint32_t)(count * sizeof(struct virtio_descriptor));
+    head->flags = VIRTIO_DESCRIPTOR_INDIRECT;
+    head->next = 0;
     return queue->chain[queue->free].next;
 }
 
 static uint16_t chain_direct(struct virtio_queue *queue, const struct virtio_segment *segments,
-                             unsigned out, unsigned count)
+                             unsigned out, unsigned count, uint64_t *writable)
 {
     uint16_t at = queue->free;
 
     for (unsigned i = 0; i < count; i++) {
         uint16_t next = queue->chain[at].next;
-        queue->descriptors[at] =
-            describe(&segments[i], i >= out, i + 1 == count ? CHAIN_END : next);
+        unsigned flags =
+            (i < out ? 0 : VIRTIO_DESCRIPTOR_WRITE) | (i + 1 < count ? VIRTIO_DESCRIPTOR_NEXT : 0);
+        describe(&queue->descriptors[at], &segments[i], flags, next);
+        *writable += i < out ? 0 : segments[i].length;
         at = next;
     }
     return at;
@@ -131,19 +135,18 @@ bool virtio_queue_add(struct virtio_queue *queue, const struct virtio_segment *s
     unsigned count = out + in;
     bool indirect = queue->tables && count > 1;
     unsigned needed = indirect ? 1 : count;
+    uint16_t head = queue->free;
+    struct virtio_chain *chain = &queue->chain[head];
     uint64_t writable = 0;
 
     if (count == 0 || count > queue->segments || needed > queue->free_count)
         return false;
-    for (unsigned i = out; i < count; i++)
-        writable += segments[i].length;
-    uint16_t head = queue->free;
-    queue->free = indirect ? chain_indirect(queue, segments, out, count)
-                           : chain_direct(queue, segments, out, count);
+    queue->free = indirect ? chain_indirect(queue, segments, out, count, &writable)
+                           : chain_direct(queue, segments, out, count, &writable);
     queue->free_count -= needed;
-    queue->chain[head].token = token;
-    queue->chain[head].writable = writable;
-    queue->chain[head].count = (uint16_t)needed;
+    chain->token = token;
+    chain->writable = writable;
+    chain->count = (uint16_t)needed;
     queue->available->ring[queue->put++ & (queue->entries - 1)] = head;
     return true;
 }
