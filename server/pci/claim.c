@@ -154,6 +154,19 @@ static int line_lend(struct pci_claim *claim)
     return error;
 }
 
+static const char *interrupts_problem(int error)
+{
+    switch (error) {
+    case ENOSPC:
+        return "none is free: drivers that want fewer (`vectors` in their manifests) leave some";
+    case EINVAL:
+        return "it is the kernel's own, or not as the function says: the firmware has to route it "
+               "elsewhere";
+    default:
+        return strerror(error);
+    }
+}
+
 /* The best kind that both the function and the kernel can do. A driver may do without: not an
  * error. */
 static void interrupts_lend(struct pci_claim *claim)
@@ -170,7 +183,7 @@ static void interrupts_lend(struct pci_claim *claim)
         if (error != ENOTSUP)
             log_warning("pci " PCI_ADDRESS_FORMAT ": %s gets no interrupts by %s: %s",
                         pci_address_arguments(pci_function_address(claim->function)), claim->name,
-                        kind[i], strerror(error));
+                        kind[i], interrupts_problem(error));
     }
     log_info("pci " PCI_ADDRESS_FORMAT ": %s has no interrupts",
              pci_address_arguments(pci_function_address(claim->function)), claim->name);

@@ -41,6 +41,19 @@ class Disk(MonitoredTest):
             "--disk", f"nvme:{a}", "--disk", f"nvme:{b}")
         self.assert_status(ran)
 
+    def test_more_disks_than_lines_for_messages(self):
+        """The last ones have fewer, then their interrupt line; the log says why."""
+        disks = [self.blank_image(f"{number}.img", 4 * MIB) for number in range(9)]
+        ran = self.run_machine("".join(f"write-pattern virtio-blk{number} 0 512 {number}; " for number in range(9)) +
+                               "".join(f"verify-pattern virtio-blk{number} 0 512 {number}; " for number in range(9)) + "devices -v",
+                               *(f"--qemu-arg={word}" for number, disk in enumerate(disks) for word in (
+                                   "-drive", f"if=none,id=many{number},format=raw,file={disk}", "-device",
+                                   f"virtio-blk-pci,drive=many{number},disable-legacy=on,iommu_platform=on,num-queues=4")))
+        self.assert_status(ran)
+        self.assertEqual(ran.output.count("512 of 512 blocks as written"), 9, str(ran))
+        self.assert_says(ran, r"virtio-blk\d gets no interrupts by MSI-X: none is free: drivers that want fewer", "log")
+        self.assert_says(ran, r"interrupt 0 +line 1\d, attached, [1-9]")
+
     def test_read_only_disk_refuses_writes(self):
         a, b = self.blank_image("a.img", 4 * MIB), self.blank_image("b.img", 4 * MIB)
         ran = self.run_machine("verify-pattern nvme1n1 0 8 1; write-pattern nvme1n1 0 8 1",
