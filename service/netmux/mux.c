@@ -56,17 +56,15 @@ int mux_port_attach(struct mux_port *port, void *memory, size_t size, uint64_t *
 }
 
 /* The first piece is no shorter than a header. */
-static void frame_copy(unsigned char *to, const struct header *header,
-                       const struct mux_piece *piece)
+static inline void frame_copy(unsigned char *to, const struct header *header,
+                              const struct mux_piece *piece)
 {
-    size_t skipped = sizeof(*header);
-
-    memcpy(to, header, skipped);
-    to += skipped;
-    for (; piece; piece = piece->more) {
-        memcpy(to, piece->data + skipped, piece->length - skipped);
-        to += piece->length - skipped;
-        skipped = 0;
+    memcpy(to, header, sizeof(*header));
+    memcpy(to + sizeof(*header), piece->data + sizeof(*header), piece->length - sizeof(*header));
+    for (const struct mux_piece *more = piece->more; more; more = more->more) {
+        to += piece->length;
+        memcpy(to, more->data, more->length);
+        piece = more;
     }
 }
 
