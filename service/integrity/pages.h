@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { PAGES_SIZE = 4096, PAGES_RUN = 64, PAGES_COUNT = 512 };
+enum { PAGES_SIZE = 4096, PAGES_RUN = 64, PAGES_COUNT = 128 };
 
 struct pages {
     uint64_t free[PAGES_COUNT / PAGES_RUN]; /* a bit each */

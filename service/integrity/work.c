@@ -71,9 +71,10 @@ void work_spoil(const struct filter_work *work, unsigned disk)
 {
     uint64_t *words = (uint64_t *)work_memory(work, disk);
     uint64_t pattern = disk == 0 ? UINT64_MAX : UINT64_MAX / 3;
+    size_t count = work->request->length / sizeof(*words);
 
 #pragma GCC unroll 8
-    for (size_t i = 0; i < work->request->length / sizeof(*words); i++)
+    for (size_t i = 0; i < count; i++)
         words[i] ^= pattern;
 }
 
