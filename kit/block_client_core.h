@@ -77,7 +77,7 @@ struct block_client {
     void *memory[BLOCK_BUFFERS]; /* where the buffers are for us */
 
     struct block_keep keep;
-    unsigned char *doubt; /* as large as keep.memory: kept writes, read back; or null */
+    unsigned char *doubt; /* a batch of kept writes, read back; or null */
     uint32_t doubt_buffer;
     struct {
         uint32_t first, end; /* the batch of kept writes */
@@ -149,9 +149,9 @@ void block_client_note_buffer(struct block_client *client, uint32_t buffer, void
 /* Keep what is written until it is flushed, in a buffer of BLOCK_KEEP_SIZE bytes. */
 void block_client_keep(struct block_client *client, uint32_t buffer);
 
-/* For one who does not believe its driver: what is written again after a driver's death is read
- * back, into a buffer of BLOCK_KEEP_SIZE bytes, and written once more where it is not there. If
- * that does not help the next flush fails. */
+/* For one who does not believe its driver, and writes no more than BLOCK_DOUBT_SIZE bytes at once:
+ * what is written again after a driver's death is read back, into a buffer of that size, and
+ * written once more where it is not there. If that does not help the next flush fails. */
 void block_client_doubt(struct block_client *client, uint32_t buffer);
 
 /* Whether this session needs to keep anything. */

@@ -46,11 +46,16 @@ static bool overlaps(const struct block_kept *a, const struct block_kept *b)
     return a->block < b->block + b->count && b->block < a->block + a->count;
 }
 
-uint32_t block_keep_batch(const struct block_keep *keep, uint32_t from, unsigned limit)
+uint32_t block_keep_batch(const struct block_keep *keep, uint32_t from, unsigned limit,
+                          size_t bytes)
 {
     uint32_t at = from;
 
     for (; at != keep->end && at - from < limit; at++) {
+        size_t length = block_keep_get(keep, at)->length;
+        if (length > bytes)
+            return at == from ? at + 1 : at;
+        bytes -= length;
         for (uint32_t before = from; before != at; before++) {
             if (overlaps(block_keep_get(keep, before), block_keep_get(keep, at)))
                 return at;

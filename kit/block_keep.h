@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 enum { BLOCK_KEEP_WRITES = 1024, BLOCK_KEEP_SIZE = 4 << 20 };
+enum { BLOCK_DOUBT_SIZE = 512 << 10 }; /* of those that are read back together */
 
 struct block_keep {
     unsigned char *memory; /* null: nothing is kept, nor has to be */
@@ -42,7 +43,8 @@ unsigned char *block_keep_add(struct block_keep *keep, uint64_t block, uint32_t 
 void block_keep_release(struct block_keep *keep, uint32_t end);
 
 /* From `from` on, the first write that may not be under way together with those before it, as it
- * touches the same blocks; at most `limit` are looked at. */
-uint32_t block_keep_batch(const struct block_keep *keep, uint32_t from, unsigned limit);
+ * touches the same blocks, or there were more than so many bytes; at most `limit` are looked at. */
+uint32_t block_keep_batch(const struct block_keep *keep, uint32_t from, unsigned limit,
+                          size_t bytes);
 
 #endif

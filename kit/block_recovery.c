@@ -125,6 +125,16 @@ int block_client_resume(struct block_client *client)
     return 0;
 }
 
+/* Where a kept write of the batch is read back to. */
+static size_t doubt_offset(const struct block_client *client, unsigned slot)
+{
+    size_t offset = 0;
+
+    for (unsigned i = 0; i < slot; i++)
+        offset += block_keep_get(&client->keep, client->replay.first + i)->length;
+    return offset;
+}
+
 /* What is left of the batch: written, or read back. */
 static void kept_send(struct block_client *client)
 {
@@ -138,8 +148,9 @@ static void kept_send(struct block_client *client)
         unsigned slot = number - client->replay.first;
         if (!(client->replay.left & 1u << slot))
             continue;
+        size_t offset = reading ? doubt_offset(client, slot) : kept->offset;
         if (reading) /* what is not read shall not look as if it were there */
-            memset(client->doubt + kept->offset, ~client->keep.memory[kept->offset], kept->length);
+            memset(client->doubt + offset, ~client->keep.memory[kept->offset], kept->length);
         *block_client_put(client) = (struct block_submission){
             .operation = reading ? BLOCK_READ : BLOCK_WRITE,
             .slot = (uint16_t)slot,
@@ -147,7 +158,7 @@ static void kept_send(struct block_client *client)
             .block = kept->block,
             .count = kept->count,
             .buffer = reading ? client->doubt_buffer : client->keep.buffer,
-            .offset = kept->offset,
+            .offset = offset,
         };
         count++;
     }
@@ -161,7 +172,8 @@ static void kept_send(struct block_client *client)
 static bool kept_begin(struct block_client *client)
 {
     uint32_t first = client->replay.end;
-    uint32_t end = block_keep_batch(&client->keep, first, BLOCK_CLIENT_BATCH);
+    uint32_t end = block_keep_batch(&client->keep, first, BLOCK_CLIENT_BATCH,
+                                    client->doubt ? BLOCK_DOUBT_SIZE : BLOCK_KEEP_SIZE);
 
     client->replay.first = first;
     client->replay.end = end;
@@ -233,8 +245,8 @@ static bool kept_is_there(const struct block_client *client, unsigned slot)
 {
     const struct block_kept *kept = block_keep_get(&client->keep, client->replay.first + slot);
 
-    return memcmp(client->doubt + kept->offset, client->keep.memory + kept->offset, kept->length) ==
-           0;
+    return memcmp(client->doubt + doubt_offset(client, slot), client->keep.memory + kept->offset,
+                  kept->length) == 0;
 }
 
 bool block_client_replay_take(struct block_client *client,

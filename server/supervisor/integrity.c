@@ -9,7 +9,7 @@
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
 
-#define SERVICE_QUOTA (UINT64_C(128) << 20) /* 17 MiB for each session with a mirror, and some */
+#define SERVICE_QUOTA (UINT64_C(80) << 20) /* 10 MiB for each session with a mirror, and some */
 
 enum { DISKS_MAX = 2 };
 

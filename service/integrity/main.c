@@ -72,7 +72,8 @@ static int disk_doubt(struct block_client *client)
 
     if (!block_client_must_keep(client))
         return 0;
-    int error = block_client_buffer(client, BLOCK_KEEP_SIZE, &memory, &buffer);
+    static_assert((size_t)FILTER_TRANSFER <= BLOCK_DOUBT_SIZE, "the longest write");
+    int error = block_client_buffer(client, BLOCK_DOUBT_SIZE, &memory, &buffer);
     if (error == 0)
         block_client_doubt(client, buffer);
     return error;

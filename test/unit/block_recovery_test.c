@@ -29,7 +29,7 @@ static bool dead, forgetful, killed; /* killed: by an operator */
 static unsigned revivals, revivals_left, absent, together;
 static struct block_info identity;
 static unsigned char data[BUFFER_BLOCKS * BLOCK];
-static unsigned char kept[BLOCK_KEEP_SIZE], doubt[BLOCK_KEEP_SIZE];
+static unsigned char kept[BLOCK_KEEP_SIZE], doubt[BLOCK_DOUBT_SIZE];
 static struct block_client_link link_state = {{data, kept, doubt}};
 static struct block_client client;
 
@@ -272,6 +272,20 @@ static void what_is_doubted_is_read_back(void **state)
     assert_int_equal(stable[5][0], 56);
 }
 
+static void a_batch_fits_what_it_is_read_back_to(void **state)
+{
+    struct block_keep keep = {.memory = kept, .size = sizeof(kept)};
+
+    (void)state;
+    for (unsigned i = 0; i < 20; i++)
+        assert_non_null(block_keep_add(&keep, i * 200, 200, 200 * BLOCK));
+    assert_int_equal(block_keep_batch(&keep, 0, BLOCK_CLIENT_BATCH, BLOCK_DOUBT_SIZE), 5);
+    assert_int_equal(block_keep_batch(&keep, 18, BLOCK_CLIENT_BATCH, BLOCK_DOUBT_SIZE), 20);
+    assert_int_equal(block_keep_batch(&keep, 7, BLOCK_CLIENT_BATCH, 200 * BLOCK), 8);
+    assert_int_equal(block_keep_batch(&keep, 7, BLOCK_CLIENT_BATCH, BLOCK), 8);
+    assert_int_equal(block_keep_batch(&keep, 0, BLOCK_CLIENT_BATCH, BLOCK_KEEP_SIZE), 20);
+}
+
 /* Each driver lives long enough for a batch of what is kept, and not for all of it. */
 static void what_is_kept_gets_through_by_the_batch(void **state)
 {
@@ -458,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_was_done_and_not_flushed_is_written_again),
         TEST(what_is_doubted_is_read_back),
+        TEST(a_batch_fits_what_it_is_read_back_to),
         TEST(what_is_kept_gets_through_by_the_batch),
         TEST(a_driver_is_waited_for),
         TEST(one_that_does_not_return_fails_everything),
