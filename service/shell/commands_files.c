@@ -117,22 +117,21 @@ struct listing {
     int status;
 };
 
-static void details_print(const struct listing *listing, const char *path, const char *name)
+static int details_print(const struct listing *listing, const char *path, const char *name)
 {
     struct fs_status status;
     path_t target;
     int error = status_get(listing->mount->fs, path, false, &status);
 
-    if (error != 0) {
-        shell_complain("ls", path, error);
-        return;
-    }
+    if (error != 0)
+        return shell_complain("ls", path, error);
     mode_print(status.mode);
     console_print(" %3u %5u %5u %10llu %s", status.links, status.uid, status.gid,
                   (unsigned long long)status.size, name);
     if (S_ISLNK(status.mode) && fs_readlink(listing->mount->fs, status.inode, target) == 0)
         console_print(" -> %.*s", (int)sizeof(target) - 1, target);
     console_print("\n");
+    return 0;
 }
 
 static int entry_list(void *context, const struct walk_entry *entry)
@@ -146,7 +145,7 @@ static int entry_list(void *context, const struct walk_entry *entry)
     }
     snprintf(path, sizeof(path), "%s/%s", strcmp(listing->path, "/") ? listing->path : "",
              entry->name);
-    details_print(listing, path, entry->name);
+    listing->status |= details_print(listing, path, entry->name);
     return 0;
 }
 
@@ -162,10 +161,10 @@ static int list(const char *path, bool details)
     if (S_ISDIR(status.mode))
         error = walk_directory(listing.mount->fs, status.inode, entry_list, &listing);
     else if (details)
-        details_print(&listing, inside, path);
+        listing.status = details_print(&listing, inside, path);
     else
         console_print("%s\n", path);
-    return error ? shell_complain("ls", path, error) : 0;
+    return error ? shell_complain("ls", path, error) : listing.status;
 }
 
 static int ls_run(unsigned count, char **words)

@@ -2,8 +2,9 @@
 """Disks that fail: QEMU's blkdebug says EIO where it is told to."""
 import os
 import re
+import subprocess
 
-from machine.vm import MachineTest
+from machine.vm import SBIN, MachineTest
 
 MIB = 1 << 20
 
@@ -64,3 +65,16 @@ class DiskErrors(MachineTest):
         self.assert_says(ran, "^sha256sum: /bad: I/O error$")
         self.assertEqual(len(set(re.findall(r"^([0-9a-f]{64})  /(?:good|copy)$", ran.output, re.M))), 1, str(ran))
         self.assert_clean(image)
+
+    def test_a_list_that_lacks_something_says_so(self):
+        os.makedirs(self.path("tree"))
+        for number in range(60):
+            with open(self.path(f"tree/{number:02}"), "w", encoding="ascii") as file:
+                file.write("x")
+        image = self.ext4_image("a.img", "16M", self.path("tree"), ("-b", "1024", "-I", "256"))
+        where = subprocess.run(["debugfs", "-R", "imap /59", image], env=SBIN, check=True, capture_output=True, text=True).stdout
+        sector = 2 * int(re.search(r"located at block (\d+)", where)[1])
+        ran = self.run_machine("mount nvme0n1 / ro; ls -l", *self.disk(image, ("read_aio", sector, False)))
+        self.assert_status(ran, 1)
+        self.assert_says(ran, "^ls: /59: I/O error$")
+        self.assert_says(ran, "^-.* 1 00$")
