@@ -287,7 +287,7 @@ class Hostile(NicTest):
         devices = [f"--qemu-arg={word}" for slot in ("10", "14", "18")
                    for word in ("-device", f"e1000,addr={slot},romfile=")]
         ran = self.run_machine(
-            "write-pattern nvme0n1 0 8192 9; sleep 9000; verify-pattern nvme0n1 0 8192 9; drivers; devices -v",
+            "write-pattern nvme0n1 0 8192 9; sleep 9000; until sharer1 failed sleep 100; verify-pattern nvme0n1 0 8192 9; drivers; devices -v",
             "--disk", f"nvme:{disk}", "--image", image, "--iommu", iommu, *devices)
         self.assert_status(ran)
         for times in (1, 2, 3):
@@ -313,7 +313,8 @@ class Hostile(NicTest):
             image = self.image_with("sharer", {"shell": file.read(), "supervisor.conf": b"[settings]\nsharer = give=1\n"})
         devices = [f"--qemu-arg={word}" for slot in ("10", "14") for word in ("-device", f"e1000,addr={slot},romfile=")]
         ran = self.run_machine(
-            "sleep 1000; hold sharer1line; kill sharer1; sleep 4000; drivers; let-go; sleep 100; restart sharer1; sleep 1000; drivers",
+            "sleep 1000; hold sharer1line; kill sharer1; sleep 4000; until sharer1 failed sleep 50; drivers;"
+            "let-go; sleep 500; restart sharer1; until sharer1 0 sleep 500; drivers",
             "--image", image, "--iommu", iommu, *devices)
         self.assert_status(ran)
         self.assert_says(ran, "^holds the line: 0$")
