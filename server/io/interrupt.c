@@ -90,15 +90,16 @@ void io_line_serve(struct io_line *line, void (*handler)(void *context), void *c
 
 /* A receive right has come home, its driver gone. What was delivered and never acknowledged is
  * acknowledged now. A service that a driver gave its line to can have the kernel hand out a right
- * to send here, and say what it likes: what counts is what we can adopt. */
+ * to send here, and say what it likes: what counts is what we can adopt, and nothing comes with it.
+ */
 static void home_message(void *context, mach_msg_header_t *message)
 {
     const mach_port_destroyed_notification_t *note = (const void *)message;
 
     (void)context;
     for (struct io_line *line = io_lines; line; line = line->next) {
-        if (line->port != note->not_port || !line->lent ||
-            port_adopt(&line_type, line, line->port) != 0)
+        if (line->port != note->not_port || !line->lent || !note->not_type.msgt_inline ||
+            message->msgh_size != sizeof(*note) || port_adopt(&line_type, line, line->port) != 0)
             continue;
         line->lent = false;
         io_line_mask(line);

@@ -26,6 +26,7 @@ enum { PORTS = 256, LINES = 64 };
 
 struct io_privilege io_privilege;
 bool kernel_refuses_lines;
+unsigned kernel_destroyed;
 
 static struct kernel_port ports[PORTS];
 static mach_port_t home; /* where the kernel tells that a right has come home */
@@ -56,29 +57,42 @@ void kernel_raise(mach_port_t name, unsigned count)
     kernel_port(name)->outstanding += count;
 }
 
-static void home_tell(mach_port_t name)
+static void home_tell(mach_port_t name, size_t more)
 {
-    mach_port_destroyed_notification_t note = {
-        .not_header = {.msgh_bits = MACH_MSGH_BITS_COMPLEX,
-                       .msgh_size = sizeof(note),
-                       .msgh_id = MACH_NOTIFY_PORT_DESTROYED},
-        .not_type = {.msgt_name = MACH_MSG_TYPE_PORT_RECEIVE, .msgt_size = 32, .msgt_number = 1},
-        .not_port = name,
+    struct {
+        mach_port_destroyed_notification_t first;
+        mach_msg_type_t more[16];
+    } note = {
+        .first = {.not_header = {.msgh_bits = MACH_MSGH_BITS_COMPLEX,
+                                 .msgh_size = (mach_msg_size_t)(sizeof(note.first) + more),
+                                 .msgh_id = MACH_NOTIFY_PORT_DESTROYED},
+                  .not_type = {.msgt_name = MACH_MSG_TYPE_PORT_RECEIVE,
+                               .msgt_size = 32,
+                               .msgt_number = 1,
+                               .msgt_inline = TRUE},
+                  .not_port = name},
     };
 
-    kernel_port(home)->type->message(kernel_port(home)->context, &note.not_header);
+    assert_true(more <= sizeof(note.more));
+    kernel_port(home)->type->message(kernel_port(home)->context, &note.first.not_header);
 }
 
 void kernel_come_home(mach_port_t name)
 {
     assert_false(kernel_port(name)->is_here);
     kernel_port(name)->is_here = true;
-    home_tell(name);
+    home_tell(name, 0);
 }
 
 void kernel_forge_home(mach_port_t name)
 {
-    home_tell(name);
+    home_tell(name, 0);
+}
+
+void kernel_come_home_with(mach_port_t name, size_t more)
+{
+    kernel_port(name)->is_here = true;
+    home_tell(name, more);
 }
 
 unsigned kernel_logged(const char *text)
@@ -243,9 +257,14 @@ mach_msg_return_t mach_msg(mach_msg_header_t *message, mach_msg_option_t option,
     return MACH_MSG_SUCCESS;
 }
 
+/* With all that is in it, rights that it brought, too. */
 void mach_msg_destroy(mach_msg_header_t *message)
 {
-    (void)message;
+    const mach_port_destroyed_notification_t *note = (const void *)message;
+
+    if (message->msgh_id == MACH_NOTIFY_PORT_DESTROYED)
+        kernel_port(note->not_port)->is_here = false;
+    kernel_destroyed++;
 }
 
 /* Lines. */

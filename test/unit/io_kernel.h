@@ -7,6 +7,7 @@
 #define TEST_UNIT_IO_KERNEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <mach/port.h>
@@ -21,6 +22,7 @@ struct kernel_port {
 };
 
 extern bool kernel_refuses_lines; /* to register another one */
+extern unsigned kernel_destroyed; /* messages, with all that was in them */
 
 void kernel_begin(void);
 struct kernel_port *kernel_port(mach_port_t name);
@@ -33,6 +35,9 @@ void kernel_come_home(mach_port_t name);
 
 /* Somebody says that it has come home, with a right of his own in the message, or none. */
 void kernel_forge_home(mach_port_t name);
+
+/* Somebody sends it home himself, with so many bytes more in the message. */
+void kernel_come_home_with(mach_port_t name, size_t more);
 
 /* Time passes, and timers expire. */
 void kernel_run(uint64_t nanoseconds);

@@ -97,6 +97,24 @@ static void a_forged_return(void **state)
     io_line_release(line);
 }
 
+/* He has the line, and sends it home with other rights, or memory: what is kept of those, each time
+ * that it is lent, would be names and memory of the authority's without end. */
+static void a_return_with_more_in_it(void **state)
+{
+    struct io_line *line = message_take();
+    mach_port_t right = lend(line, "nvme0");
+
+    (void)state;
+    kernel_destroyed = 0;
+    kernel_come_home_with(right, 16);
+    assert_int_equal(kernel_destroyed, 1);
+    assert_true(line->lent); /* its port is gone, which he could have had without us */
+    io_line_release(line);
+    assert_true(io_line_is_astray("nvme0"));
+    kernel_come_home(right);
+    assert_false(line->lent);
+}
+
 /* Interrupts on a line of several; `sat_on`: so long does it take until all may have the next. */
 static uint64_t round_time(struct io_line *honest, mach_port_t right, mach_port_t stray)
 {
@@ -183,9 +201,9 @@ static void a_line_that_cannot_be_renewed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_line_that_does_not_come_home),        TEST(a_forged_return),
-        TEST(a_shared_line_that_does_not_come_home), TEST(what_was_left_is_no_storm),
-        TEST(a_line_that_cannot_be_renewed),
+        TEST(a_line_that_does_not_come_home), TEST(a_forged_return),
+        TEST(a_return_with_more_in_it),       TEST(a_shared_line_that_does_not_come_home),
+        TEST(what_was_left_is_no_storm),      TEST(a_line_that_cannot_be_renewed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
