@@ -40,18 +40,6 @@ int supervisor_grant_pool(struct child *child, uint64_t quota)
     return error == 0 ? child_grant(child, "pool", pool) : error;
 }
 
-void supervisor_begin(struct child *child, int error, uint64_t quota, const char *argument)
-{
-    if (error == 0)
-        error = supervisor_grant_pool(child, quota);
-    if (error == 0) {
-        child_start(child, argument);
-        return;
-    }
-    journal_note(LOG_ERROR, "%s: cannot be started: %s", child->name, strerror(error));
-    child_end(child, CHILD_FAILED, strerror(error));
-}
-
 static void policy_read(void)
 {
     const void *text;

@@ -3,10 +3,25 @@
  * Services and servers that come back when they die: those that hold nothing but what they can find
  * out again.
  */
+#include <string.h>
+
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
 
 static bool stopping;
+
+void supervisor_begin(struct child *child, int error, uint64_t quota, const char *argument)
+{
+    if (error == 0)
+        error = supervisor_grant_pool(child, quota);
+    if (error == 0) {
+        child_start(child, argument);
+        return;
+    }
+    child->ready_at = 0; /* that was the one's before: this one lived for no time */
+    journal_note(LOG_ERROR, "%s: cannot be started: %s", child->name, strerror(error));
+    child_end(child, CHILD_FAILED, strerror(error));
+}
 
 static void revive(void *context)
 {
