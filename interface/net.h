@@ -82,13 +82,15 @@ static_assert(sizeof(struct net_completion) == 16, "four completions to a cache 
 /* A device that merges buffers (NET_INFO_MERGES) writes this in front of every frame. What has no
  * room behind it goes on in the buffers that are completed next, from their first bytes on, each
  * but the last of them full. A device may keep a frame for which there are too few buffers, however
- * long it is, until there are more: who receives posts room for NET_FRAME_MOST bytes. */
+ * long it is, until there are more, and buffers are spread over its queues: who receives posts
+ * buffers of one length, and room for NET_ROOM bytes. */
 struct net_frame_header {
     uint8_t device[10]; /* its own affair */
     uint16_t buffers;   /* that this frame is in, the first counted */
 };
 static_assert(sizeof(struct net_frame_header) == 12, "wire layout");
-#define NET_MERGE_LEAST 1280 /* least `receive_size` of such a device */
+#define NET_MERGE_LEAST 1280                 /* least `receive_size` of such a device */
+#define NET_ROOM        (4 * NET_FRAME_MOST) /* of which no device has more queues than that */
 
 enum net_info_flags {
     NET_INFO_CHECKSUM_SEND = 1u << 0,    /* NET_CHECKSUM may be used */

@@ -44,7 +44,7 @@ struct net_client_counts {
 struct net_client_counts net_client_counts(const struct net_client *client);
 
 /* Zero-filled memory that the device can reach, at least `size` bytes, page-aligned. Freed with the
- * client. Whoever receives posts room for NET_FRAME_MOST bytes (struct net_frame_header). */
+ * client. Whoever receives posts room for NET_ROOM bytes (struct net_frame_header). */
 int net_client_buffer(struct net_client *client, size_t size, void **memory, uint32_t *buffer);
 
 /* Where in an attached buffer: bytes [offset, offset + length). */

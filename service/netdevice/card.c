@@ -61,13 +61,15 @@ bool card_send(struct card *card, const void *data, uint32_t length)
     return true;
 }
 
-static int frames_make(struct card *card, struct card_frame *frames, uint32_t room)
+/* As many as there is memory for. */
+static int frames_make(struct card *card, struct card_frame *frames, uint32_t room, unsigned *count)
 {
     uint32_t size = (room + LINE - 1) & ~(uint32_t)(LINE - 1), buffer;
     void *memory;
-    int error = net_client_buffer(card->client, (size_t)size * card->frame_count, &memory, &buffer);
 
-    for (unsigned i = 0; i < card->frame_count && error == 0; i++) {
+    *count = MEMORY_MOST / size < CARD_FRAMES ? MEMORY_MOST / size : CARD_FRAMES;
+    int error = net_client_buffer(card->client, (size_t)size * *count, &memory, &buffer);
+    for (unsigned i = 0; i < *count && error == 0; i++) {
         frames[i] = (struct card_frame){
             .card = card,
             .memory = (unsigned char *)memory + (size_t)i * size,
@@ -84,16 +86,14 @@ static int session_open(struct card *card)
     if (error != 0)
         return error;
     const struct net_info *info = net_client_info(card->client);
-    uint32_t largest = info->max_frame > info->receive_size ? info->max_frame : info->receive_size;
-    card->frame_count = MEMORY_MOST / (largest + LINE);
-    if (card->frame_count > CARD_FRAMES)
-        card->frame_count = CARD_FRAMES;
-    error = frames_make(card, card->receive, info->receive_size);
+    unsigned sends, receives;
+    error = frames_make(card, card->send, info->max_frame, &sends);
     if (error == 0)
-        error = frames_make(card, card->send, info->max_frame);
-    for (unsigned i = 0; i < card->frame_count && error == 0; i++) {
-        struct card_frame *frame = &card->receive[i];
+        error = frames_make(card, card->receive, info->receive_size, &receives);
+    for (unsigned i = 0; i < sends && error == 0; i++)
         frame_free(&card->send[i]);
+    for (unsigned i = 0; i < receives && error == 0; i++) {
+        struct card_frame *frame = &card->receive[i];
         error = net_client_receive(card->client, &frame->place, frame_received, frame);
     }
     return error == 0 ? net_client_join_loop(card->client) : error;

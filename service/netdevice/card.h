@@ -31,7 +31,6 @@ struct card {
     struct listeners listeners;
     unsigned users;
     bool is_gone; /* its driver, for good */
-    unsigned frame_count;
     struct card_frame *free;
     struct card_frame send[CARD_FRAMES], receive[CARD_FRAMES];
     struct card *next;

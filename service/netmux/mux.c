@@ -149,6 +149,16 @@ static void frame_post_kept(struct mux_frame *frame)
     }
 }
 
+/* Its places. */
+static unsigned frame_count(const struct mux_frame *frame)
+{
+    unsigned count = 0;
+
+    for (const struct mux_piece *piece = &frame->piece; piece; piece = piece->more)
+        count++;
+    return count;
+}
+
 /* Until its client has a buffer again: it may be on its way with some. */
 static void frame_keep(struct mux_port *port, struct mux_frame *frame, uint32_t length,
                        uint8_t flags)
@@ -160,7 +170,7 @@ static void frame_keep(struct mux_port *port, struct mux_frame *frame, uint32_t 
     frame->next = NULL;
     *port->kept_end = frame;
     port->kept_end = &frame->next;
-    port->kept_count++;
+    port->kept_count += frame_count(frame);
 }
 
 static struct mux_frame *frame_unkeep(struct mux_port *port)
@@ -170,7 +180,7 @@ static struct mux_frame *frame_unkeep(struct mux_port *port)
     if (!frame)
         return NULL;
     port->kept = frame->next;
-    port->kept_count--;
+    port->kept_count -= frame_count(frame);
     if (!port->kept)
         port->kept_end = &port->kept;
     return frame;
@@ -189,7 +199,7 @@ static void frame_give(struct mux_frame *frame, uint32_t length, uint8_t flags)
     struct mux_port *port = port_find(mux, header.byte);
     if (!port || port->buffer_count == 0)
         return;
-    if (port->receive.count > 0 || port->kept_count >= mux->share / 2) {
+    if (port->receive.count > 0 || frame_count(frame) > mux->keeps - port->kept_count) {
         deliver(port, &header, &frame->piece, length, flags);
         return;
     }
@@ -401,7 +411,7 @@ static void port_recall(void *context)
 
     line_end(&port->send);
     line_end(&port->receive);
-    for (unsigned i = 0; i < mux->frame_count; i++) {
+    for (unsigned i = 0; i < mux->send_count; i++) {
         frame = &mux->send[i];
         if (frame->port != port)
             continue;
@@ -441,13 +451,15 @@ static void port_init(struct mux *mux, unsigned number, const struct net_info *c
     snprintf(port->info.model, sizeof(port->info.model), "share of a %.32s", card->model);
 }
 
-static int frames_init(struct mux *mux, struct mux_frame *frames, uint32_t room)
+/* As many as there is memory for. */
+static int frames_init(struct mux *mux, struct mux_frame *frames, uint32_t room, unsigned *count)
 {
     uint32_t size = (room + LINE - 1) & ~(uint32_t)(LINE - 1), buffer;
     void *memory;
-    int error = net_client_buffer(mux->card, (size_t)size * mux->frame_count, &memory, &buffer);
 
-    for (unsigned i = 0; i < mux->frame_count && error == 0; i++) {
+    *count = MEMORY_MOST / size < MUX_FRAMES ? MEMORY_MOST / size : MUX_FRAMES;
+    int error = net_client_buffer(mux->card, (size_t)size * *count, &memory, &buffer);
+    for (unsigned i = 0; i < *count && error == 0; i++) {
         frames[i] = (struct mux_frame){
             .mux = mux,
             .memory = (unsigned char *)memory + (size_t)i * size,
@@ -465,19 +477,16 @@ int mux_init(struct mux *mux, struct net_client *card, unsigned ports)
         return EINVAL;
     mux->card = card;
     mux->port_count = ports;
-    uint32_t largest = info->max_frame > info->receive_size ? info->max_frame : info->receive_size;
-    mux->frame_count = MEMORY_MOST / (largest + LINE);
-    if (mux->frame_count > MUX_FRAMES)
-        mux->frame_count = MUX_FRAMES;
-    mux->share = mux->frame_count / ports;
     for (unsigned i = 0; i < ports; i++)
         port_init(mux, i, info);
-    int error = frames_init(mux, mux->send, largest);
+    int error = frames_init(mux, mux->send, info->max_frame, &mux->send_count);
     if (error == 0)
-        error = frames_init(mux, mux->receive, info->receive_size);
-    for (unsigned i = 0; i < mux->frame_count && error == 0; i++) {
+        error = frames_init(mux, mux->receive, info->receive_size, &mux->receive_count);
+    mux->share = mux->send_count / ports;
+    mux->keeps = mux->receive_count / ports / 2;
+    for (unsigned i = 0; i < mux->send_count && error == 0; i++)
         frame_free(&mux->send[i]);
+    for (unsigned i = 0; i < mux->receive_count && error == 0; i++)
         error = net_client_receive(card, &mux->receive[i].place, frame_received, &mux->receive[i]);
-    }
     return error == 0 ? card_filter(mux) : error;
 }

@@ -36,7 +36,7 @@ struct mux_port {
     uint16_t flow;                      /* its frames', for a card with several queues */
     unsigned on_the_way;                /* frames of its that the card has */
     struct mux_frame *kept, **kept_end; /* that came when it had no buffer */
-    unsigned kept_count;
+    unsigned kept_count;                /* places that those are in */
     unsigned buffer_count;
     struct {
         unsigned char *memory;
@@ -70,10 +70,11 @@ struct mux {
     unsigned port_count;
     struct mux_port port[MUX_PORTS_MAX];
     unsigned next;  /* whose turn it is to send */
-    unsigned share; /* of the frames of each kind, for each port */
+    unsigned share; /* of the frames to send, for each port */
+    unsigned keeps; /* places of frames that came, for each port */
     bool submitted; /* something to the card, since mux_turn */
     bool is_hungry; /* a client is running out of buffers, since it was last looked at */
-    unsigned frame_count;
+    unsigned send_count, receive_count;
     struct mux_frame *free;
     struct mux_frame send[MUX_FRAMES], receive[MUX_FRAMES];
     struct net_filter filter; /* the card's */

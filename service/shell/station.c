@@ -45,18 +45,19 @@ static uint32_t slot_size(uint32_t room)
     return (room + LINE - 1) & ~(uint32_t)(LINE - 1);
 }
 
+/* As many as there is memory for. */
 static int slots_make(struct station *station, struct station_slot *slots, uint32_t room,
-                      unsigned char **memory)
+                      unsigned char **memory, unsigned *count)
 {
     void *address;
     uint32_t buffer, size = slot_size(room);
-    int error =
-        net_client_buffer(station->client, (size_t)size * station->count, &address, &buffer);
 
+    *count = MEMORY_MOST / size < STATION_FRAMES ? MEMORY_MOST / size : STATION_FRAMES;
+    int error = net_client_buffer(station->client, (size_t)size * *count, &address, &buffer);
     if (error != 0)
         return error;
     *memory = address;
-    for (unsigned i = 0; i < station->count; i++)
+    for (unsigned i = 0; i < *count; i++)
         slots[i] = (struct station_slot){station, {buffer, room, (uint64_t)i * size}, false};
     return 0;
 }
@@ -72,16 +73,13 @@ int station_open(struct station *station, const char *name,
     if (error != 0)
         return error;
     station->info = net_client_info(station->client);
-    uint32_t receive = slot_size(station->info->receive_size),
-             send = slot_size(station->info->max_frame);
-    station->count = MEMORY_MOST / (send > receive ? send : receive);
-    if (station->count > STATION_FRAMES)
-        station->count = STATION_FRAMES;
+    unsigned places;
     error = slots_make(station, station->receive, station->info->receive_size,
-                       &station->receive_memory);
+                       &station->receive_memory, &places);
     if (error == 0)
-        error = slots_make(station, station->send, station->info->max_frame, &station->send_memory);
-    for (unsigned i = 0; i < station->count && error == 0; i++) {
+        error = slots_make(station, station->send, station->info->max_frame, &station->send_memory,
+                           &station->count);
+    for (unsigned i = 0; i < places && error == 0; i++) {
         struct station_slot *slot = &station->receive[i];
         error = net_client_receive(station->client, &slot->place, receive_done, slot);
         slot->busy = error == 0;

@@ -23,7 +23,7 @@ struct station_slot {
 struct station {
     struct net_client *client;
     const struct net_info *info;
-    unsigned count; /* slots of each kind */
+    unsigned count; /* slots for frames to send */
     unsigned char *receive_memory, *send_memory;
     struct station_slot receive[STATION_FRAMES], send[STATION_FRAMES];
     unsigned next; /* where to look for a free place */

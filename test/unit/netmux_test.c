@@ -146,8 +146,18 @@ static int setup_merging(void **state)
     return setup(state);
 }
 
+/* The longest frames, in the shortest buffers that virtio-net's driver asks for then. */
+static int setup_huge(void **state)
+{
+    card_info.max_frame = NET_FRAME_MOST - 1;
+    card_info.receive_size = 2048;
+    card_info.flags |= NET_INFO_MERGES;
+    return setup(state);
+}
+
 static int teardown(void **state)
 {
+    card_info.max_frame = 1514;
     card_info.receive_size = 1526;
     card_info.flags &= ~(uint32_t)NET_INFO_MERGES;
     for (unsigned i = 0; i < PORTS; i++) {
@@ -365,22 +375,54 @@ static void frames_come_in_pieces(void **state)
         for (unsigned j = 0; j < PORTS; j++)
             expect_frame(j, all, lengths[i]);
     }
-    assert_int_equal(link.count, mux.frame_count + which); /* posted again */
+    assert_int_equal(link.count, mux.receive_count + which); /* posted again */
     client_receive(2, 0, 1);
     turn();
     which += card_receive_merged(which, address_of(2), 1514);
     expect_frame(2, address_of(2), 1514);
     /* What a client has no buffer for yet waits in all of its places. */
     which += card_receive_merged(which, address_of(1), 1514);
-    assert_int_equal(link.count, mux.frame_count + which - 2);
+    assert_int_equal(link.count, mux.receive_count + which - 2);
     client_receive(1, 0, 1);
     turn();
     expect_frame(1, address_of(1), 1514);
-    assert_int_equal(link.count, mux.frame_count + which);
+    assert_int_equal(link.count, mux.receive_count + which);
     which += card_receive_merged(which, address_of(1), 1514);
     client_close(1);
     turn();
-    assert_int_equal(link.count, mux.frame_count + which);
+    assert_int_equal(link.count, mux.receive_count + which);
+}
+
+/* However many places a frame takes, half of all are with the card. */
+static void who_has_no_buffers_has_a_share_of_places(void **state)
+{
+    unsigned which = 0;
+
+    for (unsigned i = 0; i < 400; i++) {
+        which += card_receive_merged(which, address_of(i % 2), 1514);
+        assert_in_range(link.count - which, mux.receive_count / 2, mux.receive_count);
+    }
+    assert_int_equal(mux.port[0].device->state.statistics.missed, 200 - mux.keeps / 2);
+    client_receive(2, 0, 1);
+    turn();
+    which += card_receive_merged(which, address_of(2), 1514);
+    expect_frame(2, address_of(2), 1514);
+    for (unsigned i = 0; i < 2; i++) {
+        client_receive(i, 0, 200);
+        turn();
+        assert_int_equal(came(i, NET_STATUS_OK), mux.keeps / 2);
+    }
+    assert_int_equal(link.count, mux.receive_count + which);
+}
+
+/* For a card with several queues, each of which may have a frame that waits for room. */
+static void the_longest_frames_have_room(void **state)
+{
+    uint64_t room = 0;
+
+    for (unsigned i = 0; i < link.count; i++)
+        room += link.sent[i].length;
+    assert_in_range(room, NET_ROOM, UINT32_MAX);
 }
 
 static void frames_are_flows(void **state)
@@ -579,6 +621,9 @@ int main(void)
         TEST(what_comes_is_for_one),
         TEST(frames_are_flows),
         cmocka_unit_test_setup_teardown(frames_come_in_pieces, setup_merging, teardown),
+        cmocka_unit_test_setup_teardown(who_has_no_buffers_has_a_share_of_places, setup_merging,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_longest_frames_have_room, setup_huge, teardown),
         TEST(groups_are_for_who_asked),
         TEST(more_groups_than_the_card_has),
         TEST(between_clients),
