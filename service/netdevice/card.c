@@ -86,7 +86,7 @@ static int session_open(struct card *card)
     if (error != 0)
         return error;
     const struct net_info *info = net_client_info(card->client);
-    unsigned sends, receives;
+    unsigned sends = 0, receives = 0;
     error = frames_make(card, card->send, info->max_frame, &sends);
     if (error == 0)
         error = frames_make(card, card->receive, info->receive_size, &receives);

@@ -73,7 +73,7 @@ int station_open(struct station *station, const char *name,
     if (error != 0)
         return error;
     station->info = net_client_info(station->client);
-    unsigned places;
+    unsigned places = 0;
     error = slots_make(station, station->receive, station->info->receive_size,
                        &station->receive_memory, &places);
     if (error == 0)
