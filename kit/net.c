@@ -298,15 +298,21 @@ static bool line_start(struct net_device *device, struct net_line *line,
     return any;
 }
 
+static bool lines_start(struct net_device *device, struct net_session *session)
+{
+    bool started = line_start(device, &session->receive, device->ops->receive);
+
+    return line_start(device, &session->send, device->ops->send) || started;
+}
+
+/* Where the doorbell already made room again, no other event may come in which that is used. */
 static void device_turn(struct net_device *device)
 {
     struct net_session *session = device->session;
 
     if (!session || device->recalling)
         return;
-    bool started = line_start(device, &session->receive, device->ops->receive);
-    started |= line_start(device, &session->send, device->ops->send);
-    if (started)
+    while (lines_start(device, session))
         device->ops->kick(device->context);
     if (session->completion_count == 0 && device->told == device->state.changes)
         return;

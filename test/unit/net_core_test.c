@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The network class's core, between a driver and a client that the test plays.
+ */
+#include <string.h>
+
+#include <kit/net_core.h>
+
+#include <test/unit/cmocka.h>
+
+enum { ROOM = 4, SIZE = 1 << 20 };
+
+static struct net_device *device;
+static struct net_session *session;
+static struct net_request *held[ROOM];
+static unsigned holding, done, kicks;
+
+/* A device that is done with a frame as soon as it is told of it, and has room for a few. */
+static bool nic_send(void *context, struct net_request *request)
+{
+    (void)context;
+    if (holding == ROOM)
+        return false;
+    held[holding++] = request;
+    return true;
+}
+
+static void nic_kick(void *context)
+{
+    (void)context;
+    kicks++;
+    while (holding > 0)
+        net_request_done(held[--holding], NET_STATUS_OK, 60, 0);
+}
+
+static void nic_filter(void *context, const struct net_filter *filter)
+{
+    (void)context, (void)filter;
+}
+
+static void nic_recall(void *context)
+{
+    (void)context;
+    net_device_recalled(device);
+}
+
+static bool client_deliver(void *link, struct net_completion *completions, unsigned count,
+                           const struct net_state *state)
+{
+    (void)link, (void)completions, (void)state;
+    done += count;
+    return true;
+}
+
+static void client_ended(void *link, struct net_session *ended)
+{
+    (void)link, (void)ended;
+    session = NULL;
+}
+
+static const struct net_device_ops ops = {
+    .send = nic_send,
+    .receive = nic_send,
+    .kick = nic_kick,
+    .filter = nic_filter,
+    .recall = nic_recall,
+};
+static const struct net_transport transport = {client_deliver, client_ended};
+
+static int setup(void **state)
+{
+    const struct net_info info = {.max_frame = 1514, .receive_size = 1526};
+    uint32_t buffer;
+
+    (void)state;
+    holding = done = kicks = 0;
+    assert_int_equal(net_device_create(&info, &ops, NULL, &device), 0);
+    assert_int_equal(net_session_create(device, &transport, NULL, &session), 0);
+    assert_int_equal(net_session_attach(session, 0, SIZE, &buffer), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    net_session_end(session);
+    net_device_destroy(device);
+    return 0;
+}
+
+static void submit(enum net_operation operation, unsigned count)
+{
+    for (unsigned slot = 0; slot < count; slot++) {
+        const struct net_submission submission = {.operation = (uint8_t)operation,
+                                                  .slot = (uint16_t)slot,
+                                                  .length = operation == NET_SEND ? 60 : 1526};
+        assert_int_equal(net_session_submit(session, &submission), 0);
+    }
+}
+
+/* The client waits for all of them, and the device for nothing: nobody would begin another turn. */
+static void all_go_in_one_turn_if_there_is_room(void **state)
+{
+    (void)state;
+    submit(NET_SEND, 5 * ROOM + 1);
+    net_turn();
+    assert_int_equal(done, 5 * ROOM + 1);
+    assert_int_equal(kicks, 6);
+    submit(NET_RECEIVE, 2 * ROOM);
+    net_turn();
+    assert_int_equal(done, 7 * ROOM + 1);
+    net_turn();
+    assert_int_equal(kicks, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(all_go_in_one_turn_if_there_is_room, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
