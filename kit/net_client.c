@@ -333,12 +333,12 @@ static void piece_take(struct net_client *client, uint16_t slot, const unsigned 
  * at any time: it is read once. */
 static void buffer_take(struct net_client *client, uint16_t slot, uint32_t length)
 {
+    typedef uint16_t loose __attribute__((aligned(1), may_alias));
     enum { HEADER = sizeof(struct net_frame_header) };
     const struct net_submission *asked = &client->table[slot].submission;
     const unsigned char *data = client->memory[asked->buffer] + asked->offset;
-    uint16_t buffers;
+    uint16_t buffers = *(const volatile loose *)(data + offsetof(struct net_frame_header, buffers));
 
-    __builtin_memcpy(&buffers, data + offsetof(struct net_frame_header, buffers), sizeof(buffers));
     if (buffers == 1 && client->frame.awaited == 0 && length >= HEADER + NET_FRAME_LEAST &&
         length <= HEADER + client->info.max_frame)
         frame_take(client, slot, data + HEADER, length - HEADER);
