@@ -415,6 +415,88 @@ static void who_has_no_buffers_has_a_share_of_places(void **state)
     assert_int_equal(link.count, mux.receive_count + which);
 }
 
+static uint32_t random_below(uint32_t limit)
+{
+    static uint32_t seed = 1;
+
+    seed = seed * 1664525 + 1013904223;
+    return (uint32_t)((uint64_t)seed * limit >> 32);
+}
+
+/* As many as are in flight, or kept: none is lost, and none is in two places. */
+static void expect_all_places(void)
+{
+    bool seen[MUX_FRAMES] = {false};
+    unsigned count = 0;
+
+    for (unsigned slot = 0; slot < NET_SLOTS; slot++) {
+        const struct net_client_request *request = &card.table[slot];
+        const struct mux_frame *frame = request->context;
+        if (!request->in_flight || request->submission.operation != NET_RECEIVE)
+            continue;
+        assert_false(seen[frame - mux.receive] || frame->is_kept);
+        seen[frame - mux.receive] = true;
+        count++;
+    }
+    for (unsigned i = 0; i < mux.receive_count; i++)
+        count += mux.receive[i].is_kept;
+    assert_int_equal(count, mux.receive_count);
+}
+
+/* Frames that come, clients that have buffers or not, that go and come back, and drivers' deaths.
+ */
+static void no_place_is_lost(void **state)
+{
+    unsigned which = 0;
+
+    for (unsigned round = 0; round < 3000; round++) {
+        unsigned port = random_below(PORTS);
+        uint32_t length = 14 + random_below(1501);
+        switch (random_below(16)) {
+        case 0:
+            client_close(port);
+            client_open(port);
+            break;
+        case 1:
+            for (uint16_t slot = 0; slot < NET_SLOTS && random_below(8) != 0; slot++) {
+                if (!clients[port].session->busy[slot])
+                    client_receive(port, slot, 1);
+            }
+            break;
+        case 2:
+            if (random_below(4) == 0) { /* in the middle of a frame */
+                const struct net_submission *buffer = &link.sent[which];
+                memset(link.memory[buffer->buffer] + buffer->offset, 2, NET_MERGE_LEAST);
+                memcpy(link.memory[buffer->buffer] + buffer->offset +
+                           offsetof(struct net_frame_header, buffers),
+                       (uint16_t[]){2}, 2);
+                card_complete(which, NET_STATUS_OK, NET_MERGE_LEAST, 0);
+            }
+            net_client_lost(&card);
+            turn();
+            expect_all_places();
+            assert_int_equal(net_client_resume(&card), 0);
+            which = 0;
+            break;
+        case 3: /* one with nothing in it */
+            card_complete(which++, NET_STATUS_DROPPED, 0, 0);
+            break;
+        default:
+            which +=
+                card_receive_merged(which, random_below(4) == 0 ? all : address_of(port), length);
+        }
+        turn();
+        for (unsigned i = 0; i < PORTS; i++)
+            clients[i].count = 0;
+        expect_all_places();
+        if (link.count > SENT_MOST / 2) { /* the test's own list begins anew */
+            memmove(link.sent, link.sent + which, (link.count - which) * sizeof(link.sent[0]));
+            link.count -= which;
+            which = 0;
+        }
+    }
+}
+
 /* For a card with several queues, each of which may have a frame that waits for room. */
 static void the_longest_frames_have_room(void **state)
 {
@@ -623,6 +705,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(frames_come_in_pieces, setup_merging, teardown),
         cmocka_unit_test_setup_teardown(who_has_no_buffers_has_a_share_of_places, setup_merging,
                                         teardown),
+        cmocka_unit_test_setup_teardown(no_place_is_lost, setup_merging, teardown),
         cmocka_unit_test_setup_teardown(the_longest_frames_have_room, setup_huge, teardown),
         TEST(groups_are_for_who_asked),
         TEST(more_groups_than_the_card_has),
