@@ -525,6 +525,11 @@ static void a_session_ends_when_the_driver_has_let_go(void **state)
     block_session_end(session[0]);
     session[0] = NULL;
     assert_int_equal(client[0].ended, 0); /* the device may still write to its buffers */
+    driver.room = 64;
+    block_request_done(driver.started[--driver.count], BLOCK_STATUS_OK);
+    assert_int_equal(submit(1, request(0, 0, 1)), 0);
+    block_turn();
+    assert_int_equal(driver.count, ROOM); /* what waited is not started beside another's */
     driver_finish_all(BLOCK_STATUS_OK);
     assert_int_equal(client[0].ended, 1);
     block_turn();

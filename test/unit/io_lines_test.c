@@ -171,6 +171,11 @@ static void what_was_left_is_no_storm(void **state)
     kernel_run(CLOCK_SECOND);
     assert_int_equal(reports[IO_LINE_STORMS], 1); /* its driver is being stopped */
     kernel_come_home(right);
+    right = lend(line, "uart0");
+    kernel_raise(right, STORM);
+    kernel_run(CLOCK_SECOND);
+    assert_int_equal(reports[IO_LINE_STORMS], 2); /* its successor is looked at again */
+    kernel_come_home(right);
     io_line_release(line);
 }
 
