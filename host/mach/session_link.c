@@ -59,7 +59,8 @@ static int death_request(struct session_link *link)
     return error;
 }
 
-/* The same memory serves every session, one after the other: who could read it before is dead. */
+/* The same memory serves every session, one after the other. Who had it before is dead; or has only
+ * withdrawn what it offered, and could keep each lease, of which we may have so many. */
 static int queue_open(struct session_link *link)
 {
     static uint32_t epochs;
@@ -67,10 +68,12 @@ static int queue_open(struct session_link *link)
     mach_port_t own, others;
     int error = 0;
 
-    if (link->submissions.address)
+    if (link->submissions.address) {
+        shared_memory_revoke(&link->submissions);
         memset(link->submissions.address, 0, submissions_size(class));
-    else
+    } else {
         error = shared_memory_allocate(submissions_size(class), &link->submissions);
+    }
     if (error == 0)
         error = shared_memory_lease(&link->submissions, MEMORY_READ, &own);
     if (error != 0)
@@ -108,8 +111,10 @@ int session_link_begin(struct session_link *link)
 
     if (error == 0)
         error = queue_open(link);
-    for (unsigned i = 0; i < link->buffer_count && error == 0; i++)
+    for (unsigned i = 0; i < link->buffer_count && error == 0; i++) {
+        shared_memory_revoke(&link->buffer[i]);
         error = buffer_attach(link, i);
+    }
     if (error == 0)
         link->life = link->found_life;
     return error;

@@ -61,6 +61,11 @@ int shared_memory_lease(const struct shared_memory *memory, enum memory_access a
     return error_from_kernel(memory_lease(memory->memory, access, lease));
 }
 
+void shared_memory_revoke(const struct shared_memory *memory)
+{
+    memory_revoke(memory->memory);
+}
+
 static int pager_get(mach_port_t lease, bool writable, mach_port_t *pager, uint64_t *length)
 {
     mach_port_t pool;

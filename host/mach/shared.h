@@ -27,6 +27,9 @@ void shared_memory_free(struct shared_memory *memory);
 int shared_memory_lease(const struct shared_memory *memory, enum memory_access access,
                         mach_port_t *lease);
 
+/* Every lease of it stands for nothing any more, and no device reaches it. */
+void shared_memory_revoke(const struct shared_memory *memory);
+
 /* Map the first `size` bytes (whole pages) of another task's memory, of which it sent a readable
  * lease. EPROTO: there is less; EOPNOTSUPP: it is no such lease. Unmap with memory_pages_free. */
 int shared_memory_open(mach_port_t lease, size_t size, const void **address);

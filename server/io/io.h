@@ -124,8 +124,8 @@ struct io_memory {
     struct io_memory *next;
 };
 
-/* Of a piece of memory; and pieces and leases of a purse, those that were revoked, too, as long as
- * somebody holds them: our names for ports are not without end. */
+/* Of a piece of memory; and pieces and leases of a purse, as long as somebody holds them and they
+ * are not revoked: our names for ports are not without end. */
 enum { IO_MEMORY_REFERENCES = 256, IO_POOL_REFERENCES = 1024 };
 
 /* From now on use the kernel's last memory if there is no other: a disk that is paged to may need

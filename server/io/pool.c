@@ -32,8 +32,7 @@ struct io_pool {
 };
 
 struct io_lease {
-    struct io_memory *memory; /* null: revoked */
-    struct io_pool *pool;
+    struct io_memory *memory;
     unsigned access; /* enum memory_access */
     mach_port_t port;
     struct io_lease *next;
@@ -185,29 +184,20 @@ static void memory_no_senders(void *context)
 
 static const struct port_type memory_type = {"memory", memory_server, NULL, memory_no_senders};
 
-/* The lease stands for nothing any more; its holder may not know it yet. */
-static void lease_void(struct io_lease *lease)
+/* Nobody has it any more, or its holder has a name for nothing, and may not know it yet. */
+static void lease_end(void *context)
 {
+    struct io_lease *lease = context;
     struct io_memory *memory = lease->memory;
 
-    if (!memory)
-        return;
+    port_destroy(lease->port);
     IO_LIST_REMOVE(memory->leases, lease);
-    lease->memory = NULL;
+    free(lease);
+    pool_release(memory->pool);
     io_memory_release(memory);
 }
 
-static void lease_no_senders(void *context)
-{
-    struct io_lease *lease = context;
-
-    port_destroy(lease->port);
-    lease_void(lease);
-    pool_release(lease->pool);
-    free(lease);
-}
-
-static const struct port_type lease_type = {"lease", memory_server, NULL, lease_no_senders};
+static const struct port_type lease_type = {"lease", memory_server, NULL, lease_end};
 
 kern_return_t serve_memory_revoke(mach_port_t port)
 {
@@ -216,7 +206,7 @@ kern_return_t serve_memory_revoke(mach_port_t port)
     if (!memory)
         return outboard_error_make(EOPNOTSUPP);
     while (memory->leases)
-        lease_void(memory->leases);
+        lease_end(memory->leases);
     io_device_revoke_all(memory);
     return 0;
 }
@@ -354,7 +344,7 @@ kern_return_t serve_memory_lease(mach_port_t port, unsigned access, mach_port_t 
         free(lease);
         return outboard_error_make(error);
     }
-    *lease = (struct io_lease){memory, memory->pool, access, lease->port, memory->leases};
+    *lease = (struct io_lease){memory, access, lease->port, memory->leases};
     memory->leases = lease;
     memory->references++;
     memory->pool->references++;
@@ -366,7 +356,7 @@ struct io_memory *io_memory_from_lease(mach_port_t port)
 {
     struct io_lease *lease = port_context(port, &lease_type);
 
-    if (!lease || !lease->memory)
+    if (!lease)
         return NULL;
     lease->memory->references++;
     return lease->memory;

@@ -108,32 +108,44 @@ static enum outcome table_exhaustion(void)
     return count < LIMIT ? REFUSED : SUCCEEDED;
 }
 
-/* Of memory that a lease stands for, again when those before were taken back. */
+/* Whether a lease can be had; if so it is given back. */
+static bool lease_is_had(mach_port_t memory)
+{
+    mach_port_t lease;
+    bool made = memory_lease(memory, MEMORY_UNSEEN, &lease) == KERN_SUCCESS;
+
+    if (made)
+        port_release(lease);
+    return made;
+}
+
+/* More than are allowed of one piece, and of all; and who keeps those that were taken back keeps
+ * nobody from others. */
 static enum outcome lease_exhaustion(void)
 {
-    enum { LIMIT = 4096 };
+    enum { LIMIT = 4096, PIECES = 16 };
     static mach_port_t leases[LIMIT];
-    mach_port_t pool, memory;
-    unsigned count = 0, refused = 0;
+    mach_port_t pool, memory[PIECES];
+    unsigned count = 0, pieces = 0;
 
-    if (startup_capability("pool", &pool) != 0 ||
-        memory_allocate(pool, 4096, &memory) != KERN_SUCCESS)
+    if (startup_capability("pool", &pool) != 0)
         return REFUSED;
-    while (count < LIMIT && refused < 2) {
-        bool made = memory_lease(memory, MEMORY_UNSEEN, &leases[count]) == KERN_SUCCESS;
-        if (!made)
-            memory_revoke(memory);
-        refused = made ? 0 : refused + 1;
-        count += made;
+    while (pieces < PIECES && memory_allocate(pool, 4096, &memory[pieces]) == KERN_SUCCESS) {
+        while (count < LIMIT &&
+               memory_lease(memory[pieces], MEMORY_UNSEEN, &leases[count]) == KERN_SUCCESS)
+            count++;
+        pieces++;
     }
+    bool refused = pieces > 0 && count > 0 && count < LIMIT && !lease_is_had(memory[0]);
+    memory_revoke(memory[0]);
+    bool after_revocation = lease_is_had(memory[0]);
     for (unsigned i = 0; i < count; i++)
         port_release(leases[i]);
     clock_sleep(50 * CLOCK_MILLISECOND);
-    bool back = memory_lease(memory, MEMORY_UNSEEN, &leases[0]) == KERN_SUCCESS;
-    if (back)
-        port_release(leases[0]);
-    port_release(memory);
-    return count > 0 && count < LIMIT && back ? REFUSED : SUCCEEDED;
+    bool back = lease_is_had(memory[pieces - 1]);
+    for (unsigned i = 0; i < pieces; i++)
+        port_release(memory[i]);
+    return refused && after_revocation && back ? REFUSED : SUCCEEDED;
 }
 
 /* Each time a partition service is started for what is offered, and ended. */
