@@ -6,7 +6,7 @@
 enum { ATS_CONTROL = 6, ATS_ENABLE = 1u << 15 };
 
 /* A parent has a lower bus number than its children, so this ends. */
-static void path_change(struct pci_tree *tree, const struct pci_function *function, unsigned set)
+void pci_path_open(struct pci_tree *tree, const struct pci_function *function, unsigned set)
 {
     const struct pci_function *bridge;
 
@@ -40,7 +40,7 @@ void pci_function_decode(struct pci_tree *tree, const struct pci_function *funct
     unsigned set = on ? decode_bits(function) : 0;
 
     if (on)
-        path_change(tree, function, set);
+        pci_path_open(tree, function, set);
     pci_change16(tree->config, pci_function_address(function), PCI_COMMAND,
                  PCI_COMMAND_IO | PCI_COMMAND_MEMORY, set);
 }
@@ -48,7 +48,7 @@ void pci_function_decode(struct pci_tree *tree, const struct pci_function *funct
 void pci_function_master(struct pci_tree *tree, const struct pci_function *function, bool on)
 {
     if (on)
-        path_change(tree, function, PCI_COMMAND_MASTER);
+        pci_path_open(tree, function, PCI_COMMAND_MASTER);
     pci_change16(tree->config, pci_function_address(function), PCI_COMMAND, PCI_COMMAND_MASTER,
                  on ? PCI_COMMAND_MASTER : 0);
 }

@@ -11,6 +11,9 @@
  */
 void pci_function_decode(struct pci_tree *tree, const struct pci_function *function, bool on);
 
+/* Set these bits of the command register of all bridges above. */
+void pci_path_open(struct pci_tree *tree, const struct pci_function *function, unsigned set);
+
 /* Let it master the bus, and the bridges above forward what it says. */
 void pci_function_master(struct pci_tree *tree, const struct pci_function *function, bool on);
 

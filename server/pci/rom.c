@@ -114,7 +114,8 @@ int pci_rom_show(struct pci_tree *tree, const struct pci_function *function, uin
     if (pci_read32(tree->config, address, rom_offset(function)) != base)
         return EIO;
     *command = pci_read16(tree->config, address, PCI_COMMAND);
-    pci_function_decode(tree, function, true);
+    /* Nothing else is switched off: what is behind a bridge goes on while its ROM is read. */
+    pci_path_open(tree, function, PCI_COMMAND_MEMORY);
     pci_change16(tree->config, address, PCI_COMMAND, 0, PCI_COMMAND_MEMORY);
     pci_write32(tree->config, address, rom_offset(function), base | ROM_ENABLE);
     return 0;

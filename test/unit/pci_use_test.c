@@ -650,6 +650,34 @@ static void a_rom_that_no_bridge_passes_down_is_not_shown(void **state)
     assert_int_equal(pci_rom_place(&tree, found(1, 0), &pages), ENXIO);
 }
 
+/* What is behind a bridge is used while the bridge's own ROM is read; and a bridge passes down what
+ * has no registers in memory, too. */
+static void a_rom_takes_nothing_from_others(void **state)
+{
+    enum { USED = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER };
+    int bridge = pci_model_bridge(&model, PCI_MODEL_ROOT, 1, 0, 1, 1);
+    int f = pci_model_add(&model, bridge, 0, 0, 0x8086, 0x020000);
+    uint16_t command;
+
+    (void)state;
+    pci_model_allow(&model, bridge, PCI_BRIDGE_ROM, 4, 0xffff0001);
+    pci_model_poke(&model, bridge, PCI_BRIDGE_ROM, 4, 0xfeb40000);
+    pci_model_poke(&model, bridge, PCI_COMMAND, 2, USED);
+    pci_model_allow(&model, f, PCI_ROM, 4, 0xffff0001);
+    pci_model_poke(&model, f, PCI_ROM, 4, 0xfe900000);
+    pci_model_bar(&model, f, 0, 0xffffff00, 0x1, 0xc000);
+    pci_tree_scan(&tree, 0, 0, 255);
+    assert_int_equal(pci_rom_show(&tree, found(0, 1), &command), 0);
+    assert_int_equal(pci_model_peek(&model, bridge, PCI_COMMAND, 2), USED);
+    pci_rom_hide(tree.config, found(0, 1), command);
+    assert_int_equal(pci_model_peek(&model, bridge, PCI_COMMAND, 2), USED);
+
+    pci_model_poke(&model, bridge, PCI_COMMAND, 2, 0);
+    assert_int_equal(pci_rom_show(&tree, found(1, 0), &command), 0);
+    assert_int_equal(pci_model_peek(&model, bridge, PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+    pci_rom_hide(tree.config, found(1, 0), command);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -674,6 +702,7 @@ int main(void)
         TEST(a_rom_answers_while_it_is_shown),
         TEST(a_rom_that_is_in_the_way_is_not_shown),
         TEST(a_rom_that_no_bridge_passes_down_is_not_shown),
+        TEST(a_rom_takes_nothing_from_others),
         TEST(noise),
     };
 
