@@ -80,7 +80,7 @@ static void sent_done(void *context, enum net_completion_status status, uint32_t
 static void received_done(void *context, enum net_completion_status status, uint32_t length,
                           uint8_t flags)
 {
-    (void)flags;
+    assert_int_equal(flags & NET_PIECES, 0); /* of this device */
     received[status]++;
     if (context)
         *(uint32_t *)context = length;
@@ -107,6 +107,7 @@ static void answer(unsigned which, uint8_t status, uint32_t length)
     const struct net_completion completion = {.slot = link.sent[which].slot,
                                               .generation = link.sent[which].generation,
                                               .status = status,
+                                              .flags = 0xff,
                                               .length = length};
 
     net_client_take(&client, &completion, 1);
@@ -425,14 +426,85 @@ static void pieces_that_cannot_be(void **state)
         answer(i, NET_STATUS_OK, PLACE);
     assert_int_equal(received[NET_STATUS_DROPPED], 7);
     assert_int_equal(net_client_counts(&client).rejected, 0);
-    merging_begin(state, 8); /* one comes back with nothing, in the middle */
+    merging_begin(state, 8); /* one comes back with nothing, in the middle, as its driver counted */
     header_put(0, 3);
     answer(0, NET_STATUS_OK, PLACE);
     answer(1, NET_STATUS_DROPPED, 0);
     assert_int_equal(received[NET_STATUS_DROPPED], 2);
+    assert_int_equal(client.frame_errors, 0);
     header_put(2, 1);
     answer(2, NET_STATUS_OK, 112);
     assert_int_equal(received[NET_STATUS_OK], 1);
+}
+
+/* What is being sent is no room for a frame. */
+static void only_buffers_are_counted(void **state)
+{
+    merging_begin(state, 4);
+    assert_int_equal(send_one(), 0);
+    net_client_flush(&client);
+    header_put(0, 5);
+    answer(0, NET_STATUS_OK, PLACE);
+    assert_int_equal(received[NET_STATUS_DROPPED], 1);
+    header_put(1, 3); /* but for those that are there */
+    for (unsigned i = 1; i < 4; i++)
+        answer(i, NET_STATUS_OK, i < 3 ? PLACE : 0);
+    assert_int_equal(received[NET_STATUS_OK], 0); /* the last one was empty */
+    assert_int_equal(received[NET_STATUS_DROPPED], 4);
+}
+
+/* Nobody's room for a whole one is overrun, in one piece or in several of unlike lengths. */
+static void frames_longer_than_the_longest(void **state)
+{
+    static const struct net_place places[] = {
+        {3, 1280, 0}, {3, 3000, 2048}, {3, 1280, 6144}, {3, 2048, 8192}};
+
+    for (uint32_t more = 0; more < 2; more++) {
+        merging_begin(state, 0);
+        client.info.max_frame = 1514;
+        assert_int_equal(net_client_receive(&client, &places[1], piece_done, memory + 2048), 0);
+        net_client_flush(&client);
+        header_put(1, 1);
+        answer(0, NET_STATUS_OK, 12 + 1514 + more);
+        assert_int_equal(received[more ? NET_STATUS_DROPPED : NET_STATUS_OK], 1);
+        merging_begin(state, 0);
+        client.info.max_frame = 1268 + 3000 + 1280 + 50;
+        for (unsigned i = 0; i < 4; i++)
+            assert_int_equal(
+                net_client_receive(&client, &places[i], piece_done, memory + places[i].offset), 0);
+        net_client_flush(&client);
+        memset(memory, 0, SIZE);
+        memory[2048 + 2999] = 7;
+        memory[8192 + 49] = 9;
+        header_put(0, 4);
+        for (unsigned i = 0; i < 4; i++)
+            answer(i, NET_STATUS_OK, i < 3 ? places[i].length : 50 + more);
+        assert_int_equal(received[NET_STATUS_OK], !more);
+        assert_int_equal(received[NET_STATUS_DROPPED], more ? 4 : 0);
+        if (more)
+            continue;
+        assert_int_equal(frame.length, client.info.max_frame);
+        assert_int_equal(frame.whole[1268 + 2999], 7);
+        assert_int_equal(frame.whole[client.info.max_frame - 1], 9);
+    }
+}
+
+/* Places too short for any device, of which a driver makes more pieces than there may be. */
+static void more_pieces_than_any_frame_has(void **state)
+{
+    enum { COUNT = NET_PIECES_MOST + 6, SHORT = 40 };
+
+    merging_begin(state, 0);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(
+            net_client_receive(&client, &(struct net_place){3, SHORT, i * SHORT}, piece_done, NULL),
+            0);
+    net_client_flush(&client);
+    header_put(0, COUNT);
+    for (unsigned i = 0; i < COUNT; i++)
+        answer(i, NET_STATUS_OK, SHORT);
+    assert_int_equal(received[NET_STATUS_DROPPED], COUNT);
+    assert_int_equal(in_flight(), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -450,6 +522,9 @@ int main(void)
         TEST(frames_in_pieces),
         TEST(a_death_between_pieces),
         TEST(pieces_that_cannot_be),
+        TEST(only_buffers_are_counted),
+        TEST(frames_longer_than_the_longest),
+        TEST(more_pieces_than_any_frame_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

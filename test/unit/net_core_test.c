@@ -2,6 +2,7 @@
  *
  * The network class's core, between a driver and a client that the test plays.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <kit/net_core.h>
@@ -113,10 +114,50 @@ static void all_go_in_one_turn_if_there_is_room(void **state)
     assert_int_equal(kicks, 8);
 }
 
+/* What is not in its buffer, too short or too long, or has what the device does not: nothing of it
+ * reaches the driver. */
+static void submissions_that_cannot_be(void **state)
+{
+    const struct net_submission cases[] = {
+        {.operation = NET_SEND, .length = 60, .offset = SIZE - 59},
+        {.operation = NET_SEND, .length = 60, .offset = SIZE + 1},
+        {.operation = NET_SEND, .length = 60, .offset = UINT64_MAX - 30},
+        {.operation = NET_RECEIVE, .length = 1526, .offset = SIZE - 1525},
+        {.operation = NET_SEND, .length = 60, .buffer = 1},
+        {.operation = NET_SEND, .length = 60, .buffer = NET_BUFFERS},
+        {.operation = NET_SEND, .length = 13},
+        {.operation = NET_SEND, .length = 1515},
+        {.operation = NET_RECEIVE, .length = 1525},
+        {.operation = NET_RECEIVE, .length = NET_FRAME_MOST + 1},
+        {.operation = NET_SEND, .length = 60, .flags = NET_CHECKSUM},
+        {.operation = NET_SEND, .length = 60, .checksum_start = 1},
+        {.operation = NET_SEND, .length = 60, .reserved = 1},
+        {.operation = 0, .length = 60},
+        {.operation = 3, .length = 60},
+    };
+    enum { CASES = sizeof(cases) / sizeof(cases[0]) };
+
+    (void)state;
+    for (unsigned i = 0; i < CASES; i++) {
+        assert_int_equal(net_session_submit(session, &cases[i]), 0);
+        assert_int_equal(session->completion[0].status, NET_STATUS_INVALID);
+        net_turn();
+        assert_int_equal(done, i + 1);
+    }
+    assert_int_equal(kicks, 0);
+    assert_int_equal(device->state.statistics.refused, CASES);
+    submit(NET_SEND, 1);
+    assert_int_equal(net_session_submit(session, &cases[0]), EPROTO); /* in flight */
+    assert_int_equal(
+        net_session_submit(session, &(struct net_submission){.slot = NET_SLOTS, .length = 60}),
+        EPROTO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_go_in_one_turn_if_there_is_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(submissions_that_cannot_be, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@
 
 #include <test/unit/cmocka.h>
 
-enum { PORTS = 3, ROOM = 2048, BUFFER = 1 << 20, SENT_MOST = 4096 };
+enum { PORTS = 3, ROOM = 2048, BUFFER = 1 << 20, SENT_MOST = 4096, LONG = 5000 };
 
 /* Below: the card. */
 struct net_client_link {
@@ -146,6 +146,12 @@ static int setup_merging(void **state)
     return setup(state);
 }
 
+static int setup_long(void **state)
+{
+    card_info.max_frame = LONG;
+    return setup_merging(state);
+}
+
 /* The longest frames, in the shortest buffers that virtio-net's driver asks for then. */
 static int setup_huge(void **state)
 {
@@ -246,7 +252,7 @@ static void card_receive(unsigned which, const uint8_t *to, uint32_t length)
  * many it takes. */
 static unsigned card_receive_merged(unsigned which, const uint8_t *to, uint32_t length)
 {
-    unsigned char bytes[sizeof(struct net_frame_header) + 1514] = {0};
+    unsigned char bytes[sizeof(struct net_frame_header) + LONG] = {0};
     uint32_t total = sizeof(struct net_frame_header) + length, at = 0;
     uint16_t count = (uint16_t)((total + NET_MERGE_LEAST - 1) / NET_MERGE_LEAST);
 
@@ -351,10 +357,11 @@ static void what_comes_is_for_one(void **state)
 
 static void expect_frame(unsigned number, const uint8_t *to, uint32_t length)
 {
-    unsigned char expected[1514];
+    unsigned char expected[LONG];
 
     frame_make(expected, to, stranger, length);
     assert_int_equal(clients[number].completion[0].length, length);
+    assert_int_equal(clients[number].completion[0].flags, 0);
     assert_memory_equal(clients[number].memory, expected, length);
     assert_int_equal(came(number, NET_STATUS_OK), 1);
 }
@@ -505,6 +512,19 @@ static void the_longest_frames_have_room(void **state)
     for (unsigned i = 0; i < link.count; i++)
         room += link.sent[i].length;
     assert_in_range(room, NET_ROOM, UINT32_MAX);
+}
+
+static void frames_in_many_pieces(void **state)
+{
+    unsigned which = 0;
+
+    for (uint32_t length = 1260; length <= LONG; length += 17) {
+        submit(0, NET_RECEIVE, 0, LONG);
+        turn();
+        which += card_receive_merged(which, address_of(0), length);
+        expect_frame(0, address_of(0), length);
+    }
+    assert_int_equal(link.count, mux.receive_count + which);
 }
 
 static void frames_are_flows(void **state)
@@ -705,6 +725,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(frames_come_in_pieces, setup_merging, teardown),
         cmocka_unit_test_setup_teardown(who_has_no_buffers_has_a_share_of_places, setup_merging,
                                         teardown),
+        cmocka_unit_test_setup_teardown(frames_in_many_pieces, setup_long, teardown),
         cmocka_unit_test_setup_teardown(no_place_is_lost, setup_merging, teardown),
         cmocka_unit_test_setup_teardown(the_longest_frames_have_room, setup_huge, teardown),
         TEST(groups_are_for_who_asked),

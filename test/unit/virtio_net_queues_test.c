@@ -49,6 +49,9 @@ static void frames_come_in_pieces(void **state)
     assert_int_equal(net.statistics.received_frames, 10);
     assert_int_equal(net.statistics.received_bytes, bytes);
     assert_int_equal(net.statistics.receive_errors, 0);
+    /* The card's own: four frames fill their last buffers. */
+    assert_int_equal(test.client->state.statistics.received_frames, 6);
+    assert_int_equal(test.client->state.statistics.received_bytes, bytes + 4 * UINT64_C(12));
     assert_int_equal(net_client_counts(test.client).rejected, 0);
     net_test_close();
 }
@@ -226,6 +229,7 @@ static void how_many_pairs(void **state)
         net_test_run(A_WHILE);
         assert_int_equal(model.pairs, cases[i].used);
         assert_false(model.promiscuous); /* the control queue is where it is looked for */
+        net_test_goes_out(60);
         net_test_close();
     }
     for (unsigned high = 0; high < 2; high++) {
@@ -235,6 +239,49 @@ static void how_many_pairs(void **state)
         model.config[9] = high ? 0x81 : 0;
         assert_int_not_equal(driver.attach(device), 0);
     }
+}
+
+static void several_queues_need_commands(void **state)
+{
+    (void)state;
+    virtio_net_model_pairs(&model, 2);
+    model.virtio.offered &= ~(UINT64_C(1) << VIRTIO_NET_MODEL_CTRL_VQ);
+    net_test_begin();
+    assert_int_equal(flow_send(1), 0);
+    net_test_run(A_WHILE);
+    assert_int_equal(model.sent_on[0], 1);
+    net_test_close();
+}
+
+/* With a reset a command that was not answered is no more. */
+static void a_command_under_way_at_the_end(void **state)
+{
+    const struct net_filter filter = {.flags = NET_FILTER_PROMISCUOUS};
+
+    (void)state;
+    virtio_net_model_pairs(&model, 1);
+    model.virtio.reset_time = A_WHILE;
+    net_test_begin();
+    net_test_run(A_WHILE);
+    model.ignores_pairs = true;
+    assert_int_equal(net_client_filter(test.client, &filter), 0);
+    net_test_run(A_WHILE);
+    assert_false(model.promiscuous);
+    net_test_close();
+    model.ignores_pairs = false;
+    model_run(10 * A_WHILE);
+    net_test_open();
+    assert_int_equal(net_client_filter(test.client, &filter), 0);
+    net_test_run(A_WHILE);
+    assert_true(model.promiscuous);
+    net_test_close();
+}
+
+static void flow_for_long(void *context)
+{
+    (void)context;
+    flow_send(2);
+    net_test_run(20 * CLOCK_SECOND);
 }
 
 static void sessions_with_all_queues_end(void **state)
@@ -263,8 +310,7 @@ static void sessions_with_all_queues_end(void **state)
         net_test_comes_in(MOST);
     }
     model.wire.holds_sends = true;
-    assert_int_equal(flow_send(2), 0);
-    net_test_sending_ends_driver();
+    assert_driver_ends(flow_for_long, NULL);
     net_test_close();
 }
 
@@ -336,6 +382,7 @@ int main(void)
         TEST(frames_come_by_all_queues),     TEST(pairs_that_are_refused),
         TEST(a_device_that_does_not_answer), TEST(how_many_pairs),
         TEST(sessions_with_all_queues_end),  TEST(no_buffer_is_lost),
+        TEST(several_queues_need_commands),  TEST(a_command_under_way_at_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
