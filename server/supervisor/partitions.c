@@ -154,6 +154,29 @@ void partitions_stop(const struct child *driver, bool returns)
     }
 }
 
+static void driver_replace(void *context)
+{
+    const struct child *child = context;
+    struct child *driver = child->source;
+
+    if (child->state != CHILD_RESTARTING || driver->state != CHILD_RUNNING)
+        return;
+    journal_note(LOG_ERROR, "%s: its task is ended: %s cannot use it (%s)", driver->name,
+                 child->name, child->cause);
+    child_end(driver, CHILD_DIED, "its disk cannot be used");
+}
+
+/* A driver may listen and have sessions for nobody. Another one may do better; if not, it is the
+ * disk, or somebody else has all of them: one driver in a window of time. */
+void partitions_given_up(struct child *child)
+{
+    if (!child->source || child->source->kind != CHILD_DRIVER ||
+        child->restart.quick != supervisor_policy.restart.quick + 1)
+        return;
+    child->state = CHILD_RESTARTING;
+    clock_timer_start(&child->revive, 0, driver_replace, child);
+}
+
 void partitions_free(const struct child *driver)
 {
     for (struct child *child = child_first(); child; child = child->next) {

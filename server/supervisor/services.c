@@ -43,6 +43,7 @@ void services_ended(struct child *child)
                         &reason)) {
         journal_note(LOG_ERROR, "%s: given up after %u deaths: %s", child->name,
                      child->restart.deaths, reason);
+        partitions_given_up(child);
         return;
     }
     child->state = CHILD_RESTARTING;

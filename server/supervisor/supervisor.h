@@ -79,6 +79,8 @@ void partitions_start(struct child *driver, const struct child_offer *disk);
 void partitions_stop(const struct child *driver, bool returns);
 /* ... until their memory is safe from the device: it was reset. */
 void partitions_free(const struct child *driver);
+/* One is not started again, if it is one: its disk's driver may be why. */
+void partitions_given_up(struct child *child);
 /* A disk is away, and may come back. */
 void partitions_hold(const struct child *driver, const struct child_offer *disk);
 /* Disks that are not there any more are not divided either. */

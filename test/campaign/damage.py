@@ -24,16 +24,24 @@ def sources(stand, part):
         return deeds.Orders(path), stand.image("wicked", {"nvme": file.read()})
 
 
+def files_load(i):
+    return [f"cp /big /copy{i % 7}", f"mkdir /d{i}", f"sha256sum /copy{i % 7}", f"rm /copy{(i - 3) % 7}" if i % 7 == 3 else "sync"]
+
+
 def boot(stand, image, chosen, seed):
     """Outcomes of as many of those as there was something to be seen of, and completions that clients refused."""
-    stand.disk_make()
+    files = stand.options.filter == "mirror"  # one disk has only errors to offer for what was written over
+    stand.disk_make(files)
     churn = f"churn {stand.device} 512"
-    commands = [f"{churn} 100 8", "stats"]
+    commands = [*["mount checked1"] * files, f"{churn} 100 8", "stats"]
     for i, (_, address, code) in enumerate(chosen):
-        commands += [f"fault {stand.driver} {address:#x} {code.hex()}", f"{churn} 150 16 {seed + i}", "stats",
-                     f"kill {stand.driver}", "sleep 30", f"{churn} 0 16"]
-    out, _ = stand.boot([*commands, f"{churn} 100 8"], 60 + 15 * len(chosen), image)
+        commands += [f"fault {stand.driver} {address:#x} {code.hex()}", f"{churn} 150 16 {seed + i}",
+                     *files_load(i) * files, "stats", f"kill {stand.driver}", "sleep 30", f"{churn} 0 16"]
+    out, _ = stand.boot([*commands, f"{churn} 100 8", *["umount /"] * files], 60 + 15 * len(chosen), image)
     found = stand.churn_judge(out, 2 * len(chosen) + 2)
+    if files:
+        stand.files_judge(out)
+        stand.file_system_check(stand.mirror)
     if re.search(r"^(fault|kill): ", out, re.M):
         stand.problem("a fault was not put in, or its driver not ended afterwards", out)
     if stand.problems:

@@ -11,11 +11,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__
 BUILD = os.path.join(ROOT, "build")
 PATH = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
 # A driver that hangs spins for as long as nobody looks: with counted instructions that is what a fault costs.
-CONFIGURATION = b"[restart]\nquick = 40\ndeaths = 100000\nwatch = 10\nmemory = 8\nprogress = 2000\n"
+CONFIGURATION = b"[restart]\nquick = 12\ndeaths = 100000\nwatch = 10\nmemory = 8\nprogress = 2000\n"
 DRIVERS = {"nvme": ("nvme", "nvme0", "nvme0n1"), "ahci": ("ahci", "ahci0", "ahci0p0"),
            "virtio-blk": ("virtio", "virtio-blk0", "virtio-blk0")}  # obvm's kind of disk, its driver, its name
 FILTERS = {"one": b"[integrity]\nchecked0 = nvme0n1p1 sample=1\n",
-           "mirror": b"[integrity]\nchecked0 = nvme0n1p1 nvme1n1p1 sample=1\n"}
+           "mirror": b"[integrity]\nchecked0 = nvme0n1p1 nvme1n1p1 sample=1\nchecked1 = nvme0n1p2 nvme1n1p2 sample=1\n"}
 # obvm's statuses for an end of QEMU by an error of its own (SIGABRT, SIGSEGV), and what it says if the machine ended itself.
 EMULATOR_DIED, EMULATOR_DEATHS_MOST = (134, 139), 3
 ENDED = "the machine ended before it answered"
@@ -31,6 +31,7 @@ class Stand:
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
         self.disk = os.path.join(folder, "disk.img")
+        self.mirror = self.disk + ".mirror"
         self.kind, self.driver, self.whole = DRIVERS[options.driver]
         self.device = "checked0" if options.filter else f"{self.whole}p1"
         self.problems = []
@@ -77,14 +78,20 @@ class Stand:
             target.seek(FILES * SECTOR)
             shutil.copyfileobj(source, target)
 
-    def file_system_check(self):
+    def file_system_check(self, disk=None):
         part = os.path.join(self.folder, "part.img")
-        with open(self.disk, "rb") as source, open(part, "wb") as target:
+        with open(disk or self.disk, "rb") as source, open(part, "wb") as target:
             source.seek(FILES * SECTOR)
             target.write(source.read(FILES_SIZE * SECTOR))
         run = subprocess.run(["e2fsck", "-fn", part], capture_output=True, text=True, env=PATH, check=False)
         if run.returncode != 0:
             self.problem("the file system is damaged", run.stdout + run.stderr)
+
+    def files_judge(self, text):
+        """What commands said that work on files, each of which is a copy of the first one."""
+        errors = re.findall(r"^(?:mount|cp|mkdir|rm|sync|umount|sha256sum): .*", text, re.M)
+        if errors or len(set(re.findall(r"^([0-9a-f]{64}) ", text, re.M))) > 1:
+            self.problem("the file system's load met with an error or wrong data", "\n".join([*errors, text]))
 
     def script(self, commands):
         """obvm's arguments for what is too long for the console: a disk with the commands, of a kind with another driver."""
@@ -101,7 +108,7 @@ class Stand:
         log = os.path.join(self.folder, "log")
         other = []
         if self.options.filter == "mirror":
-            other = ["--disk", "nvme:" + shutil.copy(self.disk, self.disk + ".mirror"),
+            other = ["--disk", "nvme:" + shutil.copy(self.disk, self.mirror),
                      "--qemu-arg=-set", "--qemu-arg=drive.disk1.cache=unsafe"]
         run = subprocess.run([os.path.join(ROOT, "obvm"), "--count", "--disk", f"{self.kind}:{self.disk}", *other, "--iommu",
                               self.options.iommu, "--image", image or self.image("plain"), "--timeout", str(limit),

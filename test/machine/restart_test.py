@@ -206,6 +206,20 @@ class Hung(MachineTest):
         self.assert_says(ran, "^mute0: 20 frames in ")
 
 
+    def test_one_that_has_no_session_for_anybody_is_replaced(self):
+        """It listens, and whoever opens a session is told ENOMEM, as if the kit's lists were damaged: mov $code,%eax; ret."""
+        names = subprocess.run(["nm", os.path.join(BUILD, "boot", "nvme")], check=True, capture_output=True, text=True).stdout
+        address = re.search(r"^([0-9a-f]+) T serve_block_class_open$", names, re.M)[1]
+        image = self.blank_image("a.img", 16 << 20)
+        subprocess.run(["sfdisk", "-q", image], input="label: gpt\nsize=4MiB\n", text=True, check=True, env=SBIN)
+        ran = self.run_machine(f"fault nvme0 0x{address} b80c00424fc3; kill part:nvme0n1; write-pattern nvme0n1p1 0 100 1;"
+                               "verify-pattern nvme0n1p1 0 100 1; drivers", "--disk", f"nvme:{image}")
+        self.assert_status(ran)
+        self.assert_says(ran, "^nvme0n1p1: 100 of 100 blocks as written$")
+        self.assert_says(ran, "^nvme0 +driver +running .* 1  its disk cannot be used$")
+        self.assert_says(ran, "nvme0: its task is ended: part:nvme0n1 cannot use it", "log")
+
+
 class Servers(MachineTest):
     """What is not started again: the machine stops, in order if that can be."""
 
