@@ -20,7 +20,8 @@
  */
 #define APERTURE_STEP UINT64_C(0x10000000)
 
-enum { APERTURES_MAX = 3, REFUSALS_MAX = 32 };
+/* Place by place, so often; then, as whoever is in the way has much, twice as far each time. */
+enum { APERTURES_MAX = 3, REFUSALS_NEAR = 32, REFUSALS_MAX = 48 };
 
 struct place {
     struct pci_tree *tree;
@@ -160,7 +161,7 @@ static bool gap_find(const struct place *place, const struct item *item,
                                           item->size)) {
             if (++refusals == REFUSALS_MAX)
                 return false;
-            base += item->align;
+            base += item->align << (refusals > REFUSALS_NEAR ? refusals - REFUSALS_NEAR : 0);
         } else {
             *result = base;
             return true;

@@ -105,6 +105,15 @@ static void what_the_authority_refuses_is_not_used(void **state)
     scan_and_assign();
     assert_true(found(0, 9)->info.bar[0].base == 0xfebf4000);
 
+    /* As much as a ROM that was read, which stays where it was when its function is gone. */
+    setup(NULL);
+    refused = (struct pci_range){0xfeb01000, 0x80000};
+    empty = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x010802);
+    evidence(1, 0xfeb00000, 0);
+    pci_model_bar(&model, empty, 0, 0xfffff000, 0, 0);
+    scan_and_assign();
+    assert_in_range(found(0, 9)->info.bar[0].base, 0xfeb81000, 0xfebff000);
+
     setup(NULL);
     refused = (struct pci_range){0, UINT64_C(1) << 60};
     empty = pci_model_add(&model, PCI_MODEL_ROOT, 9, 0, 0x1b36, 0x010802);
