@@ -3,6 +3,7 @@
  * The integrity filter's parts: checksums, the table of them, the choice between two copies.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,13 +73,16 @@ static void copies_are_of_what_was_summed(void **state)
 }
 
 static volatile uint64_t changing[8 * BLOCK / 8];
-static volatile bool enough;
+static int running; /* 1: it writes; 2: it is to end */
 
 static void *change(void *context)
 {
     (void)context;
-    for (uint64_t value = 1; !enough; value++)
+    for (uint64_t value = 1; __atomic_load_n(&running, __ATOMIC_ACQUIRE) != 2; value++) {
         changing[value * 7 % (8 * BLOCK / 8)] = value;
+        if (value == 1)
+            __atomic_store_n(&running, 1, __ATOMIC_RELEASE);
+    }
     return NULL;
 }
 
@@ -90,14 +94,17 @@ static void what_changes_is_read_once(void **state)
     pthread_t thread;
 
     (void)state;
-    enough = false;
+    running = 0;
     assert_int_equal(pthread_create(&thread, NULL, change, NULL), 0);
-    for (unsigned i = 0; i < 300; i++) {
-        checksum_copy((const void *)changing, to, NULL, BLOCK, 8, sums);
+    while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) == 0)
+        sched_yield();
+    for (unsigned i = 0; i < 3000; i++) {
+        (i % 2 ? checksum_copy : checksum_by_table)((const void *)changing, to, NULL, BLOCK, 8,
+                                                    sums);
         checksum_blocks(to, BLOCK, 8, wanted);
         assert_memory_equal(sums, wanted, sizeof(sums));
     }
-    enough = true;
+    __atomic_store_n(&running, 2, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
 }
 
