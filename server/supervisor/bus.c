@@ -11,6 +11,7 @@
 #include <interface/pci_bus_user.h>
 
 #include <host/mach/error.h>
+#include <host/mach/port.h>
 #include <kit/clock.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/manifest.h>
@@ -89,8 +90,8 @@ int bus_claim(struct child *driver)
     } else {
         error = error_from_kernel(pci_bus_claim(bus, driver->address, driver->name,
                                                 driver->manifest->vectors, &device, &function));
-        if (error == 0)
-            error = child_grant(driver, "function", function);
+        if (error == 0 && (error = child_grant(driver, "function", function)) != 0)
+            port_release(device);
     }
     return error == 0 ? child_grant(driver, "device", device) : error;
 }
