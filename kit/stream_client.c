@@ -5,6 +5,9 @@
 #include <kit/clock.h>
 #include <kit/stream_client_core.h>
 
+/* A driver that owes an answer for so long is complained of. */
+#define ANSWER_LIMIT (10 * CLOCK_SECOND)
+
 static void submit(struct stream_client *client, unsigned slot,
                    struct stream_submission *submission)
 {
@@ -38,9 +41,12 @@ static void reads_post(struct stream_client *client)
         stream_client_link_publish(client->link);
 }
 
+/* `patience`: until then its caller lets it take, as a break does that is to be long. No write is
+ * before it that could wait for the other end: stream_client_write waits for its own. */
 static void control_submit(struct stream_client *client, uint16_t code, unsigned flags,
-                           const void *data, size_t length)
+                           const void *data, size_t length, uint64_t patience)
 {
+    uint64_t due = clock_now() + ANSWER_LIMIT;
     struct stream_submission submission = {
         .operation = STREAM_CONTROL,
         .flags = (uint8_t)flags,
@@ -49,8 +55,35 @@ static void control_submit(struct stream_client *client, uint16_t code, unsigned
     };
 
     memcpy(submission.data, data, length);
+    client->due = due > patience ? due : patience;
     submit(client, STREAM_CLIENT_CONTROL, &submission);
     stream_client_link_publish(client->link);
+}
+
+/* Complain of a driver that owes an answer for too long. Then it dies, and the wait goes on with
+ * the next one. */
+static void answer_look(struct stream_client *client)
+{
+    if (client->due == 0 || clock_now() < client->due)
+        return;
+    stream_client_link_complain(client->link, "it has not answered a request for too long");
+    client->due = clock_now() + ANSWER_LIMIT;
+}
+
+/* Sleep until then, or something came, or the driver is to be looked at. ENODEV. */
+static int sleep_until(struct stream_client *client, uint64_t end)
+{
+    uint64_t now = clock_now();
+
+    if (client->due != 0 && client->due < end)
+        end = client->due;
+    uint64_t left = now < end ? (end - now) / CLOCK_MILLISECOND + 1 : 0;
+    int error =
+        stream_client_link_wait(client->link, left < INT32_MAX ? (unsigned)left : INT32_MAX);
+    if (error == ENODEV)
+        return ENODEV;
+    answer_look(client); /* all that had come by now was taken */
+    return 0;
 }
 
 void stream_client_begin(struct stream_client *client, const struct stream_info *info)
@@ -65,11 +98,10 @@ void stream_client_begin(struct stream_client *client, const struct stream_info 
         if (client->kept[i].code == 0)
             continue;
         control_submit(client, client->kept[i].code, 0, client->kept[i].data,
-                       client->kept[i].length);
+                       client->kept[i].length, 0);
         unsigned recoveries = client->recoveries;
         while (client->slot[STREAM_CLIENT_CONTROL].in_flight) {
-            if (stream_client_link_wait(client->link, 1000) == ENODEV ||
-                client->recoveries != recoveries)
+            if (sleep_until(client, UINT64_MAX) == ENODEV || client->recoveries != recoveries)
                 return; /* and this was done for the next one, if there is one */
         }
     }
@@ -82,6 +114,7 @@ void stream_client_lost(struct stream_client *client)
 {
     client->recoveries++;
     client->read_lost = true;
+    client->due = 0;
     if (client->writes_in_flight > 0 && client->write_error == 0)
         client->write_error = ECONNRESET;
     client->writes_in_flight = 0;
@@ -140,6 +173,7 @@ void stream_client_take(struct stream_client *client, const struct stream_comple
         if (error != 0 && client->write_error == 0)
             client->write_error = error;
     } else {
+        client->due = 0;
         client->control_done = true;
         client->control_error = error;
         client->control_length = completion->length;
@@ -160,14 +194,7 @@ unsigned stream_client_recoveries(const struct stream_client *client)
 /* Until the deadline, or something came. */
 static int wait_until(struct stream_client *client, uint64_t deadline)
 {
-    uint64_t now = clock_now();
-
-    if (now >= deadline)
-        return ETIMEDOUT;
-    uint64_t left = (deadline - now) / CLOCK_MILLISECOND + 1;
-    int error =
-        stream_client_link_wait(client->link, left < INT32_MAX ? (unsigned)left : INT32_MAX);
-    return error == ENODEV ? ENODEV : 0;
+    return clock_now() >= deadline ? ETIMEDOUT : sleep_until(client, deadline);
 }
 
 /* Put as much into the queue as it has slots for; how much that is. */
@@ -193,17 +220,26 @@ static size_t writes_put(struct stream_client *client, const uint8_t *data, size
     return put;
 }
 
-/* Time is over: what has not gone to the device shall not. */
+/* Time is over: what has not gone to the device shall not. Nothing is waited for outside now: an
+ * earlier control that took too long, this one, and the writes are all owed by the driver. */
 static int writes_cancel(struct stream_client *client)
 {
-    size_t nothing = 0;
-    uint8_t none[STREAM_DATA];
+    const bool *is_there = &client->slot[STREAM_CLIENT_CONTROL].in_flight;
+    bool asked = false;
 
-    stream_client_control(client, STREAM_CODE_CANCEL, STREAM_NOW, false, none, &nothing, 1000);
-    while (client->writes_in_flight > 0 && client->write_error != ECONNRESET) {
-        if (stream_client_link_wait(client->link, 1000) == ENODEV)
+    while ((client->writes_in_flight > 0 || (asked && *is_there)) &&
+           client->write_error != ECONNRESET) {
+        if (!asked && !*is_there) {
+            control_submit(client, STREAM_CODE_CANCEL, STREAM_NOW, "", 0, 0);
+            asked = true;
+        } else if (client->due == 0) {
+            client->due = clock_now() + ANSWER_LIMIT;
+        }
+        if (sleep_until(client, UINT64_MAX) == ENODEV)
             return ENODEV;
     }
+    if (!*is_there)
+        client->due = 0;
     return client->write_error == ECANCELED ? ETIMEDOUT : client->write_error;
 }
 
@@ -279,13 +315,16 @@ int stream_client_control(struct stream_client *client, uint16_t code, unsigned 
     uint8_t request[STREAM_DATA];
     size_t size = *length;
 
-    if (size > STREAM_DATA || client->slot[STREAM_CLIENT_CONTROL].in_flight)
-        return size > STREAM_DATA ? EINVAL : EBUSY; /* one that took too long is there still */
-    if (client->is_gone)
+    if (size > STREAM_DATA)
+        return EINVAL;
+    if (client->is_gone ||
+        (client->slot[STREAM_CLIENT_CONTROL].in_flight && sleep_until(client, 0) == ENODEV))
         return ENODEV;
+    if (client->slot[STREAM_CLIENT_CONTROL].in_flight)
+        return EBUSY; /* one that took too long is there still */
     memcpy(request, data, size);
     client->control_done = false;
-    control_submit(client, code, flags, request, size);
+    control_submit(client, code, flags, request, size, deadline);
     while (!client->control_done) {
         int error = wait_until(client, deadline);
         if (error != 0)

@@ -41,8 +41,10 @@ int stream_client_read(struct stream_client *client, void *data, size_t size, un
 
 /* Ask the driver for something: `data` has `*length` bytes of request, and then of reply, for which
  * it has STREAM_DATA bytes of room. `keep`: the same is asked of the next driver (the last of each
- * code). 0; ETIMEDOUT; ECONNRESET: the driver died over it; ENOTSUP: the device cannot; EINVAL, EIO
- * and so on as for a write. */
+ * code). Not answered within 10 s, or that many milliseconds if they are more, the driver is
+ * complained of, in this call or a later one: give it the time that what is asked takes. 0;
+ * ETIMEDOUT; ECONNRESET: the driver died over it; ENOTSUP: the device cannot; EINVAL, EIO and so on
+ * as for a write; EBUSY: the one before, which took too long, is not answered yet. */
 int stream_client_control(struct stream_client *client, uint16_t code, unsigned flags, bool keep,
                           void *data, size_t *length, unsigned milliseconds);
 

@@ -38,6 +38,8 @@ struct stream_client {
     size_t written;
     int write_error;
 
+    uint64_t due; /* when the driver is complained of that owes an answer; 0: it owes none */
+
     bool control_done;
     int control_error;
     uint16_t control_length;
@@ -67,6 +69,9 @@ void stream_client_take(struct stream_client *client, const struct stream_comple
 void stream_client_link_put(struct stream_client_link *link,
                             const struct stream_submission *submission);
 void stream_client_link_publish(struct stream_client_link *link);
+
+/* The driver is to be replaced, if we are believed. */
+void stream_client_link_complain(struct stream_client_link *link, const char *reason);
 
 /* Take what completions there are; if there are none, sleep at most so long until there are some or
  * a driver died. ENODEV: the device is gone for good. */

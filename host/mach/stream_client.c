@@ -47,8 +47,8 @@ static int session_open(struct stream_client_link *link, struct stream_info *inf
     int error = session_link_find(session, link->client->called);
 
     if (error == 0)
-        error = error_from_kernel(stream_class_open(session->offered, session->wakeups,
-                                                    &session->session, record, &size));
+        error = session_link_answer(session, stream_class_open(session->offered, session->wakeups,
+                                                               &session->session, record, &size));
     if (error == 0)
         error = size == sizeof(*info) ? session_link_begin(session) : EPROTO;
     if (error == 0)
@@ -159,6 +159,11 @@ static int completions_take(struct stream_client_link *link)
     session_link_complain(&link->session, link->client->called,
                           "more completions than there is room for");
     return -ENODEV;
+}
+
+void stream_client_link_complain(struct stream_client_link *link, const char *reason)
+{
+    session_link_complain(&link->session, link->client->called, reason);
 }
 
 int stream_client_link_wait(struct stream_client_link *link, unsigned milliseconds)

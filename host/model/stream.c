@@ -104,6 +104,12 @@ void stream_client_link_publish(struct stream_client_link *link)
     (void)link; /* it is there already */
 }
 
+void stream_client_link_complain(struct stream_client_link *link, const char *reason)
+{
+    (void)link, (void)reason;
+    model_violation("a driver that does not answer");
+}
+
 int stream_client_link_wait(struct stream_client_link *link, unsigned milliseconds)
 {
     uint64_t end = model_time() + milliseconds * CLOCK_MILLISECOND;

@@ -205,6 +205,17 @@ class Hung(MachineTest):
         self.assert_says(ran, "shell: complains of mute0: it has not sent a frame for 10 s", "log")
         self.assert_says(ran, "^mute0: 20 frames in ")
 
+    def test_a_port_that_does_not_answer_is_replaced(self):
+        """A break that it owes for 10 s; and before, it dies of one when it is told to stop."""
+        ran = self.run_machine("serial-send stubborn0 hello; serial-break stubborn0 1; restart stubborn0; "
+                               f"serial-break stubborn0 8000; {back('stubborn0', 2)}; drivers; serial-send stubborn0 hello",
+                               "--image", self.hostile_image("stubborn"), "--qemu-arg=-device", "--qemu-arg=edu")
+        self.assert_status(ran, 1)  # the breaks
+        self.assert_says(ran, "stubborn0: did not stop in order: bad instruction at ", "log")
+        self.assert_says(ran, "^stubborn0 +driver +running .* 2  it has not answered a request for too long$")
+        self.assert_says(ran, "shell: complains of stubborn0: it has not answered a request for too long", "log")
+        self.assertEqual(len(re.findall("^stubborn0: sent in ", ran.output, re.M)), 2, str(ran))
+
 
     def test_one_that_has_no_session_for_anybody_is_replaced(self):
         """It listens, and whoever opens a session is told ENOMEM, as if the kit's lists were damaged: mov $code,%eax; ret."""

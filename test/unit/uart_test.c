@@ -226,7 +226,7 @@ static void a_chip_that_does_not_drain(void **state)
         uint8_t length[STREAM_DATA] = {50};
         size_t size = i * sizeof(struct serial_break);
         assert_int_equal(
-            stream_client_control(client, codes[i], 0, false, length, &size, 40 * LIMIT), EIO);
+            stream_client_control(client, codes[i], 0, false, length, &size, 9 * LIMIT), EIO);
     }
     assert_int_equal(model.breaks, 0);
 }
