@@ -86,6 +86,23 @@ static void *change(void *context)
     return NULL;
 }
 
+/* What is settled is what is noted. */
+static void merge_changing(unsigned char *to)
+{
+    const unsigned char *data = (const unsigned char *)changing;
+    struct table *table = table_create(1);
+    struct mirror_copies copies = {5, 8, BLOCK, {data, data}, {true, true}, to};
+    struct mirror_verdict verdict;
+    uint32_t sums[8];
+
+    mirror_merge(table, 1, &copies, &verdict);
+    assert_int_equal(verdict.outcome, MIRROR_SETTLED);
+    checksum_blocks(to, BLOCK, 8, sums);
+    assert_true(table_knows_all(table, 5, 8));
+    assert_int_equal(table_mismatch(table, 5, 8, sums), 8);
+    table_destroy(table);
+}
+
 /* A device that writes meanwhile: the sums are of the copy, whatever it is. */
 static void what_changes_is_read_once(void **state)
 {
@@ -104,6 +121,8 @@ static void what_changes_is_read_once(void **state)
         checksum_blocks(to, BLOCK, 8, wanted);
         assert_memory_equal(sums, wanted, sizeof(sums));
     }
+    for (unsigned i = 0; i < 3000; i++)
+        merge_changing(to);
     __atomic_store_n(&running, 2, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
 }
@@ -148,6 +167,25 @@ static void pages_are_given_once(void **state)
     for (unsigned i = 0; i < PAGES_COUNT / PAGES_RUN; i++)
         assert_true(pages_take(&pages, PAGES_RUN) >= 0);
     assert_int_equal(pages_take(&pages, 1), -1);
+}
+
+/* Of whatever length: the one that there is. */
+static void a_run_that_just_fits_is_found(void **state)
+{
+    struct pages pages;
+
+    (void)state;
+    for (unsigned count = 1; count <= PAGES_RUN; count++) {
+        pages_init(&pages);
+        for (unsigned i = 0; i < PAGES_COUNT; i++)
+            assert_int_equal(pages_take(&pages, 1), i);
+        unsigned first = PAGES_RUN + PAGES_RUN - count;
+        pages_give(&pages, first, count);
+        if (count < PAGES_RUN)
+            assert_int_equal(pages_take(&pages, count + 1), -1);
+        assert_int_equal(pages_take(&pages, count), first);
+        assert_int_equal(pages_take(&pages, 1), -1);
+    }
 }
 
 static void the_table_knows_what_it_was_told(void **state)
@@ -258,6 +296,7 @@ int main(void)
         cmocka_unit_test(copies_are_of_what_was_summed),
         cmocka_unit_test(what_changes_is_read_once),
         cmocka_unit_test(pages_are_given_once),
+        cmocka_unit_test(a_run_that_just_fits_is_found),
         cmocka_unit_test(the_table_knows_what_it_was_told),
         cmocka_unit_test(the_table_forgets_rather_than_grows),
         cmocka_unit_test(copies_are_judged),

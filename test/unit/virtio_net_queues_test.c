@@ -268,8 +268,8 @@ static void a_command_under_way_at_the_end(void **state)
     net_test_run(A_WHILE);
     assert_false(model.promiscuous);
     net_test_close();
-    model.ignores_pairs = false;
     model_run(10 * A_WHILE);
+    model.ignores_pairs = false;
     net_test_open();
     assert_int_equal(net_client_filter(test.client, &filter), 0);
     net_test_run(A_WHILE);
