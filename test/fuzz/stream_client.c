@@ -2,10 +2,12 @@
  *
  * The stream client's core with a driver that completes anything, dies, and comes back as another.
  * Checked: what is submitted can be, and not in a slot that is in flight; nobody is told of more
- * than he asked for; everything ends when the driver is gone for good.
+ * than he asked for; everything ends when the driver is gone for good; who is complained of owes an
+ * answer.
  */
 #include <errno.h>
 
+#include <kit/clock.h>
 #include <kit/stream_client_core.h>
 #include <test/fuzz/fuzz.h>
 
@@ -19,7 +21,13 @@ struct stream_client_link {
 static struct stream_client client;
 static struct stream_client_link link;
 static struct fuzz_input input;
+static uint64_t now;
 static unsigned depth; /* drivers that died while the next one was told how things were */
+
+uint64_t clock_now(void)
+{
+    return now += CLOCK_MILLISECOND;
+}
 
 void stream_client_link_put(struct stream_client_link *self,
                             const struct stream_submission *submission)
@@ -36,6 +44,13 @@ void stream_client_link_put(struct stream_client_link *self,
 void stream_client_link_publish(struct stream_client_link *self)
 {
     (void)self;
+}
+
+void stream_client_link_complain(struct stream_client_link *self, const char *reason)
+{
+    (void)self, (void)reason;
+    fuzz_require(client.slot[STREAM_CLIENT_CONTROL].in_flight || client.writes_in_flight > 0);
+    fuzz_require(!client.is_gone);
 }
 
 static void complete(bool honest)
@@ -75,7 +90,7 @@ int stream_client_link_wait(struct stream_client_link *self, unsigned millisecon
     static const struct stream_info info = {.model = "fuzz"};
     uint8_t what = fuzz_take8(&input);
 
-    (void)self, (void)milliseconds;
+    (void)self;
     if (client.is_gone || input.size == 0)
         return go();
     switch (what & 7) {
@@ -88,6 +103,7 @@ int stream_client_link_wait(struct stream_client_link *self, unsigned millisecon
         }
         return client.is_gone ? ENODEV : 0;
     case 1:
+        now += milliseconds * CLOCK_MILLISECOND;
         return what >> 3 == 0 ? go() : ETIMEDOUT;
     case 2:
         complete(false);
@@ -138,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&link, 0, sizeof(link));
     memset(&client, 0, sizeof(client));
     depth = 0;
+    now = 0;
     client.link = &link;
     stream_client_begin(&client, &info);
     for (unsigned i = 0; i < STEPS_MAX && input.size > 0; i++)
