@@ -363,6 +363,7 @@ static void overlapping_requests_are_not_together(void **state)
     assert_true(start(3, BLOCK_WRITE, 19, 1, 0));
     run();
     assert_int_equal(t.status[3], 0);
+    assert_all_is_free(); /* who was refused has no room */
 }
 
 static void a_mirror_writes_both_and_repairs_either(void **state)
