@@ -46,9 +46,8 @@ struct block_client {
     uint32_t put, sent, full; /* full: how many are put when the driver is told of them */
     uint64_t epoch;           /* that completions must have, where it is in their second word */
     uint32_t most;            /* blocks: requests for more are longer than a completion can say */
-    uint32_t
-        ready; /* as `most` while it is running, or 0: reads for so many need no further look */
-    uint32_t sessions;                          /* tried so far; wraps */
+    uint32_t ready;    /* `most` while it runs, or 0: so many are read without another look */
+    uint32_t sessions; /* tried so far; wraps */
     struct block_submission batch[BLOCK_SLOTS]; /* the ring, if the host has none */
     unsigned free_count;
     uint16_t free_slot[BLOCK_SLOTS];

@@ -19,12 +19,12 @@ enum { ACCESS_REGIONS_MAX = 8 };
  */
 int access_start(mach_port_t io_bus, struct pci_config *config);
 
-/* Segments and their buses; at least one once access_start succeeded. A region with base 0 is
- * reached by ports. */
 /* Registers or a ROM, whole pages of memory that nobody has: what is there, to be read. It is ours
  * from then on. */
 int access_window(uint64_t base, uint64_t size, const volatile uint8_t **bytes);
 
+/* Segments and their buses; at least one once access_start succeeded. A region with base 0 is
+ * reached by ports. */
 const struct mcfg_region *access_regions(size_t *count);
 
 #endif

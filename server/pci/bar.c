@@ -158,6 +158,13 @@ enum { WINDOW_IO_UNIT = 0x1000, WINDOW_MEMORY_UNIT = 0x100000, WINDOW_WIDE = 0x1
 
 enum { PAGE = 4096 };
 
+bool pci_bar_is_in_memory(const struct pci_function *function, unsigned index)
+{
+    return function->info.bar[index].size != 0 &&
+           !(function->info.bar[index].flags & PCI_BAR_PORTS) &&
+           !(function->bars_without_base & 1u << index);
+}
+
 /* Both have an address, so that their ends do not wrap (PCI_ADDRESS_LIMIT). */
 static bool pages_touch(const struct pci_function *a, unsigned i, const struct pci_function *b,
                         unsigned j)
@@ -176,8 +183,7 @@ const struct pci_function *pci_bar_neighbour(const struct pci_tree *tree,
         const struct pci_function *other = &tree->functions[i];
         for (unsigned j = 0; other != function && pci_function_is_present(other) && j < PCI_BARS;
              j++) {
-            if (other->info.bar[j].size != 0 && !(other->info.bar[j].flags & PCI_BAR_PORTS) &&
-                !(other->bars_without_base & 1u << j) && pages_touch(function, index, other, j))
+            if (pci_bar_is_in_memory(other, j) && pages_touch(function, index, other, j))
                 return other;
         }
     }

@@ -16,6 +16,9 @@ void pci_bars_probe(const struct pci_config *config, struct pci_function *functi
 int pci_bar_assign(const struct pci_config *config, struct pci_function *function, unsigned index,
                    uint64_t base);
 
+/* Whether BAR `index` is registers in memory that have an address. */
+bool pci_bar_is_in_memory(const struct pci_function *function, unsigned index);
+
 /* Another function with registers on the pages of memory BAR `index`, whether it has a driver or
  * not; null: none. */
 const struct pci_function *pci_bar_neighbour(const struct pci_tree *tree,

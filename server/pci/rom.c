@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include <kit/log.h>
+#include <server/pci/bar.h>
 #include <server/pci/command.h>
 
 /* PCI 6.2.5.2; of a bridge: bridge 3.2.5.14. */
@@ -41,7 +42,7 @@ void pci_rom_probe(const struct pci_config *config, struct pci_function *functio
 
 static bool overlaps(const struct pci_range *range, uint64_t base, uint64_t size)
 {
-    return size != 0 && base < range->base + range->size && range->base < base + size;
+    return base < range->base + range->size && range->base < base + size;
 }
 
 static bool is_registers(const struct pci_tree *tree, const struct pci_range *range)
@@ -50,8 +51,7 @@ static bool is_registers(const struct pci_tree *tree, const struct pci_range *ra
         const struct pci_function *function = &tree->functions[i];
 
         for (unsigned index = 0; index < PCI_BARS; index++) {
-            if (!(function->info.bar[index].flags & PCI_BAR_PORTS) &&
-                !(function->bars_without_base & 1u << index) &&
+            if (pci_bar_is_in_memory(function, index) &&
                 overlaps(range, function->info.bar[index].base, function->info.bar[index].size))
                 return true;
         }

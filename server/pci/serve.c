@@ -241,17 +241,34 @@ static bool register_exists(const struct pci_function *function, unsigned offset
            offset <= size - width;
 }
 
+/* A function by its address: EOPNOTSUPP: that is not the bus; ENODEV: there is none. */
+static int function_find(mach_port_t bus, unsigned address, const struct pci_function **function)
+{
+    if (!port_context(bus, &bus_type))
+        return EOPNOTSUPP;
+    *function = pci_tree_find(server.tree, address);
+    return *function ? 0 : ENODEV;
+}
+
+/* The same, of no driver's: EBUSY. */
+static int function_find_free(mach_port_t bus, unsigned address,
+                              const struct pci_function **function)
+{
+    int error = function_find(bus, address, function);
+
+    return error == 0 && (*function)->info.claimed ? EBUSY : error;
+}
+
 kern_return_t serve_pci_bus_read(mach_port_t bus, unsigned address, unsigned offset, unsigned width,
                                  unsigned *value)
 {
-    const struct pci_function *function = pci_tree_find(server.tree, address);
+    const struct pci_function *function;
+    int error = function_find(bus, address, &function);
 
-    if (!port_context(bus, &bus_type))
-        return outboard_error_make(EOPNOTSUPP);
-    if (!function)
-        return outboard_error_make(ENODEV);
-    if (!register_exists(function, offset, width))
-        return outboard_error_make(EINVAL);
+    if (error == 0 && !register_exists(function, offset, width))
+        error = EINVAL;
+    if (error != 0)
+        return outboard_error_make(error);
     *value = pci_config_read(server.tree->config, address, offset, width);
     return 0;
 }
@@ -288,15 +305,12 @@ static int register_write(const struct pci_function *function, unsigned offset, 
 kern_return_t serve_pci_bus_write(mach_port_t bus, unsigned address, unsigned offset,
                                   unsigned width, unsigned value)
 {
-    const struct pci_function *function = pci_tree_find(server.tree, address);
+    const struct pci_function *function;
+    int error = function_find_free(bus, address, &function);
 
-    if (!port_context(bus, &bus_type))
-        return outboard_error_make(EOPNOTSUPP);
-    if (!function)
-        return outboard_error_make(ENODEV);
-    if (function->info.claimed)
-        return outboard_error_make(EBUSY);
-    return outboard_error_make(register_write(function, offset, width, value));
+    if (error == 0)
+        error = register_write(function, offset, width, value);
+    return outboard_error_make(error);
 }
 
 static void rom_copy(const volatile uint8_t *rom, unsigned size, unsigned char *bytes)
@@ -334,21 +348,18 @@ kern_return_t serve_pci_bus_rom(mach_port_t bus, unsigned address, unsigned offs
                                 records_t *data, mach_msg_type_number_t *count)
 {
     enum { ROM_READ_MAX = 64 << 10 };
-    const struct pci_function *function = pci_tree_find(server.tree, address);
+    const struct pci_function *function;
+    int error = function_find_free(bus, address, &function);
 
-    if (!port_context(bus, &bus_type))
-        return outboard_error_make(EOPNOTSUPP);
-    if (!function)
-        return outboard_error_make(ENODEV);
-    if (function->info.claimed)
-        return outboard_error_make(EBUSY);
+    if (error != 0)
+        return outboard_error_make(error);
     if (size == 0 || size > ROM_READ_MAX || offset > function->info.rom_size ||
         size > function->info.rom_size - offset)
         return outboard_error_make(function->info.rom_size == 0 ? ENXIO : EINVAL);
     unsigned char *bytes = memory_pages_allocate(size);
     if (!bytes)
         return outboard_error_make(ENOMEM);
-    int error = rom_read(function, offset, size, bytes);
+    error = rom_read(function, offset, size, bytes);
     if (error != 0) {
         memory_pages_free(bytes, size);
         return outboard_error_make(error);
