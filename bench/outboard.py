@@ -2,7 +2,7 @@
 """outboard - our own figures for bench/run: the shell's `bench` command on each kind of disk, and the floor.
 
 All measurements of one machine are made in one boot; bench/count.c keeps them apart. Waiting in a
-loop for the device (kit/block.c, block_spin) is counted apart from work, as `spin`.
+loop for the device (kit/core/block.c, block_spin) is counted apart from work, as `spin`.
 """
 import os
 import re

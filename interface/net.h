@@ -141,7 +141,7 @@ struct net_statistics {
 
 /* In the driver's side of the queue's memory, at NET_STATE_OFFSET: how things are. Whoever changes
  * it counts `changes` up afterwards and wakes the client if that sleeps, as for a completion
- * (kit/queue.h); statistics go on without that. */
+ * (kit/core/queue.h); statistics go on without that. */
 struct net_state {
     uint32_t changes;
     uint32_t link;        /* 0: nothing is connected, 1: frames may flow */

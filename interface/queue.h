@@ -9,7 +9,7 @@
  * run on it). Nobody writes more entries ahead than the ring holds: a client has no more requests
  * in flight, and a driver no more completions to deliver, than there are slots.
  *
- * How the two sides keep each other going is in kit/queue.h.
+ * How the two sides keep each other going is in kit/core/queue.h.
  */
 #ifndef INTERFACE_QUEUE_H
 #define INTERFACE_QUEUE_H

@@ -17,7 +17,7 @@
 #include <host/mach/session_link.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
-#include <kit/block_client_core.h>
+#include <kit/core/block_client.h>
 
 struct block_client_link {
     struct session_link session;

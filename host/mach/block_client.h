@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What only a server that stands between a driver and its clients needs of a block client
- * (kit/block_client.h) that joined the event loop.
+ * (kit/client/block.h) that joined the event loop.
  */
 #ifndef HOST_MACH_BLOCK_CLIENT_H
 #define HOST_MACH_BLOCK_CLIENT_H
 
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 /* Complain of the driver, which is replaced, and have what is in flight submitted to the next one.
  * Not from `done`: other completions of the old driver may be about to be taken. */

@@ -20,8 +20,8 @@
 #include <host/mach/session_end.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
-#include <kit/block_core.h>
 #include <kit/clock.h>
+#include <kit/core/block.h>
 #include <kit/device.h>
 #include <kit/log.h>
 

@@ -15,7 +15,7 @@
 
 struct block_server {
     /* A session begins. `session` is what the others are called with, and the kit's session's
-     * `server` (kit/block_core.h). 0 or an errno value for the client. */
+     * `server` (kit/core/block.h). 0 or an errno value for the client. */
     int (*open)(void *context, void **session);
 
     /* A lease of a client's buffer, which the caller releases. `address` and offsets into the

@@ -20,10 +20,10 @@
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
+#include <kit/core/setting.h>
 #include <kit/dma.h>
 #include <kit/irq.h>
 #include <kit/log.h>
-#include <kit/setting.h>
 
 #include <host/mach/shared.h>
 

@@ -15,9 +15,9 @@
 #include <host/mach/port.h>
 #include <host/mach/session_end.h>
 #include <host/mach/startup.h>
+#include <kit/core/net.h>
 #include <kit/device.h>
 #include <kit/log.h>
-#include <kit/net_core.h>
 
 /* A device as it is published. */
 struct offer {

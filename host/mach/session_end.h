@@ -14,7 +14,7 @@
 
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
-#include <kit/queue.h>
+#include <kit/core/queue.h>
 
 struct device;
 

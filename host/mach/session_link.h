@@ -16,7 +16,7 @@
 
 #include <host/mach/shared.h>
 #include <interface/types.h>
-#include <kit/queue.h>
+#include <kit/core/queue.h>
 
 /* What differs from class to class: sizes, and the calls of its session interface. */
 struct session_class {

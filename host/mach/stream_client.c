@@ -15,7 +15,7 @@
 #include <host/mach/session_link.h>
 #include <host/mach/startup.h>
 #include <kit/clock.h>
-#include <kit/stream_client_core.h>
+#include <kit/core/stream_client.h>
 
 #define BUSY_LIMIT (200 * CLOCK_MILLISECOND)
 

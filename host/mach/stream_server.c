@@ -14,8 +14,8 @@
 #include <host/mach/port.h>
 #include <host/mach/session_end.h>
 #include <host/mach/startup.h>
+#include <kit/core/stream.h>
 #include <kit/log.h>
-#include <kit/stream_core.h>
 
 static void end_ended(void *context, void *session);
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/block_client_core.h>
-#include <kit/block_core.h>
 #include <kit/clock.h>
+#include <kit/core/block.h>
+#include <kit/core/block_client.h>
 #include <kit/dma.h>
 
 #include "internal.h"

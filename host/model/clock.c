@@ -6,8 +6,8 @@
  */
 #include <stddef.h>
 
-#include <kit/block_core.h>
 #include <kit/clock.h>
+#include <kit/core/block.h>
 #include <kit/wait.h>
 
 #include "internal.h"

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <kit/core/setting.h>
 #include <kit/irq.h>
-#include <kit/setting.h>
 
 #include "internal.h"
 

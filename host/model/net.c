@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include <kit/clock.h>
+#include <kit/core/net.h>
+#include <kit/core/net_client.h>
 #include <kit/dma.h>
-#include <kit/net_client_core.h>
-#include <kit/net_core.h>
 
 #include "internal.h"
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include <kit/clock.h>
-#include <kit/stream_client_core.h>
-#include <kit/stream_core.h>
+#include <kit/core/stream.h>
+#include <kit/core/stream_client.h>
 
 #include "internal.h"
 

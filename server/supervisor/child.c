@@ -23,7 +23,7 @@
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
-#include <kit/setting.h>
+#include <kit/core/setting.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/manifest.h>
 #include <server/supervisor/spares.h>

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include <kit/setting.h>
+#include <kit/core/setting.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
 

@@ -24,7 +24,7 @@ struct policy {
     unsigned memory;   /* MiB that a driver may have resident */
     unsigned progress; /* milliseconds for which it may complete nothing of what it was asked */
     unsigned setting_count;
-    /* "poll-from=4 gather=8": the program understands it (kit/setting.h) */
+    /* "poll-from=4 gather=8": the program understands it (kit/core/setting.h) */
     struct policy_setting setting[POLICY_SETTINGS_MAX];
     unsigned filter_count;
     /* A name, and disks and options: "nvme0n1 nvme1n1 sample=8" */

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 struct disk;
 

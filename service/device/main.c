@@ -23,8 +23,8 @@
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
 #include <interface/types.h>
-#include <kit/net_client.h>
-#include <kit/setting.h>
+#include <kit/client/net.h>
+#include <kit/core/setting.h>
 
 #include "loan.h"
 #include "unit.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 #include "ahead.h"
 #include "writes.h"

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 enum { PIECES = 8, PIECE_SIZE = 256 << 10 /* bytes at most */ };
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <kit/block_core.h>
+#include <kit/core/block.h>
 #include <kit/log.h>
 
 #include "checksum.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A block device that checks another one, or two that have the same data. Between the block class's
- * core above (kit/block.h) and its clients below (kit/block_client.h). Portable.
+ * core above (kit/block.h) and its clients below (kit/client/block.h). Portable.
  *
  * A session of the filter has sessions of its own with the disks, and memory of its own, for each
  * disk another, into which the disk's device reads and from which it writes. Between that and its
@@ -23,7 +23,7 @@
 
 #include <interface/block.h>
 #include <kit/block.h>
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 #include "pages.h"
 #include "table.h"

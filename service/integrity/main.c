@@ -16,10 +16,10 @@
 #include <host/mach/port.h>
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
-#include <kit/block_client_core.h>
-#include <kit/block_core.h>
+#include <kit/core/block.h>
+#include <kit/core/block_client.h>
+#include <kit/core/setting.h>
 #include <kit/log.h>
-#include <kit/setting.h>
 
 #include "filter.h"
 #include "work.h"

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include <interface/types.h>
-#include <kit/net_client.h>
+#include <kit/client/net.h>
 
 #include "listener.h"
 

@@ -16,9 +16,9 @@
 #include <host/mach/shared.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
+#include <kit/core/net.h>
+#include <kit/core/setting.h>
 #include <kit/log.h>
-#include <kit/net_core.h>
-#include <kit/setting.h>
 
 #include "mux.h"
 

@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kit/client/net.h>
 #include <kit/net.h>
-#include <kit/net_client.h>
 
 enum { MUX_PORTS_MAX = 8, MUX_FRAMES = 256 };
 

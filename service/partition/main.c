@@ -17,7 +17,7 @@
 #include <host/mach/orphan.h>
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 #include <kit/log.h>
 
 #include "table.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include <host/mach/port.h>
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 #include <kit/clock.h>
 
 #include "console.h"

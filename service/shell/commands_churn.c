@@ -13,7 +13,7 @@
 
 #include <host/mach/error.h>
 #include <host/mach/processor.h>
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 #include "console.h"
 #include "pattern.h"

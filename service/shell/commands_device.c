@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 #include "console.h"
 #include "mounts.h"

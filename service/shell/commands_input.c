@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include <kit/client/input.h>
+#include <kit/client/input_text.h>
+#include <kit/client/stream.h>
 #include <kit/clock.h>
-#include <kit/input_client.h>
-#include <kit/input_text.h>
-#include <kit/stream_client.h>
 
 #include "console.h"
 #include "shell.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include <interface/parallel.h>
-#include <kit/stream_client.h>
+#include <kit/client/stream.h>
 
 #include "console.h"
 #include "shell.h"

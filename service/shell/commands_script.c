@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 #include "shell.h"
 

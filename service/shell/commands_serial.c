@@ -11,8 +11,8 @@
 
 #include <interface/serial.h>
 
+#include <kit/client/stream.h>
 #include <kit/clock.h>
-#include <kit/stream_client.h>
 
 #include "console.h"
 #include "shell.h"

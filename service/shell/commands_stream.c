@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include <kit/stream_client.h>
+#include <kit/client/stream.h>
 
 #include "console.h"
 #include "shell.h"

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <kit/net_client.h>
+#include <kit/client/net.h>
 
 enum { STATION_FRAMES = 256 };
 

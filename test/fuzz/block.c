@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <kit/block_core.h>
+#include <kit/core/block.h>
 #include <test/fuzz/fuzz.h>
 
 /* Of a device that asks to be watched: there is none. */

@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include <kit/block_client_core.h>
+#include <kit/core/block_client.h>
 #include <test/fuzz/fuzz.h>
 
 enum { REQUESTS_MAX = 512, SENT_MAX = 4096, RECEIVE_MAX = 8 };

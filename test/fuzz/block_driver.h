@@ -8,7 +8,7 @@
 #ifndef TEST_FUZZ_BLOCK_DRIVER_H
 #define TEST_FUZZ_BLOCK_DRIVER_H
 
-#include <kit/block_core.h>
+#include <kit/core/block.h>
 #include <test/fuzz/window.h>
 
 enum { FUZZ_REQUESTS = 40 };

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include <kit/block_client_core.h>
+#include <kit/core/block_client.h>
 
 void block_client_link_tell(struct block_client_link *link,
                             const struct block_client_counts *counts)

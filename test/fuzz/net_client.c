@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 
-#include <kit/net_client_core.h>
+#include <kit/core/net_client.h>
 #include <test/fuzz/fuzz.h>
 
 enum { STEPS_MAX = 2000, SIZE = 65536 };

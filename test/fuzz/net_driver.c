@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <test/fuzz/net_driver.h>
 
+#include <kit/core/net.h>
 #include <kit/driver.h>
-#include <kit/net_core.h>
 
 enum { STEPS_MAX = 400, VECTORS = 8 };
 #define CLIENT_ADDRESS UINT64_C(0x560000000000)

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include <kit/clock.h>
-#include <kit/stream_client_core.h>
+#include <kit/core/stream_client.h>
 #include <test/fuzz/fuzz.h>
 
 enum { STEPS_MAX = 300, DEATHS_DEEP = 4, WRITE_MOST = 4000, READ_MOST = 5000 };

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
+#include <kit/core/stream.h>
 #include <kit/driver.h>
-#include <kit/stream_core.h>
 
 enum { STEPS_MAX = 200, DEVICES_MAX = 2 };
 

@@ -6,8 +6,8 @@
 #ifndef TEST_FUZZ_VIRTIO_DEVICE_H
 #define TEST_FUZZ_VIRTIO_DEVICE_H
 
+#include <kit/core/virtio_layout.h>
 #include <kit/virtio.h>
-#include <kit/virtio_layout.h>
 #include <test/fuzz/window.h>
 
 enum { FUZZ_VIRTIO_QUEUES = 5, FUZZ_VIRTIO_CONFIG = 0x3000 }; /* where its own configuration is */

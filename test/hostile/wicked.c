@@ -11,7 +11,7 @@
 #include <host/mach/shared.h>
 #include <interface/io_device_user.h>
 #include <kernel/mach_port_user.h>
-#include <kit/block_core.h>
+#include <kit/core/block.h>
 #include <kit/irq.h>
 
 #include <host/mach/trap.h>

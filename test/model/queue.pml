@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The queue of kit/queue.h between a client and a driver, each of which may die at any step.
+ * The queue of kit/core/queue.h between a client and a driver, each of which may die at any step.
  *
  * Every access to shared memory is a step of its own, in the order that the code gives it. The
  * client has more requests than slots, so that both sides sleep and wake. A driver that died is
@@ -12,7 +12,7 @@
  *   none of an old epoch   likewise
  *   all are completed      the assertion at the client's end
  *
- * With -DRELAXED the store and the load that kit/queue.h separates by a full fence may change
+ * With -DRELAXED the store and the load that kit/core/queue.h separates by a full fence may change
  * places, as a processor's do with less than that: then wakeups must be lost. With -DBELIEVING the
  * client looks at nothing but the slot: then lies must count.
  */

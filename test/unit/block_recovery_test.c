@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/block_client_core.h>
 #include <kit/clock.h>
+#include <kit/core/block_client.h>
 #include <test/unit/cmocka.h>
 
 enum { BLOCKS = 256, BLOCK = 512, BUFFER_BLOCKS = 64, QUEUE = 4096 };

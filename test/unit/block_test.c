@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/block_core.h>
 #include <kit/clock.h>
-#include <kit/queue.h>
+#include <kit/core/block.h>
+#include <kit/core/queue.h>
 #include <test/unit/cmocka.h>
 
 enum { BLOCK = 512, BLOCKS = 1000, BUFFER = 64 * 1024, ADDRESS = 0x10000000, ROOM = 4 };

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <kit/block_client_core.h>
+#include <kit/core/block_client.h>
 
 /* With one buffer. */
 struct test_client {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/block_client_core.h>
+#include <kit/core/block_client.h>
 #include <service/device/disk.h>
 #include <test/unit/cmocka.h>
 

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <kit/block_client_core.h>
+#include <kit/core/block_client.h>
 #include <test/unit/cmocka.h>
 #include <test/unit/fs_fixture.h>
 

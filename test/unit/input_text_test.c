@@ -7,7 +7,7 @@
 
 #include <linux/input-event-codes.h>
 
-#include <kit/input_text.h>
+#include <kit/client/input_text.h>
 
 #include <test/unit/cmocka.h>
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/block_core.h>
+#include <kit/core/block.h>
 #include <service/integrity/filter.h>
 #include <test/unit/cmocka.h>
 

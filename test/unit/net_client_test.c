@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <kit/net_client_core.h>
+#include <kit/core/net_client.h>
 
 #include <test/unit/cmocka.h>
 

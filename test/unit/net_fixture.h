@@ -9,8 +9,8 @@
 #include <host/model/model.h>
 #include <host/model/wire.h>
 #include <kit/clock.h>
+#include <kit/core/net_client.h>
 #include <kit/driver.h>
-#include <kit/net_client_core.h>
 
 #include <test/unit/cmocka.h>
 

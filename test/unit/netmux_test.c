@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/net_client_core.h>
-#include <kit/net_core.h>
+#include <kit/core/net.h>
+#include <kit/core/net_client.h>
 #include <service/netmux/mux.h>
 
 #include <test/unit/cmocka.h>

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <kit/block_client_core.h>
+#include <kit/core/block_client.h>
 #include <test/unit/ending.h>
 #include <test/unit/nvme_fixture.h>
 

@@ -6,7 +6,7 @@
 #define TEST_UNIT_NVME_FIXTURE_H
 
 #include <host/model/nvme_model.h>
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 #include <kit/clock.h>
 #include <kit/driver.h>
 

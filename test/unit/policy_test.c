@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <kit/setting.h>
+#include <kit/core/setting.h>
 #include <server/supervisor/policy.h>
 #include <test/unit/cmocka.h>
 

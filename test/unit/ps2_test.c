@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include <host/model/ps2_model.h>
-#include <kit/input_client.h>
+#include <kit/client/input.h>
 
 #include <test/unit/stream_fixture.h>
 

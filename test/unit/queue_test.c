@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The queue's two ends (kit/queue.h): alone, against a liar, and against each other in two
+ * The queue's two ends (kit/core/queue.h): alone, against a liar, and against each other in two
  * processes that sleep and wake as often as they can.
  */
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <kit/queue.h>
+#include <kit/core/queue.h>
 #include <test/unit/cmocka.h>
 
 enum { ENTRIES = 16, ROUNDS = 1000000, PATIENCE = 20000 };

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <kit/queue.h>
+#include <kit/core/queue.h>
 #include <test/unit/cmocka.h>
 
 enum { ENTRIES = 16, ROUNDS = 300000, PATIENCE = 20000 };

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <kit/block_client.h>
+#include <kit/client/block.h>
 
 enum { SLOW_CLIENT_SIZE = 4 << 20, SLOW_CLIENT_UNIT_LEAST = 512 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include <kit/clock.h>
-#include <kit/stream_client_core.h>
+#include <kit/core/stream_client.h>
 
 #include <test/unit/cmocka.h>
 

@@ -6,9 +6,9 @@
 #define TEST_UNIT_STREAM_FIXTURE_H
 
 #include <host/model/model.h>
+#include <kit/client/stream.h>
 #include <kit/clock.h>
 #include <kit/driver.h>
-#include <kit/stream_client.h>
 
 #include <test/unit/cmocka.h>
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <kit/stream_core.h>
+#include <kit/core/stream.h>
 
 #include <test/unit/cmocka.h>
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include <driver/virtio_blk/disk.h>
-#include <kit/block_core.h>
+#include <kit/core/block.h>
 #include <test/unit/ending.h>
 #include <test/unit/virtio_blk_fixture.h>
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What every block driver says and does alike: offering a device, and telling of failures.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/core/block.h>
+#include <kit/log.h>
+
+void block_text_copy(char *to, const char *from, size_t length)
+{
+    while (length > 0 && (from[length - 1] == ' ' || from[length - 1] == '\0'))
+        length--;
+    for (; length > 0 && (*from == ' ' || *from == '\0'); length--)
+        from++;
+    for (; length > 0; length--, from++)
+        *to++ = *from >= ' ' && *from <= '~' ? *from : '?';
+    *to = '\0';
+}
+
+static void device_tell(const struct block_device *device)
+{
+    const struct block_device_limits *limits = &device->limits;
+    bool has_model = limits->model[0] != '\0', has_serial = limits->serial[0] != '\0';
+
+    log_info("%s%llu blocks of %u bytes%s%s%s%s, %s%s", device->label,
+             (unsigned long long)limits->blocks, limits->block_size,
+             limits->flags & BLOCK_INFO_READ_ONLY ? ", read-only" : "", has_model ? ", \"" : "",
+             limits->model, has_model ? "\"" : "", has_serial ? "serial " : "no serial number",
+             limits->serial);
+}
+
+int block_device_publish(struct device *device, const char *suffix,
+                         const struct block_device_limits *limits,
+                         const struct block_device_ops *ops, void *context,
+                         struct block_device **result)
+{
+    const struct moderation moderation = moderation_setting(device, MODERATION_DEFAULT);
+    int error = block_host_publish(device, suffix, limits, ops, context, result);
+
+    if (error != 0) {
+        log_error("%s%s is not offered: %s", device_name(device), suffix, strerror(error));
+        *result = NULL;
+        return error;
+    }
+    if (suffix[0] != '\0') /* else the log has the name already */
+        snprintf((*result)->label, sizeof((*result)->label), "%s%s: ", device_name(device), suffix);
+    device_tell(*result);
+    /* A device that cannot gather works all the same. */
+    error = block_device_moderate(*result, &moderation);
+    if (error != 0)
+        log_warning("%sinterrupts are not gathered: %s", (*result)->label, strerror(error));
+    return 0;
+}
+
+void block_give_up(const char *why)
+{
+    log_error("the device is given up: %s", why);
+    exit(EXIT_FAILURE);
+}
+
+void block_request_failed(struct block_request *request, enum block_status status, unsigned why)
+{
+    static const char *const names[] = {
+        [BLOCK_READ] = "read",       [BLOCK_WRITE] = "write",          [BLOCK_FLUSH] = "flush",
+        [BLOCK_DISCARD] = "discard", [BLOCK_WRITE_ZEROES] = "zeroing",
+    };
+    struct block_device *device = request->session->device;
+
+    if (log_is_worth(++device->failures))
+        log_warning("%s%s of %u blocks at %llu failed with status %02x (%u so far)", device->label,
+                    names[request->operation], request->count, (unsigned long long)request->block,
+                    why, device->failures);
+    block_request_done(request, status);
+}
