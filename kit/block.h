@@ -10,11 +10,9 @@
 #define KIT_BLOCK_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include <interface/block.h>
-#include <kit/moderation.h>
 
 struct device;
 struct block_device;
@@ -30,15 +28,10 @@ struct block_segment {
 
 /* A request that the kit has checked. The driver owns it from `start` until block_request_done. */
 struct block_request {
-    union {
-        struct {
-            uint16_t slot;     /* the kit's, as all but the operation */
-            uint8_t operation; /* enum block_operation; a flush if there is a volatile cache */
-            uint8_t flags;
-            uint32_t generation;
-        };
-        uint64_t word; /* all of that: the first of the submission's */
-    };
+    uint16_t slot;     /* the kit's, as `flags` and `generation` */
+    uint8_t operation; /* enum block_operation; a flush if there is a volatile cache */
+    uint8_t flags;
+    uint32_t generation;
     uint64_t block;   /* first block on the device */
     uint32_t count;   /* blocks; 0 for a flush */
     uint64_t address; /* device address of the data, or its first segment; a multiple of 4 */
@@ -48,14 +41,11 @@ struct block_request {
     const struct block_segment *segments;
     unsigned segment_count;
     unsigned client; /* a small number that tells this session from the others; 0, 1, 2 ... */
-    uint8_t busy;    /* the kit's: 1 from submission until it is done, and one more for each time
-                        that the watch found it with the driver */
+    uint8_t busy;    /* the kit's */
     bool silent;     /* need raise no interrupt: the kit calls `poll` until it is done */
     void *driver;    /* the driver's to use while it owns the request */
-
-    /* The kit's. */
-    struct block_session *session;
-    uint64_t reserved[6]; /* so that it is found by a shift */
+    struct block_session *session; /* the kit's, as what follows */
+    uint64_t reserved[6];
 };
 
 struct block_device_ops {
@@ -73,18 +63,13 @@ struct block_device_ops {
     void (*poll)(void *context);
     bool (*ready)(void *context);
 
-    /* For a device that can gather completions into one interrupt; null: it cannot. As in struct
-     * moderation. 0 or an errno value. */
+    /* For a device that can gather completions into one interrupt: for so many, or when the first
+     * of them has waited so long; 1 and 0: one for each. Null: it cannot. 0 or an errno value. */
     int (*gather)(void *context, unsigned count, unsigned microseconds);
-
-    /* There is a session whose requests will have this number: for a device with queues to give to
-     * each. Numbers are used again when sessions have ended. May be null. */
-    void (*client_added)(void *context, unsigned client);
 
     /* Called every few seconds while the driver has requests: end what the device has completed, if
      * an interrupt was lost. Null, or why the device cannot be relied on any more. Then, or when
-     * the driver has had a request for 30 s, the kit gives the device up (block_give_up). May be
-     * null only for who has no device, but others to ask. */
+     * the driver has had a request for 30 s, the kit gives the device up. */
     const char *(*watch)(void *context);
 };
 
@@ -95,39 +80,33 @@ struct block_device_limits {
     uint32_t max_transfer; /* bytes, a multiple of block_size */
     uint32_t max_blocks;   /* for discards and zeroes; may be 0 if there are none */
     uint32_t flags;        /* enum block_info_flags */
-    char serial[32];
-    char model[48];
+    char serial[32];       /* as the device says it: the kit cuts blanks off, ... */
+    char model[48];        /* ... and what cannot be printed is '?' */
 };
 
 /* Offer a device to clients as "<device name><suffix>", e.g. "nvme0" + "n1", and say so in the log.
- * Completions are noticed as the operator set it (kit/moderation.h). 0 or an errno value, with a
- * line in the log, and no device: EINVAL for impossible limits, EEXIST, ENOMEM. */
+ * 0 or an errno value, with a line in the log, and no device: EINVAL for impossible limits, EEXIST,
+ * ENOMEM. */
 int block_device_publish(struct device *device, const char *suffix,
                          const struct block_device_limits *limits,
                          const struct block_device_ops *ops, void *context,
                          struct block_device **result);
 
-/* The device is not there any more: what is done with requests that the driver still has, which it
- * gives back as always, nobody hears. Clients wait for a while for the same device to be published
- * under the same name, and go on with it then; or all fails, with ENODEV. Not from `start` or
+/* The device is not there any more. Requests are given back as always; clients wait for the same
+ * device to be published under the same name, and go on with it, or fail. Not from `start` or
  * `kick`; afterwards `device` is not the driver's. */
 void block_device_withdraw(struct block_device *device);
 
-/* The device has another number of blocks now. Who opens it from now on sees them; sessions that
- * there are go on with what they saw. */
+/* The device has another number of blocks now, for who opens it from now on. */
 void block_device_resize(struct block_device *device, uint64_t blocks);
 
 /* No more requests are started on any device, whose drivers have a `watch`. Wait until the driver
  * has given back those that it has; false: some are still with it. */
 bool block_stop(uint64_t limit);
 
-/* The device cannot be relied on any more: the driver ends, for the system to reset the device and
- * to start another driver, which is given again what this one had. */
+/* The device cannot be relied on any more: the driver ends, the device is reset, and another driver
+ * is given again what this one had. */
 void block_give_up(const char *why) __attribute__((noreturn));
-
-/* What a device says of itself as text, of `length` bytes, which need not end: blanks around it are
- * cut off, and what cannot be printed is '?'. There is room for one more byte, a NUL. */
-void block_text_copy(char *to, const char *from, size_t length);
 
 /* The request is over and goes back to the kit. Call once for each request that was started. */
 void block_request_done(struct block_request *request, enum block_status status);

@@ -6,6 +6,7 @@
 #ifndef KIT_CLOCK_H
 #define KIT_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CLOCK_MILLISECOND UINT64_C(1000000)
@@ -16,6 +17,10 @@ uint64_t clock_now(void);
 /* Block the whole task, event loop included. While attaching, or for a device that answers at once;
  * the supervisor ends a driver that does not listen for a second. */
 void clock_sleep(uint64_t nanoseconds);
+
+/* Likewise a little, to look again for what began at `start`: while (!ready && clock_wait(start,
+ * limit)). False: that was longer ago than `limit`. */
+bool clock_wait(uint64_t start, uint64_t limit);
 
 /* A one-shot timer that the event loop calls. Zero-initialised by its owner; the owner keeps it
  * alive while it runs. */

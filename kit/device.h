@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <kit/ports.h>
 #include <kit/regs.h>
 
 struct device;
@@ -39,10 +38,6 @@ int device_window_open(struct device *device, unsigned index, size_t size, struc
 
 /* Length of register window `index` in bytes that device_window_open would grant, 0 if none. */
 size_t device_window_size(const struct device *device, unsigned index);
-
-/* The same for I/O ports: range `index`, for PCI the BAR number, for a fixed device that of its
- * manifest. */
-int device_ports_open(struct device *device, unsigned index, size_t size, struct ports *ports);
 
 /* Let the device answer to its windows and master the bus. Bus mastering is refused with EPERM
  * while the system cannot vouch for the device's DMA window. */

@@ -27,8 +27,4 @@ int dma_buffer_create(struct device *device, size_t size, struct dma_buffer *buf
 /* The device must not use the buffer any more. */
 void dma_buffer_destroy(struct device *device, struct dma_buffer *buffer);
 
-/* Whether an IOMMU stands between the device and memory, so that `address` is no physical address.
- * For a device that has a buffer, and that can be told to go round the IOMMU: it must not be. */
-bool dma_is_translated(const struct device *device);
-
 #endif

@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 #include <interface/net.h>
-#include <kit/moderation.h>
 
 struct device;
 struct net_device;
@@ -46,9 +45,11 @@ struct net_device_ops {
     /* Called once after a batch of either: ring the doorbells. */
     void (*kick)(void *context);
 
-    /* For a device that can gather frames into one interrupt; null: it cannot. As in struct
-     * moderation, of which `poll_from` means nothing here. 0 or an errno value. */
+    /* For a device that can gather frames into one interrupt: for so many, or when the first of
+     * them has waited so long; 1 and 0: one for each. Null: it cannot. Called when the device is
+     * published, with `gather_us` if the operator said nothing. 0 or an errno value. */
     int (*gather)(void *context, unsigned count, unsigned microseconds);
+    unsigned gather_us;
 
     /* Which frames to receive; the filter is checked and stays where it is. */
     void (*filter)(void *context, const struct net_filter *filter);
@@ -66,13 +67,10 @@ struct net_link {
 };
 
 /* Offer a device to clients as "<device name><suffix>". Fields of `info` as in interface/net.h; it
- * is copied. 0 or an errno value: EINVAL for what cannot be, EEXIST, ENOMEM. */
+ * is copied. 0 or an errno value with a line in the log: EINVAL for what cannot be, EEXIST, ENOMEM.
+ */
 int net_device_publish(struct device *device, const char *suffix, const struct net_info *info,
                        const struct net_device_ops *ops, void *context, struct net_device **result);
-
-/* How frames are noticed; whatever the device does until then. 0; ENOTSUP: it cannot gather; or
- * what the driver said. */
-int net_device_moderate(struct net_device *device, const struct moderation *moderation);
 
 /* The link has changed, or is known for the first time. */
 void net_device_link(struct net_device *device, const struct net_link *link);

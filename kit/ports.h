@@ -15,6 +15,11 @@ struct ports;
 static inline uint8_t ports_read8(const struct ports *ports, size_t offset);
 static inline void ports_write8(const struct ports *ports, size_t offset, uint8_t value);
 
+/* As device_window_open (kit/device.h): range `index`, for PCI the BAR number, for a fixed device
+ * that of its manifest. */
+struct device;
+int device_ports_open(struct device *device, unsigned index, size_t size, struct ports *ports);
+
 #include <host/ports.h>
 
 #endif

@@ -77,11 +77,8 @@ static void capacity_heard(struct ahci_port *port, const void *answer)
 /* Two characters in a word, the first above. */
 static void string_copy(char *to, const uint16_t *words, size_t length)
 {
-    char text[ATA_MODEL_SIZE];
-
     for (size_t i = 0; i < length; i++)
-        text[i] = (char)(words[i / 2] >> (i % 2 ? 0 : 8));
-    block_text_copy(to, text, length);
+        to[i] = (char)(words[i / 2] >> (i % 2 ? 0 : 8));
 }
 
 /* What is found in the identity; or why the disk cannot be offered. */

@@ -14,7 +14,6 @@
 #include <kit/driver.h>
 #include <kit/irq.h>
 #include <kit/log.h>
-#include <kit/wait.h>
 
 #include "ahci.h"
 
@@ -35,7 +34,7 @@ static uint32_t implemented; /* ports, a bit for each */
 static bool is_cleared(size_t offset, uint32_t bits, uint64_t limit)
 {
     for (uint64_t start = clock_now(); ahci_read(offset) & bits;) {
-        if (!wait_more(start, limit))
+        if (!clock_wait(start, limit))
             return false;
     }
     return true;
@@ -115,7 +114,7 @@ static bool ports_settle(uint64_t limit)
             ahci_port_step(port);
             most = port->stage > most ? port->stage : most;
         }
-        if (most <= AHCI_OPEN || !wait_more(start, limit))
+        if (most <= AHCI_OPEN || !clock_wait(start, limit))
             return most > AHCI_EMPTY;
     }
 }

@@ -189,6 +189,7 @@ static const struct net_device_ops nic_ops = {
     .receive = nic_receive,
     .kick = nic_kick,
     .gather = nic_gather,
+    .gather_us = GATHER_US,
     .filter = nic_filter,
     .recall = nic_recall,
 };
@@ -240,15 +241,8 @@ static int publish(struct device *device)
     const uint8_t *address = nic.info.address;
     int error = net_device_publish(device, "", &nic.info, &nic_ops, NULL, &nic.net);
 
-    if (error != 0) {
-        log_error("the device cannot be offered: %s", strerror(error));
-        return error;
-    }
-    struct moderation moderation =
-        moderation_setting(device, (struct moderation){.gather = 1, .gather_us = GATHER_US});
-    error = net_device_moderate(nic.net, &moderation);
     if (error != 0)
-        log_warning("interrupts are not gathered: %s", strerror(error));
+        return error;
     nic_run();
     log_info("%02x:%02x:%02x:%02x:%02x:%02x, frames of up to %u bytes", address[0], address[1],
              address[2], address[3], address[4], address[5], nic.info.max_frame);

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <kit/clock.h>
 #include <kit/log.h>
-#include <kit/wait.h>
 
 #include "nvme.h"
 
@@ -48,7 +48,7 @@ static int run(struct nvme *nvme, struct nvme_command *command, uint32_t *result
     nvme_pair_submit(&nvme->admin, command);
     for (uint64_t start = clock_now(); !nvme->answered;) {
         bool any = nvme_admin_look(nvme);
-        if ((!any && nvme_is_dead(nvme)) || !wait_more(start, ADMIN_LIMIT)) {
+        if ((!any && nvme_is_dead(nvme)) || !clock_wait(start, ADMIN_LIMIT)) {
             log_error("admin command %02x: no answer", command->opcode);
             return ETIMEDOUT;
         }

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <kit/clock.h>
 #include <kit/log.h>
-#include <kit/wait.h>
 
 #include "nvme.h"
 
@@ -30,7 +30,7 @@ static int status_wait(const struct nvme *nvme, uint32_t mask, uint32_t value, u
         bool failed = status == NVME_CSTS_GONE || (value != 0 && (status & NVME_CSTS_FATAL));
         if (!failed && (status & mask) == value)
             return 0;
-        if (failed || !wait_more(start, limit)) {
+        if (failed || !clock_wait(start, limit)) {
             log_error("the controller does not %s within %llu ms (CSTS %08x)", what,
                       (unsigned long long)(limit / CLOCK_MILLISECOND), status);
             return failed ? EIO : ETIMEDOUT;

@@ -124,15 +124,22 @@ int nvme_io_open(struct nvme *nvme)
     return pairs_open(nvme, least(2, nvme->pairs_most));
 }
 
-/* There is one pair, or there are two for each lane. */
-void nvme_io_extend(void *context, unsigned client)
+/* There is one pair, or there are two for each lane, which is made when its first client comes;
+ * clients share them when there can be no more. */
+static __attribute__((noinline)) struct nvme_pair *pair_further(struct nvme *nvme, unsigned number)
 {
-    struct nvme *nvme = ((const struct nvme_namespace *)context)->nvme;
-
-    if (pairs_open(nvme, least(2 * client + 2, nvme->pairs_most)) != 0) {
+    if (pairs_open(nvme, least((number | 1) + 1, nvme->pairs_most)) != 0) {
         nvme->pair_count = nvme->pairs_most = nvme->pair_count & ~1u;
         log_warning("clients share %u queues from now on", nvme->pair_count);
     }
+    return &nvme->pair[number % nvme->pair_count];
+}
+
+static inline struct nvme_pair *pair_of(struct nvme *nvme, const struct block_request *request)
+{
+    unsigned number = 2 * request->client + request->silent;
+
+    return number < nvme->pair_count ? &nvme->pair[number] : pair_further(nvme, number);
 }
 
 /* 5.21.1.8. Queues without an interrupt are not concerned. */
@@ -238,9 +245,7 @@ bool nvme_io_submit(void *context, struct block_request *request)
         [BLOCK_DISCARD] = NVME_DATASET,
     };
     const struct nvme_namespace *namespace = context;
-    struct nvme *nvme = namespace->nvme;
-    struct nvme_pair *pair =
-        &nvme->pair[(2 * request->client + request->silent) % nvme->pair_count];
+    struct nvme_pair *pair = pair_of(namespace->nvme, request);
     struct nvme_command *command = nvme_pair_room(pair);
 
     if (pair->free_count == 0)

@@ -13,7 +13,6 @@ static const struct block_device_ops ops = {
     .poll = nvme_io_poll,
     .ready = nvme_io_is_ready,
     .gather = nvme_io_gather,
-    .client_added = nvme_io_extend,
     .watch = nvme_io_watch,
 };
 
@@ -56,10 +55,8 @@ static struct block_device_limits limits_get(const struct nvme *nvme,
         .max_blocks = NVME_BLOCKS_MAX,
     };
 
-    static_assert(sizeof(limits.serial) > sizeof(identity->serial), "room for the NUL");
-    static_assert(sizeof(limits.model) > sizeof(identity->model), "room for the NUL");
-    block_text_copy(limits.serial, identity->serial, sizeof(identity->serial));
-    block_text_copy(limits.model, identity->model, sizeof(identity->model));
+    memcpy(limits.serial, identity->serial, sizeof(identity->serial));
+    memcpy(limits.model, identity->model, sizeof(identity->model));
     return limits;
 }
 

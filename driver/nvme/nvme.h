@@ -207,7 +207,6 @@ void nvme_io_kick(void *context);
 void nvme_io_poll(void *context);
 bool nvme_io_is_ready(void *context);
 int nvme_io_gather(void *context, unsigned count, unsigned microseconds);
-void nvme_io_extend(void *context, unsigned client);
 const char *nvme_io_watch(void *context);
 
 /* Look what namespaces there are: offer what is new, withdraw what is gone or another one, and say

@@ -12,6 +12,7 @@
 
 #include <interface/parallel.h>
 #include <kit/device.h>
+#include <kit/ports.h>
 
 enum parport_register {
     PARPORT_DATA = 0,

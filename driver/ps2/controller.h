@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <kit/device.h>
+#include <kit/ports.h>
 
 /* The second one is the "auxiliary device". */
 enum ps2_port { PS2_KEYBOARD, PS2_MOUSE, PS2_PORTS };

@@ -9,6 +9,7 @@
 
 #include <interface/serial.h>
 #include <kit/device.h>
+#include <kit/ports.h>
 
 #include "registers.h"
 

@@ -150,8 +150,8 @@ static int serial_get(struct virtio_blk_disk *disk)
         log_error("the device does not answer: %s", strerror(error));
         return error;
     }
-    static_assert(sizeof(disk->limits.serial) > sizeof(identity), "room for the NUL");
-    block_text_copy(disk->limits.serial, identity, strnlen(identity, sizeof(identity)));
+    static_assert(sizeof(disk->limits.serial) > sizeof(identity), "room for a NUL");
+    memcpy(disk->limits.serial, identity, strnlen(identity, sizeof(identity)));
     return 0;
 }
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <kit/clock.h>
 #include <kit/log.h>
-#include <kit/wait.h>
 
 #include "layout.h"
 
@@ -136,7 +136,7 @@ static int own_run(struct virtio_blk_io *io, enum virtio_blk_type type, uint32_t
         return EBUSY;
     virtio_queue_kick(&lane->queue);
     while (!virtio_blk_lane_take(lane)) {
-        if (!wait_more(start, limit))
+        if (!clock_wait(start, limit))
             return ETIMEDOUT;
     }
     return io->own_status == VIRTIO_BLK_S_OK ? 0 : EIO;

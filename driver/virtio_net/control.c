@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <kit/clock.h>
 #include <kit/log.h>
-#include <kit/wait.h>
 
 #include "io.h"
 #include "layout.h"
@@ -127,7 +127,7 @@ bool virtio_net_control_pairs(struct virtio_net_control *control, unsigned count
     virtio_queue_kick(&control->queue);
     for (uint64_t start = clock_now(); control->pairs == VIRTIO_NET_UNANSWERED;
          answers_take(control)) {
-        if (!wait_more(start, ANSWER_LIMIT))
+        if (!clock_wait(start, ANSWER_LIMIT))
             virtio_give_up(control->queue.virtio, "it does not answer a command");
     }
     return control->pairs == VIRTIO_NET_AGREED;

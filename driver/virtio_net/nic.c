@@ -177,14 +177,8 @@ static int nic_publish(struct virtio_net_nic *nic)
     const uint8_t *address = nic->info.address;
     int error = net_device_publish(device, "", &nic->info, &nic_ops, nic, &nic->net);
 
-    if (error != 0) {
-        log_error("the device cannot be offered: %s", strerror(error));
-        return error;
-    }
-    struct moderation moderation = moderation_setting(device, MODERATION_DEFAULT);
-    error = net_device_moderate(nic->net, &moderation);
     if (error != 0)
-        log_warning("interrupts are not gathered: %s", strerror(error));
+        return error;
     nic_filter(nic, &nothing_else); /* before it is told, a device may let everything through */
     link_look(nic);
     log_info("%02x:%02x:%02x:%02x:%02x:%02x, frames of up to %u bytes, %u pair%s of queues",

@@ -20,10 +20,11 @@
 #include <host/mach/port.h>
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
+#include <kit/core/dma.h>
 #include <kit/core/setting.h>
-#include <kit/dma.h>
 #include <kit/irq.h>
 #include <kit/log.h>
+#include <kit/ports.h>
 
 #include <host/mach/shared.h>
 

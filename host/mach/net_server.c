@@ -145,8 +145,8 @@ static int offer_publish(struct device *device, const struct net_server *server,
     return error == 0 ? startup_offer(suffix, "net", offer->port) : error;
 }
 
-int net_device_publish(struct device *device, const char *suffix, const struct net_info *info,
-                       const struct net_device_ops *ops, void *context, struct net_device **result)
+int net_host_publish(struct device *device, const char *suffix, const struct net_info *info,
+                     const struct net_device_ops *ops, void *context, struct net_device **result)
 {
     return offer_publish(device, NULL, suffix, info, ops, context, result);
 }

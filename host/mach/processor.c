@@ -6,7 +6,7 @@
 #include <host/mach/port.h>
 #include <host/mach/trap.h>
 #include <kit/clock.h>
-#include <kit/wait.h>
+#include <kit/core/wait.h>
 
 bool host_is_apart(void)
 {

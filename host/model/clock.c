@@ -8,7 +8,7 @@
 
 #include <kit/clock.h>
 #include <kit/core/block.h>
-#include <kit/wait.h>
+#include <kit/core/wait.h>
 
 #include "internal.h"
 

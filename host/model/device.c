@@ -8,6 +8,7 @@
 
 #include <kit/core/setting.h>
 #include <kit/irq.h>
+#include <kit/ports.h>
 
 #include "internal.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kit/dma.h>
+#include <kit/core/dma.h>
 
 #include "internal.h"
 

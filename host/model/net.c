@@ -32,8 +32,8 @@ struct net_client_link {
     struct net_state state;
 };
 
-int net_device_publish(struct device *device, const char *suffix, const struct net_info *info,
-                       const struct net_device_ops *ops, void *context, struct net_device **result)
+int net_host_publish(struct device *device, const char *suffix, const struct net_info *info,
+                     const struct net_device_ops *ops, void *context, struct net_device **result)
 {
     int error = net_device_create(info, ops, context, result);
 

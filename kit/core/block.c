@@ -182,8 +182,6 @@ int block_session_create(struct block_device *device, const struct block_range *
     for (unsigned slot = 0; slot < BLOCK_SLOTS; slot++)
         session->request[slot] = (struct block_request){
             .session = session, .client = session->number, .slot = (uint16_t)slot};
-    if (device->ops->client_added)
-        device->ops->client_added(device->context, session->number);
     session->next = device->sessions;
     device->sessions = session;
     *result = session;

@@ -16,8 +16,22 @@
 
 #include <kit/block.h>
 #include <kit/clock.h>
+#include <kit/core/moderation.h>
 
 struct queue;
+
+/* Of a request: its first word is a submission's. `busy` is 1 from submission until it is done, and
+ * one more for each time that the watch found it with the driver. It is found by a shift. */
+static_assert(offsetof(struct block_request, operation) == 2 &&
+                  offsetof(struct block_request, flags) == 3 &&
+                  offsetof(struct block_request, generation) == 4,
+              "as in struct block_submission");
+static_assert(sizeof(struct block_request) == 128, "found by a shift");
+
+static inline void block_request_name(struct block_request *request, uint64_t word)
+{
+    __builtin_memcpy(request, &word, sizeof(word));
+}
 
 struct block_transport {
     /* Send completions without ever waiting; how many were taken. They lie in the session's ring.

@@ -9,15 +9,23 @@
 #include <kit/core/block.h>
 #include <kit/log.h>
 
-void block_text_copy(char *to, const char *from, size_t length)
+static bool is_blank(char c)
 {
-    while (length > 0 && (from[length - 1] == ' ' || from[length - 1] == '\0'))
-        length--;
-    for (; length > 0 && (*from == ' ' || *from == '\0'); length--)
-        from++;
-    for (; length > 0; length--, from++)
-        *to++ = *from >= ' ' && *from <= '~' ? *from : '?';
-    *to = '\0';
+    return c == ' ' || c == '\0';
+}
+
+/* In its place. It ends before `size`. */
+static void text_clean(char *text, size_t size)
+{
+    size_t first = 0, end = size - 1;
+
+    while (end > 0 && is_blank(text[end - 1]))
+        end--;
+    while (first < end && is_blank(text[first]))
+        first++;
+    for (size_t i = first; i < end; i++)
+        text[i - first] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    memset(text + end - first, 0, size - (end - first));
 }
 
 static void device_tell(const struct block_device *device)
@@ -38,7 +46,11 @@ int block_device_publish(struct device *device, const char *suffix,
                          struct block_device **result)
 {
     const struct moderation moderation = moderation_setting(device, MODERATION_DEFAULT);
-    int error = block_host_publish(device, suffix, limits, ops, context, result);
+    struct block_device_limits clean = *limits;
+
+    text_clean(clean.serial, sizeof(clean.serial));
+    text_clean(clean.model, sizeof(clean.model));
+    int error = block_host_publish(device, suffix, &clean, ops, context, result);
 
     if (error != 0) {
         log_error("%s%s is not offered: %s", device_name(device), suffix, strerror(error));

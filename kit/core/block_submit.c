@@ -170,7 +170,7 @@ static inline int submission_take(struct block_session *session,
     uint64_t offset = submission->word[3];
 
     request->busy = 1;
-    request->word = word;
+    block_request_name(request, word);
     request->count = (uint32_t)extent;
     request->segments = NULL;
     if (__builtin_expect(is_like(session, kind, block, extent, offset), true) ||

@@ -61,13 +61,6 @@ void net_device_link(struct net_device *device, const struct net_link *link)
     state->changes++;
 }
 
-int net_device_moderate(struct net_device *device, const struct moderation *moderation)
-{
-    if (device->ops->gather)
-        return device->ops->gather(device->context, moderation->gather, moderation->gather_us);
-    return moderation->gather > 1 || moderation->gather_us > 0 ? ENOTSUP : 0;
-}
-
 void net_device_lost(struct net_device *device, uint64_t damaged, uint64_t missed)
 {
     device->state.statistics.receive_errors += damaged;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kit/core/moderation.h>
 #include <kit/net.h>
 
 struct net_transport {
@@ -59,6 +60,10 @@ struct net_device {
     uint32_t told;               /* of state.changes */
     struct net_device *next;
 };
+
+/* net_device_publish in what is the host's: make the port, or whatever clients find. */
+int net_host_publish(struct device *device, const char *suffix, const struct net_info *info,
+                     const struct net_device_ops *ops, void *context, struct net_device **result);
 
 /* EINVAL: impossible; ENOMEM. */
 int net_device_create(const struct net_info *info, const struct net_device_ops *ops, void *context,

@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kit/clock.h>
+#include <kit/core/dma.h>
 #include <kit/log.h>
-#include <kit/wait.h>
 
 #include "virtio_layout.h"
 
@@ -198,7 +199,7 @@ int virtio_reset(struct virtio *virtio)
 {
     virtio_reset_begin(virtio);
     for (uint64_t start = clock_now(); !virtio_is_stopped(virtio);) { /* 4.1.4.3.2 */
-        if (!wait_more(start, VIRTIO_RESET_LIMIT)) {
+        if (!clock_wait(start, VIRTIO_RESET_LIMIT)) {
             log_error("the device does not reset within %llu s: it needs a power cycle",
                       (unsigned long long)(VIRTIO_RESET_LIMIT / CLOCK_SECOND));
             return ETIMEDOUT;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 
+#include <kit/core/dma.h>
 #include <kit/irq.h>
 
 enum { BUFFERS_MAX = 40, VECTORS_MAX = 8 };

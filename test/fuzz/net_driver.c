@@ -14,8 +14,8 @@ static bool ending, is_over;
 static struct net_submission submitted[NET_SLOTS];
 static bool busy[NET_SLOTS];
 
-int net_device_publish(struct device *device, const char *suffix, const struct net_info *info,
-                       const struct net_device_ops *ops, void *context, struct net_device **result)
+int net_host_publish(struct device *device, const char *suffix, const struct net_info *info,
+                     const struct net_device_ops *ops, void *context, struct net_device **result)
 {
     (void)device, (void)suffix;
     int error = net_device_create(info, ops, context, result);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include <kit/ports.h>
 #include <test/fuzz/stream_driver.h>
 
 static struct fuzz_input *input;

@@ -3,7 +3,7 @@
  * Waiting for a device, by a clock that tells ticks of 10 ms only, as a task's is that has just
  * begun, and by one that tells more.
  */
-#include <kit/wait.h>
+#include <kit/core/wait.h>
 #include <test/unit/cmocka.h>
 
 static uint64_t now, tick; /* what the clock tells is a multiple of it */
@@ -31,7 +31,7 @@ static bool await(uint64_t begin, uint64_t takes, uint64_t limit)
     now = begin;
     yields = sleeps = 0;
     for (uint64_t start = clock_now(); now < begin + takes; now += 1000) {
-        if (!wait_more(start, limit))
+        if (!clock_wait(start, limit))
             return false;
     }
     return true;

@@ -3,8 +3,8 @@
  * How a class learns what its device has completed: by looking for itself, or by interrupts, which
  * the device may gather. The same for every class: *_device_moderate, and a driver's `gather`.
  */
-#ifndef KIT_MODERATION_H
-#define KIT_MODERATION_H
+#ifndef KIT_CORE_MODERATION_H
+#define KIT_CORE_MODERATION_H
 
 #include <kit/device.h>
 
