@@ -96,7 +96,9 @@ static void read_done(struct filter_work *work)
         }
         work->accused |= 1u << disk;
     }
-    if (disks_there(work->session->filter) == 2)
+    if (!disk_is_there(work->session->filter, disk))
+        read_begin(work); /* it was left out meanwhile: the other one has it */
+    else if (disks_there(work->session->filter) == 2)
         mirror_settle(work);
     else if (status != BLOCK_STATUS_OK)
         work_finish(work, status);
@@ -134,7 +136,7 @@ static void sample_failed(struct filter_work *work, unsigned disk, enum block_st
 {
     struct filter *filter = work->session->filter;
 
-    if (disks_there(filter) == 2) {
+    if (disks_there(filter) == 2 || !disk_is_there(filter, disk)) {
         disk_drop(filter, disk, "what is written cannot be read back");
         work_finish(work, BLOCK_STATUS_OK);
         return;

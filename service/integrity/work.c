@@ -177,12 +177,18 @@ void disk_drop(struct filter *filter, unsigned disk, const char *why)
               filter->disk[disk].name, why, filter->disk[1 - disk].name);
 }
 
+/* What a disk did that was left out meanwhile is no good to anybody. */
+static bool leg_counts(const struct filter_work *work, unsigned disk)
+{
+    return work->leg[disk].used && disk_is_there(work->session->filter, disk);
+}
+
 static bool any_leg_did(const struct filter_work *work)
 {
     bool any = false;
 
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++)
-        any |= work->leg[disk].used && work->leg[disk].status == BLOCK_STATUS_OK;
+        any |= leg_counts(work, disk) && work->leg[disk].status == BLOCK_STATUS_OK;
     return any;
 }
 
@@ -210,7 +216,7 @@ enum block_status legs_judge(struct filter_work *work, const char *what)
     char why[64];
 
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
-        if (!work->leg[disk].used || work->leg[disk].status == BLOCK_STATUS_OK)
+        if (!leg_counts(work, disk) || work->leg[disk].status == BLOCK_STATUS_OK)
             continue;
         worst = work->leg[disk].status;
         snprintf(why, sizeof(why), "%s failed (status %u)", what, (unsigned)worst);

@@ -451,6 +451,70 @@ static void a_disk_that_is_gone_is_left_out(void **state)
     assert_int_equal(ask(BLOCK_FLUSH, 0, 0), BLOCK_STATUS_GONE);
 }
 
+/* The oldest first, as when a client gives up all that it has in flight. */
+static void all_end(struct block_client *disk, enum block_status status)
+{
+    unsigned count = disk->count;
+
+    disk->gone = status == BLOCK_STATUS_GONE;
+    disk->count = 0;
+    for (unsigned i = 0; i < count; i++)
+        disk->queue[i].done(disk->queue[i].context, status);
+}
+
+/* A write has it left out while reads of it are still to fail. */
+static void what_is_under_way_at_a_disk_that_is_left_out(void **state)
+{
+    static unsigned char expected[BLOCK];
+
+    (void)state;
+    setup(2, 1, FILTER_DISKS);
+    assert_int_equal(ask_write(0, 50, 1), BLOCK_STATUS_OK);
+    assert_true(start(0, BLOCK_WRITE, 60, 1, 0));
+    for (unsigned i = 1; i < REQUESTS; i++)
+        assert_true(start(i, BLOCK_READ, i, 1, i * BLOCK));
+    assert_int_equal(t.disk[1].count, 1);
+    all_end(&t.disk[1], BLOCK_STATUS_OK);
+    all_end(&t.disk[0], BLOCK_STATUS_GONE);
+    run();
+    assert_true(t.filter.disk[0].dropped);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        assert_int_equal(t.status[i], BLOCK_STATUS_OK);
+        fill(expected, i, 1, 1);
+        if (i > 0)
+            assert_memory_equal(t.memory + (size_t)i * BLOCK, expected, BLOCK);
+    }
+    assert_all_is_free();
+}
+
+/* What only such a disk has is not written; what it alone cannot read back is. */
+static void what_a_disk_does_that_is_left_out_does_not_count(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    assert_true(start(0, BLOCK_WRITE, 60, 1, 0));
+    t.filter.disk[0].dropped = true;
+    all_end(&t.disk[0], BLOCK_STATUS_OK);
+    all_end(&t.disk[1], BLOCK_STATUS_MEDIUM);
+    run();
+    assert_int_equal(t.status[0], BLOCK_STATUS_MEDIUM);
+
+    teardown(NULL);
+    for (unsigned random = 0; random < 64; random += 16) { /* reads back one or the other */
+        setup(2, 1, FILTER_DISKS);
+        t.filter.random = random;
+        assert_true(start(0, BLOCK_WRITE, 60, 1, 0));
+        all_end(&t.disk[0], BLOCK_STATUS_OK);
+        all_end(&t.disk[1], BLOCK_STATUS_OK);
+        unsigned disk = t.disk[0].count > 0 ? 0 : 1;
+        t.filter.disk[disk].dropped = true;
+        all_end(&t.disk[disk], BLOCK_STATUS_MEDIUM);
+        run();
+        assert_int_equal(t.status[0], BLOCK_STATUS_OK);
+        teardown(NULL);
+    }
+}
+
 /* As after a start: copies differ, and nothing is known. */
 static void differing_copies_are_an_error_or_a_preference(void **state)
 {
@@ -655,6 +719,8 @@ int main(void)
         cmocka_unit_test_teardown(a_write_that_fails_on_one_disk_is_repeated, teardown),
         cmocka_unit_test_teardown(a_disk_that_cannot_be_repaired_is_left_out, teardown),
         cmocka_unit_test_teardown(a_disk_that_is_gone_is_left_out, teardown),
+        cmocka_unit_test_teardown(what_is_under_way_at_a_disk_that_is_left_out, teardown),
+        cmocka_unit_test_teardown(what_a_disk_does_that_is_left_out_does_not_count, teardown),
         cmocka_unit_test_teardown(differing_copies_are_an_error_or_a_preference, teardown),
         cmocka_unit_test_teardown(room_is_waited_for, teardown),
         cmocka_unit_test_teardown(what_a_device_writes_later_reaches_no_client, teardown),
