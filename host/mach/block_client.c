@@ -156,13 +156,13 @@ static int keep_open(struct block_client *client)
 static int link_open(struct block_client_link *link, const char *name, bool write,
                      struct block_info *info)
 {
-    bool excused; /* nothing was asked of whoever was there before */
+    enum block_client_end end; /* nothing was asked of whoever was there before */
     int error = session_link_init(&link->session, &block_sessions, name);
 
     link->write = write;
     if (error != 0)
         return error;
-    while ((error = block_client_link_reopen(link, info, &excused)) == EAGAIN)
+    while ((error = block_client_link_reopen(link, info, &end)) == EAGAIN)
         block_client_link_await(link); /* its driver is being started again */
     return error;
 }
@@ -226,20 +226,60 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
     return 0;
 }
 
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
+static unsigned finished(const struct block_client_link *link)
+{
+    return link->client ? block_client_finished(link->client) : 0;
+}
+
+/* It is not to be had so; or all are, for who has none yet: one that had it shall have it again. */
+static bool may_be_told(const struct block_client_link *link, int error)
+{
+    if (error == EROFS || link->client)
+        return error == EROFS;
+    return error == EPERM || error == EBUSY || error == ENOMEM || error == ENOSPC ||
+           error == EMFILE || error == EOPNOTSUPP;
+}
+
+static int session_demand(struct block_client_link *link, struct block_info *info)
 {
     struct session_link *session = &link->session;
-    int error = session_link_find(session, link->client ? block_client_finished(link->client) : 0);
+    int error = session_open(link, info);
+    bool driver_said_so = error == EPROTO || (error != ENODEV && error == session->answer);
 
-    *excused = session->was_excused;
+    if (error == 0 || !driver_said_so || may_be_told(link, error))
+        return error;
+    return session_link_refuse(session, finished(link), "it refuses a session") ? EAGAIN : error;
+}
+
+static enum block_client_end end_of(const struct session_link *session)
+{
+    if (session->was_excused)
+        return BLOCK_CLIENT_EXCUSED;
+    return session->found_life == session->life ? BLOCK_CLIENT_LIVES : BLOCK_CLIENT_DIED;
+}
+
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
+                             enum block_client_end *end)
+{
+    struct session_link *session = &link->session;
+    int error = session_link_find(session, finished(link));
+
+    *end = end_of(session);
     if (error == 0)
-        error = session_open(link, info);
+        error = session_demand(link, info);
     if (error != 0)
         session_link_end(session);
     if (error != EAGAIN && error != ENODEV) /* the latter: it died while we spoke to it */
         return error;
     session_link_await_request(session);
     return EAGAIN;
+}
+
+void block_client_link_refuse(struct block_client_link *link, const char *reason)
+{
+    session_link_complain(&link->session, finished(link), reason);
+    session_link_end(&link->session);
+    session_link_await_request(&link->session);
 }
 
 void block_client_link_await(struct block_client_link *link)

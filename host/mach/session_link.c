@@ -15,7 +15,7 @@
 #include <host/mach/startup.h>
 #include <host/mach/trap.h>
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, VIOLATIONS_MAX = 3 };
 
 static size_t submissions_size(const struct session_class *class)
 {
@@ -167,17 +167,25 @@ void session_link_complain(struct session_link *link, unsigned done, const char 
     startup_complain(startup_bootstrap_port(), link->name, link->offered, reason);
 }
 
+bool session_link_refuse(struct session_link *link, unsigned done, const char *reason)
+{
+    if (link->violations > VIOLATIONS_MAX)
+        return false;
+    session_link_complain(link, done, reason);
+    return true;
+}
+
 int session_link_answer(struct session_link *link, kern_return_t code)
 {
+    link->answer = error_from_kernel(code);
     if (code != MACH_RCV_TIMED_OUT)
-        return error_from_kernel(code);
+        return link->answer;
     session_link_complain(link, link->done, "it does not answer a call");
     return ENODEV;
 }
 
 int session_link_find(struct session_link *link, unsigned done)
 {
-    enum { VIOLATIONS_MAX = 3 };
     mach_port_t offered;
     struct lives lives;
 

@@ -40,6 +40,7 @@ struct session_link {
     bool was_excused; /* ... and whether it was ended for nothing that it did */
     uint32_t found_life; /* the one that is there now */
     unsigned violations; /* complaints in a row, with nothing done in between */
+    int answer;          /* to the last call, an errno value */
     unsigned done;       /* what the owner had done when it last said so ... */
     unsigned done_then;  /* ... and at the last complaint */
     mach_port_t session; /* send right */
@@ -88,6 +89,9 @@ void session_link_buffer_drop(struct session_link *link);
 
 /* Say what a driver did that it must not. */
 void session_link_complain(struct session_link *link, unsigned done, const char *reason);
+
+/* Likewise, unless it was said too often: false. */
+bool session_link_refuse(struct session_link *link, unsigned done, const char *reason);
 
 /* What a call of the driver came to, as an errno value; one that gets no answer is complained of
  * and as good as dead: ENODEV. */

@@ -275,9 +275,10 @@ int block_client_link_receive(struct block_client_link *link,
 }
 
 /* No other driver takes the place of this one, but its device may come back. */
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
+                             enum block_client_end *end)
 {
-    *excused = false; /* as under the supervisor: it was this driver that withdrew the device */
+    *end = BLOCK_CLIENT_LIVES;
     int error = link->away_until == 0 ? ENODEV : session_open(link, info);
 
     for (unsigned i = 0; i < link->buffer_count && error == 0; i++) {
@@ -288,6 +289,12 @@ int block_client_link_reopen(struct block_client_link *link, struct block_info *
     if (error == ENOENT)
         error = model_time() < link->away_until ? EAGAIN : ENODEV;
     return error;
+}
+
+void block_client_link_refuse(struct block_client_link *link, const char *reason)
+{
+    (void)link;
+    model_violation(reason);
 }
 
 void block_client_link_await(struct block_client_link *link)

@@ -46,8 +46,9 @@ struct block_client {
     uint32_t put, sent, full; /* full: how many are put when the driver is told of them */
     uint64_t epoch;           /* that completions must have, where it is in their second word */
     uint32_t most;            /* blocks: requests for more are longer than a completion can say */
-    uint32_t ready;    /* `most` while it runs, or 0: so many are read without another look */
-    uint32_t sessions; /* tried so far; wraps */
+    uint32_t ready;     /* `most` while it runs, or 0: so many are read without another look */
+    uint32_t sessions;  /* tried so far; wraps */
+    uint32_t strangers; /* drivers in a row that offered another disk, and were replaced for it */
     struct block_submission batch[BLOCK_SLOTS]; /* the ring, if the host has none */
     unsigned free_count;
     uint16_t free_slot[BLOCK_SLOTS];
@@ -208,11 +209,19 @@ int block_client_link_receive(struct block_client_link *link,
 /* Those that are there, if any, and wake the driver if it has to be. ENODEV. */
 int block_client_link_poll(struct block_client_link *link,
                            const volatile struct block_completion **completions, unsigned *count);
+/* What became of the driver that had our last session. */
+enum block_client_end {
+    BLOCK_CLIENT_DIED,
+    BLOCK_CLIENT_EXCUSED, /* ended for nothing that it did, by an operator or with its device */
+    BLOCK_CLIENT_LIVES,   /* it only took its disk back for a while */
+};
 /* A new session with what the name stands for now, and every buffer attached under its old id. 0;
- * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. `excused`: the driver
- * before was ended for nothing that it did, by an operator or with its device. */
+ * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
-                             bool *excused);
+                             enum block_client_end *end);
+/* Have the driver replaced with which a session was just opened, and ask for a wakeup as when there
+ * is none. */
+void block_client_link_refuse(struct block_client_link *link, const char *reason);
 /* What became of drivers so far, for who counts it over all sessions. */
 void block_client_link_tell(struct block_client_link *link,
                             const struct block_client_counts *counts);

@@ -4,6 +4,7 @@
  *
  *   RUNNING --- the driver dies, or says what it cannot ---> LOST
  *   LOST    --- another driver has the same device --------> KEPT
+ *           --- another has another device: replaced ------> LOST, twice
  *           --- it will not come back, or is another's ----> GONE: all fails
  *   KEPT    --- what was done and not flushed is written --> ALONE
  *   ALONE   --- what drivers died over is done or given up -> RUNNING: all else is sent again
@@ -23,6 +24,9 @@
  * second time on it is tried alone. One that was alone so often in a row with one that died is
  * poison, and so is one that was there too often. */
 enum { SUSPECT_DEATHS = 2, POISON_ALONE = 4, POISON_DEATHS = 40 };
+
+/* A driver that offers another disk may be damaged: so many in a row are replaced for it. */
+enum { STRANGERS_MOST = 2 };
 
 /* Over kept writes; from the lesser on each batch is flushed, and is kept no more. */
 enum { FLUSH_DEATHS = 2, KEPT_DEATHS = 40, KEPT_ROUNDS = 8 };
@@ -84,27 +88,41 @@ static bool is_same(const struct block_info *before, const struct block_info *no
            before->flags == now->flags;
 }
 
+/* Whether another one is to be waited for. If the disk may have been taken out, or an operator had
+ * the driver replaced, what is there now is believed. */
+static bool stranger_is_refused(struct block_client *client, enum block_client_end end)
+{
+    if (end != BLOCK_CLIENT_DIED || client->strangers == STRANGERS_MOST)
+        return false;
+    client->strangers++;
+    block_client_link_refuse(client->link, "it offers another disk than before");
+    return true;
+}
+
 int block_client_resume(struct block_client *client)
 {
     const char *name = block_client_link_name(client->link);
     struct block_info info;
-    bool excused = false;
+    enum block_client_end end = BLOCK_CLIENT_DIED;
 
     if (client->state != BLOCK_CLIENT_LOST)
         return 0;
     client->sessions++;
-    int error = block_client_link_reopen(client->link, &info, &excused);
+    int error = block_client_link_reopen(client->link, &info, &end);
     if (error == EAGAIN)
         return error;
     if (error != 0)
         log_error("%s: its driver does not come back: %s", name, strerror(error));
     info.serial[sizeof(info.serial) - 1] = info.model[sizeof(info.model) - 1] = '\0';
-    if (error == 0 && !is_same(&client->info, &info)) {
+    bool same = error == 0 && is_same(&client->info, &info);
+    if (error == 0 && !same && stranger_is_refused(client, end))
+        return EAGAIN;
+    if (error == 0 && !same) {
         log_error("%s: another disk is in its place (serial %s, was %s): nothing is written to it",
                   name, info.serial, client->info.serial);
         error = ENODEV;
     }
-    if (error == 0 && client->replay.deaths >= KEPT_DEATHS) {
+    if (same && client->replay.deaths >= KEPT_DEATHS) {
         log_error("%s: %u drivers died over what had been written before: given up", name,
                   client->replay.deaths);
         error = ENODEV;
@@ -113,8 +131,9 @@ int block_client_resume(struct block_client *client)
         block_client_fail(client);
         return 0;
     }
+    client->strangers = 0;
     client->counts.recoveries++;
-    if (!excused)
+    if (end != BLOCK_CLIENT_EXCUSED)
         deaths_count(client);
     block_client_state_set(client, BLOCK_CLIENT_KEPT);
     client->replay.end = client->keep.first;

@@ -13,10 +13,16 @@ void block_client_link_tell(struct block_client_link *link,
     (void)link, (void)counts;
 }
 
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
+                             enum block_client_end *end)
 {
-    (void)link, (void)info, (void)excused;
+    (void)link, (void)info, (void)end;
     return ENODEV;
+}
+
+void block_client_link_refuse(struct block_client_link *link, const char *reason)
+{
+    (void)link, (void)reason;
 }
 
 void block_client_link_await(struct block_client_link *link)

@@ -26,6 +26,8 @@ static unsigned die_every;          /* and each one then, again and again */
 static unsigned lies_every, writes; /* every so many writes it says to have done and has not */
 static int poison_block;            /* it dies when it carries out a write there; -1: nowhere */
 static bool dead, forgetful, killed; /* killed: by an operator */
+static bool lives;                   /* it only withdraws its disk */
+static unsigned strange, refused;    /* drivers to come that offer another disk */
 static unsigned revivals, revivals_left, absent, together;
 static struct block_info identity;
 static unsigned char data[BUFFER_BLOCKS * BLOCK];
@@ -159,10 +161,11 @@ int block_client_link_poll(struct block_client_link *link,
     return block_client_link_receive(link, completions, count);
 }
 
-int block_client_link_reopen(struct block_client_link *link, struct block_info *info, bool *excused)
+int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
+                             enum block_client_end *how)
 {
     (void)link;
-    *excused = killed;
+    *how = killed ? BLOCK_CLIENT_EXCUSED : lives ? BLOCK_CLIENT_LIVES : BLOCK_CLIENT_DIED;
     if (absent > 0)
         return EAGAIN;
     if (revivals_left == 0)
@@ -172,7 +175,22 @@ int block_client_link_reopen(struct block_client_link *link, struct block_info *
     dead = false;
     queued = 0;
     *info = identity;
+    if (strange > 0) {
+        strange--;
+        info->blocks--;
+        strcpy(info->serial, "2");
+    }
     return 0;
+}
+
+void block_client_link_refuse(struct block_client_link *link, const char *reason)
+{
+    (void)link;
+    assert_non_null(reason);
+    refused++;
+    killed = lives = false; /* it dies for that */
+    driver_die();
+    absent = 1;
 }
 
 void block_client_link_await(struct block_client_link *link)
@@ -200,7 +218,8 @@ static int setup(void **state)
     queued = requests = die_at = die_every = revivals = absent = together = 0;
     lies_every = writes = 0;
     poison_block = -1;
-    dead = killed = false;
+    dead = killed = lives = false;
+    strange = refused = 0;
     forgetful = true;
     revivals_left = UINT32_MAX;
     block_client_init(&client, &identity, &link_state);
@@ -329,7 +348,50 @@ static void another_disk_gets_nothing(void **state)
     strcpy(identity.serial, "2");
     assert_int_equal(write_at(6, 1, 8), ENODEV);
     assert_int_equal(cache[5][0], 0);
+    assert_int_equal(requests, 2); /* of the first one */
+    assert_int_equal(refused, 2);
     assert_true(block_client_is_gone(&client));
+}
+
+/* Who says that the disk is another one may be damaged: the next may have it as it was. */
+static void a_driver_with_another_disk_is_replaced(void **state)
+{
+    enum block_status status;
+
+    (void)state;
+    memset(data, 3, sizeof(data));
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(write_at(5, 1, 7), 0);
+        assert_int_equal(
+            block_client_submit(&client, BLOCK_WRITE, 9, 1, 0, 0, count_status, &status), 0);
+        block_client_send(&client);
+        driver_die();
+        strange = 2;
+        assert_int_equal(block_client_wait(&client, true), 0);
+        assert_int_equal(status, BLOCK_STATUS_OK);
+        assert_int_equal(cache[5][0], 7);
+        assert_int_equal(cache[9][0], 7);
+        assert_int_equal(refused, 2 * (round + 1));
+    }
+    assert_int_equal(block_client_counts(&client).recoveries, 3);
+}
+
+/* Where the disk may have been taken out the new one's driver is not to blame. */
+static void a_disk_that_was_taken_out_is_believed(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 2; how++) {
+        setup(state);
+        assert_int_equal(write_at(5, 1, 7), 0);
+        driver_die();
+        killed = how == 0;
+        lives = how == 1;
+        strange = 1;
+        assert_int_equal(write_at(6, 1, 8), ENODEV);
+        assert_int_equal(refused, 0);
+        assert_int_equal(cache[5][0], 0);
+        assert_true(block_client_is_gone(&client));
+    }
 }
 
 static void poison_fails_alone(void **state)
@@ -477,6 +539,8 @@ int main(void)
         TEST(a_driver_is_waited_for),
         TEST(one_that_does_not_return_fails_everything),
         TEST(another_disk_gets_nothing),
+        TEST(a_driver_with_another_disk_is_replaced),
+        TEST(a_disk_that_was_taken_out_is_believed),
         TEST(poison_fails_alone),
         TEST(operators_kills_are_no_poison),
         TEST(what_cannot_be_kept_is_flushed),
