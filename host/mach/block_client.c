@@ -200,6 +200,14 @@ void block_client_close(struct block_client *client)
     free(client); /* the first member of struct opened */
 }
 
+void block_client_refuse(struct block_client *client, const char *reason)
+{
+    struct block_client_link *link = client->link;
+
+    startup_complain(startup_bootstrap_port(), link->session.name, link->session.offered, reason);
+    block_client_close(client);
+}
+
 static void driver_lost(struct block_client_link *link)
 {
     block_client_lost(link->client);

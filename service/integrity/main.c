@@ -79,17 +79,36 @@ static int disk_doubt(struct block_client *client)
     return error;
 }
 
-/* Another disk under the old name would get what is meant for the one that was checked. */
+/* Another disk under the old name would get what is meant for the one that was checked. Its driver
+ * may be to blame, unless others were asked and said the same. */
+static int disk_open_same(unsigned disk, struct block_client **client)
+{
+    enum { REFUSED_MOST = 2 };
+    static unsigned refused[FILTER_DISKS];
+    int error;
+
+    while ((error = disk_open(disk, client)) == 0) {
+        if (memcmp(block_client_info(*client), &infos[disk], sizeof(infos[disk])) == 0) {
+            refused[disk] = 0;
+            return 0;
+        }
+        if (refused[disk] == REFUSED_MOST) {
+            log_error("%s: it is not the disk that was there at the start", filter.disk[disk].name);
+            return ENODEV;
+        }
+        refused[disk]++;
+        block_client_refuse(*client, "it offers another disk than at the start");
+        *client = NULL;
+    }
+    return error;
+}
+
 static int disk_open_again(struct filter_session *session, unsigned disk)
 {
     struct block_client **client = &session->client[disk];
     void *memory;
-    int error = disk_open(disk, client);
+    int error = disk_open_same(disk, client);
 
-    if (error == 0 && memcmp(block_client_info(*client), &infos[disk], sizeof(infos[disk])) != 0) {
-        log_error("%s: it is not the disk that was there at the start", filter.disk[disk].name);
-        return ENODEV;
-    }
     if (error == 0 && filter.options.sample != 0)
         error = disk_doubt(*client);
     if (error == 0)

@@ -3,11 +3,13 @@
  * The NVMe driver as it is, but for what it says: linked with nvme_io_submit wrapped. In each of
  * its lives every so many reads have the data of other blocks (setting "read"), and every so many
  * writes are said to be done and are not ("write"); or it always errs about one block ("block"); or
- * every so many reads, when they are done, are carried out once more, from other blocks ("late").
+ * every so many reads, when they are done, are carried out once more, from other blocks ("late");
+ * or every so many who want to write are told that the disk is another one ("other").
  */
 #include <stdlib.h>
 
 #include <driver/nvme/nvme.h>
+#include <kit/core/block.h>
 #include <kit/device.h>
 
 enum { ELSEWHERE = 8 };
@@ -16,6 +18,9 @@ bool __real_nvme_io_submit(void *context, struct block_request *request);
 bool __wrap_nvme_io_submit(void *context, struct block_request *request);
 void __real_block_request_done(struct block_request *request, enum block_status status);
 void __wrap_block_request_done(struct block_request *request, enum block_status status);
+
+void __real_block_session_info(const struct block_session *session, struct block_info *info);
+void __wrap_block_session_info(const struct block_session *session, struct block_info *info);
 
 /* The read that is to be carried out again, and that then is. */
 static struct block_request *chosen, again;
@@ -48,6 +53,16 @@ void __wrap_block_request_done(struct block_request *request, enum block_status 
         chosen = NULL;
     }
     __real_block_request_done(request, status);
+}
+
+/* Of a part of the disk, as of all of it. */
+void __wrap_block_session_info(const struct block_session *session, struct block_info *info)
+{
+    static unsigned sessions;
+
+    __real_block_session_info(session, info);
+    if (session->write && is_due(session->device->context, "other", &sessions))
+        info->blocks--;
 }
 
 static void late_look(void *context, struct block_request *request)

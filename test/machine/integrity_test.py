@@ -47,6 +47,19 @@ class Integrity(MachineTest):
         self.assertGreater(self.complaints(ran, "it returns wrong data"), 7, str(ran))
         self.assertGreater(self.complaints(ran, "it does not write what it says"), 7, str(ran))
 
+    def test_a_driver_that_offers_another_disk_costs_no_disk(self):
+        """Each second one who wants to write is told another size: every client of the filter's but the first."""
+        churn = "churn checked0 4000 300 16; " * 3
+        for filters, disks in (("nvme0n1", 1), ("nvme0n1 nvme1n1", 2)):
+            image = self.image_with(f"checked0 = {filters}", "nvme = other=2", lying=True)
+            ran = self.run_machine(churn + "drivers", "--image", image, *(
+                f"--disk=nvme:{self.blank_image(name, 8 * MIB)}" for name in ("a.img", "b.img")[:disks]))
+            self.assert_status(ran)
+            self.assertEqual(ran.output.count("churn: 300 done, 0 failed, 0 wrong before, 0 wrong;"), 3, str(ran))
+            self.assertNotIn("left out", ran.log)
+            for disk in range(disks):
+                self.assertGreater(self.complaints(ran, "it offers another disk", f"nvme{disk}n1"), 1, str(ran))
+
     def test_what_comes_late_reaches_no_client(self):
         """The device reads once more, to where a read that is done had gone."""
         disk = self.blank_image("a.img", 32 * MIB)

@@ -196,6 +196,37 @@ class Hung(MachineTest):
         self.assert_says(ran, "^nvme0n1: 100 of 100 blocks as written")
         self.assert_says(ran, "^nvme0 +driver +running .* 1  it does not answer a call$")
 
+    def test_one_that_refuses_a_session_for_no_reason_is_replaced(self):
+        """EIO is no answer to who opens one: mov $code,%eax; ret. The disk has no partitions that would notice."""
+        names = subprocess.run(["nm", os.path.join(BUILD, "boot", "nvme")], check=True, capture_output=True, text=True).stdout
+        address = re.search(r"^([0-9a-f]+) T serve_block_class_open$", names, re.M)[1]
+        image = self.blank_image("a.img", 4 << 20)
+        ran = self.run_machine(f"fault nvme0 0x{address} b80500424fc3; write-pattern nvme0n1 0 100 1; verify-pattern nvme0n1 0 100 1; drivers",
+                               "--disk", f"nvme:{image}")
+        self.assert_status(ran)
+        self.assert_says(ran, "^nvme0n1: 100 of 100 blocks as written")
+        self.assert_says(ran, "^nvme0 +driver +running .* 1  it refuses a session$")
+
+    def changing(self, settings=b""):
+        ran = self.run_machine("bench changing0n1 randread 300 4 512; drivers", "--image",
+                               self.hostile_image("changing", {"supervisor.conf": settings}),
+                               "--qemu-arg=-device", "--qemu-arg=edu")
+        self.assertEqual(ran.log.count("shell: complains of changing0n1: it offers another disk than before"), 2, str(ran))
+        self.assertNotIn("another disk is asked", ran.log)
+        return ran
+
+    def test_one_that_offers_another_disk_is_replaced(self):
+        ran = self.changing()
+        self.assert_status(ran)
+        self.assert_says(ran, "^300 operations ")
+        self.assert_says(ran, "^changing0 +driver +running .* 3  it offers another disk than before$")
+
+    def test_what_stays_another_disk_is_one(self):
+        ran = self.changing(b"[settings]\nchanging = stays=1\n")
+        self.assert_says(ran, "changing0n1: another disk is in its place", "log")
+        self.assert_says(ran, "^changing0 +driver +running .* 3  it offers another disk than before$")
+        self.assertNotIn("300 operations", ran.output)
+
 
     def test_a_card_that_sends_nothing_is_replaced(self):
         """What it was to send is dropped, and then its driver is another one."""
