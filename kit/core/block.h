@@ -213,9 +213,11 @@ static inline bool block_session_place_at(const struct block_session *session, u
     return offset % 4 == 0 && offset <= buffer->size && length <= buffer->size - offset;
 }
 
-/* Likewise: check a read or write whose data is in several places, and find them. */
+/* Likewise: check a read or write whose data is in several places, and find them: the first one,
+ * and those behind it, which may change at any moment. */
 enum block_status block_scatter_check(struct block_session *session, struct block_request *request,
-                                      const volatile struct block_submission *submission);
+                                      uint32_t buffer, uint64_t offset,
+                                      const volatile uint64_t *more);
 
 /* Nothing more is started or delivered; the session goes when the driver has given back what it
  * has. */

@@ -6,13 +6,8 @@
 
 enum { PAGE = 4096, MORE = BLOCK_PARTS - 1 };
 
-/* What the client says of the parts behind the first: each is read once. */
-static void parts_copy(const volatile struct block_submission *submission, uint64_t *part)
-{
-    static_assert(sizeof(submission->part) / sizeof(submission->part[0]) == MORE, "and the first");
-    for (unsigned i = 0; i < MORE; i++)
-        part[i] = submission->part[i];
-}
+static_assert(sizeof(((struct block_submission *)0)->part) == MORE * sizeof(uint64_t),
+              "all but the first");
 
 /* How many segments there are, the first one's blocks in `first`; 0: that cannot be. */
 static unsigned parts_count(const uint64_t *part, uint32_t count, uint32_t *first)
@@ -45,7 +40,8 @@ static bool is_paged(const struct block_segment *segments, unsigned count)
 }
 
 enum block_status block_scatter_check(struct block_session *session, struct block_request *request,
-                                      const volatile struct block_submission *submission)
+                                      uint32_t buffer, uint64_t offset,
+                                      const volatile uint64_t *more)
 {
     const struct block_device_limits *limits = &session->device->limits;
     struct block_segment *segments = session->segments[request->slot];
@@ -59,12 +55,12 @@ enum block_status block_scatter_check(struct block_session *session, struct bloc
         return BLOCK_STATUS_INVALID;
     if (request->operation == BLOCK_WRITE && !session->write)
         return BLOCK_STATUS_READ_ONLY;
-    parts_copy(submission, part);
+    for (unsigned i = 0; i < MORE; i++)
+        part[i] = more[i];
     unsigned count = parts_count(part, request->count, &first);
     segments[0].length = (uint64_t)first * limits->block_size;
     if (count == 0 || request->length > limits->max_transfer ||
-        !block_session_place_at(session, submission->buffer, submission->offset, segments[0].length,
-                                &segments[0].address))
+        !block_session_place_at(session, buffer, offset, segments[0].length, &segments[0].address))
         return BLOCK_STATUS_INVALID;
     for (unsigned i = 1; i < count; i++) {
         segments[i].length = (uint64_t)block_part_blocks(part[i - 1]) * limits->block_size;

@@ -107,7 +107,7 @@ rare_submit(struct block_session *session, struct block_request *request,
     enum block_status status;
 
     if (request->flags & BLOCK_SCATTER) {
-        status = block_scatter_check(session, request, submission);
+        status = block_scatter_check(session, request, buffer, offset, submission->part);
         if (status == BLOCK_STATUS_OK)
             status = range_check(session, request);
     } else {

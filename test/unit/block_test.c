@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <kit/clock.h>
 #include <kit/core/block.h>
@@ -440,6 +442,41 @@ static void bad_parts_are_refused(void **state)
     assert_int_equal(status_of(s), BLOCK_STATUS_INVALID);
 }
 
+/* In a client's ring, whose second page is not there until it is looked at. */
+static struct block_submission *changing;
+
+static void change(int number)
+{
+    (void)number;
+    mprotect((char *)(changing) + 32, 4096, PROT_READ | PROT_WRITE);
+    changing->offset = 8192;
+    changing->count = 11;
+}
+
+/* What a client changes meanwhile is not looked at again: the words are read before the parts. */
+static void each_word_is_read_once(void **state)
+{
+    struct sigaction old, handler = {.sa_handler = change};
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    changing = (struct block_submission *)(pages + 4096 - offsetof(struct block_submission, part));
+    *changing = scattered();
+    assert_int_equal(mprotect(pages + 4096, 4096, PROT_NONE), 0);
+    sigaction(SIGSEGV, &handler, &old);
+    int error = block_session_submit(session[0], changing);
+    sigaction(SIGSEGV, &old, NULL);
+    assert_int_equal(error, 0);
+    assert_int_equal(changing->offset, 8192);
+    block_turn();
+    assert_int_equal(driver.count, 1);
+    assert_int_equal(driver.started[0]->count, 10);
+    assert_int_equal(driver.started[0]->address, ADDRESS + 4096);
+    assert_int_equal(driver.started[0]->segments[0].address, ADDRESS + 4096);
+    munmap(pages, 8192);
+}
+
 static void a_reader_writes_no_parts(void **state)
 {
     struct block_range range = block_device_range(device);
@@ -817,6 +854,7 @@ int main(void)
         TEST(a_slot_in_a_ring_is_taken_once),
         TEST(a_request_in_several_places),
         TEST(bad_parts_are_refused),
+        TEST(each_word_is_read_once),
         TEST(a_reader_writes_no_parts),
         TEST(slots_are_the_clients_to_keep_apart),
         TEST(read_only_sessions_do_not_write),
