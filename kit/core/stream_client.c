@@ -93,6 +93,7 @@ void stream_client_begin(struct stream_client *client, const struct stream_info 
     bool done = client->control_done;
     int error = client->control_error;
 
+    client->is_repeating = true;
     /* In the control's slot, one after the other, before anybody can have another one there. */
     for (unsigned i = 0; i < STREAM_CLIENT_KEPT && !client->is_gone; i++) {
         if (client->kept[i].code == 0)
@@ -105,6 +106,7 @@ void stream_client_begin(struct stream_client *client, const struct stream_info 
                 return; /* and this was done for the next one, if there is one */
         }
     }
+    client->is_repeating = false;
     client->control_done = done;
     client->control_error = error;
     reads_post(client);
@@ -163,7 +165,7 @@ void stream_client_take(struct stream_client *client, const struct stream_comple
         return;
     }
     client->slot[slot].in_flight = false;
-    client->called++;
+    client->called += !client->is_repeating; /* a driver that does no more than that does nothing */
     if (slot < STREAM_CLIENT_READS) {
         read_take(client, completion);
     } else if (slot < STREAM_CLIENT_CONTROL) {

@@ -24,7 +24,8 @@ struct stream_client {
     struct stream_info info;
     bool is_gone;        /* there is no driver, nor will there be */
     unsigned recoveries; /* drivers that died */
-    unsigned called;     /* completions taken, ever */
+    unsigned called;     /* completions taken, ever, but for those of what is kept */
+    bool is_repeating;   /* what is kept, for a new driver */
     unsigned rejected;   /* that made no sense */
 
     struct {

@@ -16,12 +16,18 @@ enum { SET = STREAM_CODE_FIRST, BREAK, QUEUE = 4 * STREAM_SLOTS };
 struct life {
     bool holds_writes; /* until they are cancelled */
     bool ignores_cancel, keeps_cancelled, ignores_set;
+    bool stays;           /* the next one is like it */
     uint64_t break_takes; /* 0: for ever */
 };
+
+/* As host/mach/session_link.h has it: after so many complaints with nothing done in between no
+ * other driver is asked. */
+enum { COMPLAINTS_MOST = 4 };
 
 static struct {
     const struct life *life;
     unsigned lives, complaints;
+    unsigned in_a_row, called; /* of them; at the last one */
     bool is_dying;
     struct stream_submission pending[QUEUE];
     unsigned count;
@@ -77,6 +83,8 @@ void stream_client_link_publish(struct stream_client_link *unused)
 void stream_client_link_complain(struct stream_client_link *unused, const char *reason)
 {
     link.complaints++;
+    link.in_a_row = client.called == link.called ? link.in_a_row + 1 : 1;
+    link.called = client.called;
     link.is_dying = true;
 }
 
@@ -88,9 +96,12 @@ static void next_life(void)
     link.count = 0;
     link.control.length = 0;
     link.lives++;
-    link.life++;
+    if (!link.life->stays)
+        link.life++;
     stream_client_lost(&client);
-    stream_client_begin(&client, &info);
+    client.is_gone = link.in_a_row >= COMPLAINTS_MOST;
+    if (!client.is_gone)
+        stream_client_begin(&client, &info);
 }
 
 static void cancel(const struct stream_submission *submission)
@@ -153,9 +164,11 @@ int stream_client_link_wait(struct stream_client_link *unused, unsigned millisec
     uint64_t end = now + milliseconds * CLOCK_MILLISECOND;
 
     assert_true(now < 1000 * CLOCK_SECOND); /* or it waits for ever */
+    if (client.is_gone)
+        return ENODEV;
     if (link.is_dying) {
         next_life();
-        return 0;
+        return client.is_gone ? ENODEV : 0;
     }
     if (driver_turn())
         return 0;
@@ -225,6 +238,40 @@ static void what_is_kept_and_the_next_driver_does_not_take(void **state)
     assert_int_equal(write_some(1000), 0);
 }
 
+/* It takes the settings that it finds, and nothing else is done by it, or by any other. */
+static void one_that_answers_what_is_kept_alone_is_given_up(void **state)
+{
+    static const struct life lives[] = {
+        {.holds_writes = true, .ignores_cancel = true, .stays = true}};
+    unsigned calls = 0;
+
+    begin(lives);
+    assert_int_equal(ask(SET, true, 1000), 0);
+    while (!client.is_gone) {
+        assert_int_equal(write_some(1000), ++calls < COMPLAINTS_MOST ? ECONNRESET : ENODEV);
+        assert_in_range(calls, 0, COMPLAINTS_MOST);
+    }
+    assert_int_equal(calls, COMPLAINTS_MOST);
+    assert_int_equal(link.sets[2], 1);
+    assert_int_equal(write_some(1000), ENODEV);
+}
+
+/* Likewise within a single call, where the second of what is kept is not answered. */
+static void one_that_answers_the_first_of_what_is_kept_is_given_up(void **state)
+{
+    static const struct life lives[] = {
+        {.holds_writes = true, .ignores_cancel = true, .break_takes = CLOCK_SECOND},
+        {.holds_writes = true, .stays = true}};
+
+    begin(lives);
+    assert_int_equal(ask(SET, true, 1000), 0);
+    assert_int_equal(ask(BREAK, true, 2000), 0);
+    assert_int_not_equal(write_some(1000), 0);
+    assert_int_equal(link.complaints, COMPLAINTS_MOST);
+    assert_true(client.is_gone);
+    assert_int_equal(write_some(1000), ENODEV);
+}
+
 static void a_control_without_an_answer(void **state)
 {
     static const struct life lives[] = {{.ignores_set = true}, {0}};
@@ -283,6 +330,8 @@ int main(void)
         cmocka_unit_test(a_cancel_without_an_answer),
         cmocka_unit_test(a_cancel_that_cancels_nothing),
         cmocka_unit_test(what_is_kept_and_the_next_driver_does_not_take),
+        cmocka_unit_test(one_that_answers_what_is_kept_alone_is_given_up),
+        cmocka_unit_test(one_that_answers_the_first_of_what_is_kept_is_given_up),
         cmocka_unit_test(a_control_without_an_answer),
         cmocka_unit_test(a_control_that_nobody_waits_for_any_more),
         cmocka_unit_test(a_break_may_take_what_its_caller_gives_it),
