@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A driver with a processor of its own (apart=1 in supervisor.conf)."""
 
-from machine.vm import MachineTest
+from machine.monitored import MonitoredTest
 
 SIZE = 4 << 20
 POLICY = b"[settings]\nnvme = poll-from=4 apart=1\n"
 
 
-class Apart(MachineTest):
-    def run_apart(self, name, pad, *arguments):
+class Apart(MonitoredTest):
+    def start_apart(self, name, pad, *arguments):
         import machine.image as image
         built = image.make(self.path(name + ".iso"), {"supervisor.conf": POLICY, "pad": bytes(pad)}, (), None, name)
-        return self.run_machine("write-pattern nvme0n1 0 256 5; verify-pattern nvme0n1 0 256 5; "
-                                "bench nvme0n1 randread 200 1 4096 polled; kill nvme0; "
-                                "verify-pattern nvme0n1 0 256 5", "--image", built, "--disk",
-                                "nvme:" + self.blank_image("disk", SIZE), *arguments)
+        return self.start("write-pattern nvme0n1 0 256 5; verify-pattern nvme0n1 0 256 5; "
+                          "bench nvme0n1 randread 200 1 4096 polled; kill nvme0; "
+                          "verify-pattern nvme0n1 0 256 5", "--image", built, "--disk",
+                          "nvme:" + self.blank_image("disk", SIZE), *arguments)
 
     def test_there_is_only_one(self):
         """Nothing but a word in the log comes of it."""
-        ran = self.run_apart("up", 0)
+        ran = self.start_apart("up", 0).end()
         self.assert_status(ran)
         self.assert_says(ran, "nvme0: gets no processor of its own", "log")
 
@@ -26,9 +26,11 @@ class Apart(MachineTest):
         """The driver, and the one that takes its place. The kernel for several processors overwrites some
         memory while it boots, whose depends on the size of what GRUB loads: other sizes are tried."""
         for pad in range(0, 160000, 20000):
-            ran = self.run_apart("smp", pad, "--cpus", "2", "--timeout", "60")
-            if "panic {cpu" not in ran.log:
+            machine = self.start_apart("smp", pad, "--cpus", "2")
+            if not machine.wait_for_log(r"panic \{cpu"):  # but ends
                 break
+            machine.kill()
+        ran = machine.end()
         self.assert_status(ran)
         self.assertNotIn("gets no processor", ran.log)
         self.assertNotIn("does not listen", ran.log)

@@ -4,12 +4,17 @@ do not play along (test/hostile/owing.c)."""
 import os
 import re
 
-from machine.nic import NicTest
+from machine.monitored import MonitoredTest
 from machine.vm import BUILD, ROOT
 
+# Each driver's last word, and the kernel's on the lines of two.
+SAID = (r"owing0: \d+ came, \d+ of them lately\s", r"owing1: attached again: \d+\s", r"owing2: \d+ came later\s",
+        r"owing3: full, attached again: \d+\s", r"owing4: masked: .* afterwards\s")
+FORGETS = r"still (\d+) unacked irqs"
 
-class Interrupt(NicTest):
-    def owe(self, seconds, *arguments):
+
+class Interrupt(MonitoredTest):
+    def owe(self):
         files = {}
         for path in (("build", "boot", "owing"), ("test", "hostile", "owing.manifest"), ("driver", "e1000e", "e1000e.manifest")):
             with open(os.path.join(BUILD if path[0] == "build" else os.path.join(ROOT, path[0]), *path[1:]), "rb") as file:
@@ -17,20 +22,22 @@ class Interrupt(NicTest):
         files["e1000e.manifest"] = files["e1000e.manifest"].replace(b"8086:10d3", b"8086:ffff")
         image = self.make_image("owing.iso", files)
         nics = [word for number in range(5) for word in ("--nic", f"e1000e,hubport,hubid={number}")]
-        ran = self.run_machine(f"sleep {seconds}000; drivers", "--image", image, "--timeout", "140", *nics, *arguments)
-        self.assert_status(ran)
-        return ran
+        machine = self.start("sleep 1000000", "--image", image, *nics)
+        for pattern, count in (*((pattern, 1) for pattern in SAID), (FORGETS, 2)):
+            self.assertTrue(machine.wait_for_log(pattern, count), machine.logged())
+        machine.do("quit")
+        return machine.end()
 
     def numbers(self, ran, pattern):
         self.assert_says(ran, pattern, "log")
         return [int(number) for number in re.search(pattern, ran.log).groups()]
 
     def test_the_kernel_forgets(self):
-        ran = self.owe(24)
+        ran = self.owe()
         # An honest driver hears of its device afterwards as before.
         came, lately = self.numbers(ran, r"owing0: (\d+) came, (\d+) of them lately")
         self.assertGreater(lately, came // 17, str(ran))
-        forgotten = [int(number) for number in re.findall(r"still (\d+) unacked irqs", ran.log)]
+        forgotten = [int(number) for number in re.findall(FORGETS, ran.log)]
         self.assertGreater(max(forgotten, default=0), came // 4, str(ran))
         # From one that keeps the line nothing comes until it gives it back, and then not to a port that it can send to.
         before, since = self.numbers(ran, r"owing1: wanted back: (\d+) before, (\d+) since")

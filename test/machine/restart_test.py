@@ -97,6 +97,16 @@ class Restart(MachineTest):
         self.assert_status(ran)
         self.assertEqual(len(set(re.findall(r"\b([0-9a-f]{64})\b", ran.output))), 1, str(ran))
 
+    def test_a_session_s_memory_is_taken_back(self):
+        """The same driver serves the next session: with the leases of the one before it reaches nothing any more."""
+        ran = self.run_machine("bench keeping0n1 randread 1000 64 512; drivers", "--image", self.hostile_image("keeping"),
+                               "--qemu-arg=-device", "--qemu-arg=edu")
+        self.assert_status(ran)
+        self.assert_says(ran, "^1000 operations ")
+        self.assert_says(ran, "^keeping0 +driver +running .* 0  -$")
+        for what in ("buffer", "queue"):
+            self.assertEqual(re.findall(f"keeping0: kept: the {what} is (\\w+)", ran.log), ["void"], str(ran))
+
     def test_one_disk_dies_and_the_other_does_not_notice(self):
         a, b = self.blank_image("a.img", 16 * MIB), self.blank_image("b.img", 16 * MIB)
         ran = self.run_machine(
