@@ -80,8 +80,8 @@ struct block_device_limits {
     uint32_t max_transfer; /* bytes, a multiple of block_size */
     uint32_t max_blocks;   /* for discards and zeroes; may be 0 if there are none */
     uint32_t flags;        /* enum block_info_flags */
-    char serial[32];       /* as the device says it: the kit cuts blanks off, ... */
-    char model[48];        /* ... and what cannot be printed is '?' */
+    char serial[32];       /* as the device says it: the kit leaves out blanks around it and ... */
+    char model[48];        /* ... all but one of several; what cannot be printed is '?' */
 };
 
 /* Offer a device to clients as "<device name><suffix>", e.g. "nvme0" + "n1", and say so in the log.

@@ -14,18 +14,20 @@ static bool is_blank(char c)
     return c == ' ' || c == '\0';
 }
 
-/* In its place. It ends before `size`. */
+/* In its place, where it ends before `size`: no blanks around it, and no two of them together. */
 static void text_clean(char *text, size_t size)
 {
-    size_t first = 0, end = size - 1;
+    size_t length = 0;
 
-    while (end > 0 && is_blank(text[end - 1]))
-        end--;
-    while (first < end && is_blank(text[first]))
-        first++;
-    for (size_t i = first; i < end; i++)
-        text[i - first] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-    memset(text + end - first, 0, size - (end - first));
+    for (size_t i = 0; i < size - 1; i++) {
+        if (!is_blank(text[i]))
+            text[length++] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+        else if (length > 0 && text[length - 1] != ' ')
+            text[length++] = ' ';
+    }
+    if (length > 0 && text[length - 1] == ' ')
+        length--;
+    memset(text + length, 0, size - length);
 }
 
 static void device_tell(const struct block_device *device)
