@@ -75,6 +75,12 @@ bool block_client_must_keep(const struct block_client *client)
     return (client->info.flags & looked_at) == BLOCK_INFO_VOLATILE_CACHE;
 }
 
+bool block_client_is_at_rest(const struct block_client *client)
+{
+    return client->state == BLOCK_CLIENT_RUNNING && block_client_in_flight(client) == 0 &&
+           client->keep.first == client->keep.end && !client->lost_writes && client->rejected == 0;
+}
+
 void block_client_keep(struct block_client *client, uint32_t buffer)
 {
     client->keep.memory = client->memory[buffer];

@@ -157,6 +157,10 @@ void block_client_doubt(struct block_client *client, uint32_t buffer);
 /* Whether this session needs to keep anything. */
 bool block_client_must_keep(const struct block_client *client);
 
+/* Whether whoever uses the session next meets nothing of who did before: no request, nothing that
+ * is kept or that could not be, and a driver that answered nothing but what it was asked. */
+bool block_client_is_at_rest(const struct block_client *client);
+
 /* Whether a driver's description of its device can be true. */
 bool block_info_is_possible(const struct block_info *info);
 

@@ -94,6 +94,7 @@ struct filter_session {
     } buffer[BLOCK_BUFFERS];
     unsigned buffer_count;
     struct filter_work work[BLOCK_SLOTS];
+    struct filter_session *next; /* for its host */
 };
 
 /* `filter` has its options, block size and disks. 0 or ENOMEM. */

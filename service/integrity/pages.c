@@ -8,6 +8,7 @@ enum { WORDS = PAGES_COUNT / PAGES_RUN };
 void pages_init(struct pages *pages)
 {
     memset(pages->free, 0xff, sizeof(pages->free));
+    memset(pages->used, 0, sizeof(pages->used));
 }
 
 /* Where so many bits that are set begin. */
@@ -34,6 +35,7 @@ int pages_take(struct pages *pages, unsigned count)
             continue;
         unsigned first = word * PAGES_RUN + (unsigned)__builtin_ctzll(runs);
         pages->free[word] &= ~run_make(first, count);
+        pages->used[word] |= run_make(first, count);
         return (int)first;
     }
     return -1;
@@ -42,4 +44,9 @@ int pages_take(struct pages *pages, unsigned count)
 void pages_give(struct pages *pages, unsigned first, unsigned count)
 {
     pages->free[first / PAGES_RUN] |= run_make(first, count);
+}
+
+bool pages_was_used(const struct pages *pages, unsigned page)
+{
+    return pages->used[page / PAGES_RUN] >> page % PAGES_RUN & 1;
 }

@@ -64,6 +64,25 @@ class HotPlug(MonitoredTest):
         with open(other, "rb") as file:
             self.assertEqual(file.read(), bytes(32 * MIB))
 
+    def test_an_integrity_filter_that_nobody_uses_notices(self):
+        """Its session with the disk waits for the next client, and goes with the disk."""
+        image, other = self.blank_image("a.img", 32 * MIB), self.blank_image("b.img", 32 * MIB)
+
+        def act(machine):
+            self.requests_wait(machine, 500)
+            time.sleep(1)  # it is over
+            machine.do("blockdev-add", **{"node-name": "other", "driver": "raw", "file": {"driver": "file", "filename": other}})
+            machine.take_out("nvme0")
+            machine.do("device_add", **{**NVME, "serial": "another", "drive": "other"})
+
+        filtered = self.make_image("filter.iso", {"supervisor.conf": b"[integrity]\nchecked0 = nvme0n1\n"})
+        ran = self.run_with("bench checked0 randread 500 1 4096; until nvme0 1 sleep 50; write-pattern checked0 0 100 4", act,
+                            "--image", filtered, "--disk", f"nvme:{image},slot")
+        self.assert_says(ran, "^write-pattern: checked0: ")
+        self.assert_says(ran, r"disk0: another disk is in its place \(serial another, was outboard0\): nothing is written to it", "log")
+        with open(other, "rb") as file:
+            self.assertEqual(file.read(), bytes(32 * MIB))
+
     def test_what_does_not_come_back_is_an_error_and_what_comes_later_is_there(self):
         image = self.blank_image("a.img", 32 * MIB)
 

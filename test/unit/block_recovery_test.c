@@ -268,6 +268,49 @@ static void what_was_done_and_not_flushed_is_written_again(void **state)
     assert_int_equal(block_client_counts(&client).rewritten, 3);
 }
 
+/* Another may have the session then, and meets nothing of this one's. */
+static void what_is_at_rest(void **state)
+{
+    enum block_status status;
+
+    (void)state;
+    assert_true(block_client_is_at_rest(&client));
+    assert_int_equal(block_client_submit(&client, BLOCK_READ, 1, 1, 0, 0, count_status, &status),
+                     0);
+    assert_false(block_client_is_at_rest(&client));
+    block_client_wait(&client, true);
+    assert_true(block_client_is_at_rest(&client));
+
+    assert_int_equal(write_at(1, 1, 7), 0);
+    assert_false(block_client_is_at_rest(&client));
+    assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0), 0);
+    assert_true(block_client_is_at_rest(&client));
+    block_client_lost(&client);
+    assert_false(block_client_is_at_rest(&client));
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, 1, 1, 0, 0), 0);
+    assert_true(block_client_is_at_rest(&client));
+
+    struct block_completion forged = {.slot = 3};
+    block_client_take(&client, &forged, 1);
+    assert_false(block_client_is_at_rest(&client));
+}
+
+/* A kept write that could not be repeated: the next flush is one's own to fail. */
+static void what_was_lost_is_not_at_rest(void **state)
+{
+    (void)state;
+    block_client_note_buffer(&client, 2, doubt);
+    block_client_doubt(&client, 2);
+    assert_int_equal(write_at(5, 1, 7), 0);
+    lies_every = 1;
+    driver_die();
+    assert_int_equal(block_client_transfer(&client, BLOCK_READ, 1, 1, 0, 0), 0);
+    block_keep_release(&client.keep, client.keep.end);
+    assert_false(block_client_is_at_rest(&client));
+    assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0), EIO);
+    assert_true(block_client_is_at_rest(&client));
+}
+
 /* One that does not write what it says: sixty writes, some over others, and each third is a lie. */
 static void what_is_doubted_is_read_back(void **state)
 {
@@ -533,6 +576,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_was_done_and_not_flushed_is_written_again),
+        TEST(what_is_at_rest),
+        TEST(what_was_lost_is_not_at_rest),
         TEST(what_is_doubted_is_read_back),
         TEST(a_batch_fits_what_it_is_read_back_to),
         TEST(what_is_kept_gets_through_by_the_batch),
