@@ -12,7 +12,7 @@
 #include <kit/net.h>
 #include <kit/virtio.h>
 
-enum { VIRTIO_NET_PAIRS_MAX = 4 };
+enum { VIRTIO_NET_PAIRS_MAX = NET_QUEUES };
 
 /* One direction. */
 struct virtio_net_ring {

@@ -145,7 +145,6 @@ static void recall_look(void *context)
         return;
     }
     virtio_net_io_abandon(&nic->io);
-    virtio_net_control_abandon(&nic->control);
     if (virtio_revive(&nic->virtio) != 0)
         virtio_give_up(&nic->virtio, "it does not come back from a reset");
     pairs_use(nic);
@@ -187,45 +186,48 @@ static int nic_publish(struct virtio_net_nic *nic)
     return 0;
 }
 
-/* As many as the device has, and as the operator or we want. */
-static int pairs_get(struct virtio_net_nic *nic, unsigned *wanted)
+/* How many pairs of queues the device has; 0, with a line in the log: it says what cannot be. */
+static unsigned pairs_had(const struct virtio_net_nic *nic)
 {
-    *wanted = 1;
-    nic->pairs = 1;
     if (!virtio_has(&nic->virtio, VIRTIO_NET_F_MQ) ||
         !virtio_has(&nic->virtio, VIRTIO_NET_F_CTRL_VQ))
-        return 0;
-    nic->pairs = (unsigned)CONFIG(nic, max_virtqueue_pairs);
-    if (nic->pairs == 0 || nic->pairs > VIRTIO_NET_PAIRS_MOST) {
-        log_error("the device has %u pairs of queues: it cannot be used", nic->pairs);
-        return ENOTSUP;
-    }
-    unsigned most = device_setting(nic->virtio.device, "pairs", VIRTIO_NET_PAIRS_MAX);
-    most = most < VIRTIO_NET_PAIRS_MAX ? most : VIRTIO_NET_PAIRS_MAX;
-    *wanted = most < nic->pairs ? most : nic->pairs;
-    *wanted += *wanted == 0;
+        return 1;
+    unsigned pairs = (unsigned)CONFIG(nic, max_virtqueue_pairs);
+    if (pairs > 0 && pairs <= VIRTIO_NET_PAIRS_MOST)
+        return pairs;
+    log_error("the device has %u pairs of queues: it cannot be used", pairs);
     return 0;
+}
+
+/* As many of them as the operator or we want. */
+static unsigned pairs_wanted(const struct virtio_net_nic *nic, unsigned had)
+{
+    unsigned most = device_setting(nic->virtio.device, "pairs", VIRTIO_NET_PAIRS_MAX);
+
+    most = most < VIRTIO_NET_PAIRS_MAX ? most : VIRTIO_NET_PAIRS_MAX;
+    most = most < had ? most : had;
+    return most > 0 ? most : 1;
 }
 
 int virtio_net_nic_start(struct device *device, struct virtio_net_nic *nic)
 {
-    unsigned pairs;
-
     *nic = (struct virtio_net_nic){.net = NULL};
     int error = virtio_start(device, FEATURES, &nic->virtio);
-    if (error == 0)
-        error = pairs_get(nic, &pairs);
-    if (error == 0)
-        error = virtio_net_io_open(&nic->virtio, pairs, &nic->io);
-    if (error == 0)
-        error = virtio_net_control_open(&nic->virtio, 2 * nic->pairs, &nic->control);
     if (error != 0)
         return error;
-    info_get(nic);
+    unsigned pairs = pairs_had(nic);
+    if (pairs == 0)
+        return ENOTSUP;
+    error = virtio_net_io_open(&nic->virtio, pairs_wanted(nic, pairs), &nic->io);
+    if (error == 0)
+        error = virtio_net_control_open(&nic->virtio, 2 * pairs, &nic->control);
+    if (error != 0)
+        return error;
     error = virtio_run(&nic->virtio, changed, nic);
     if (error != 0)
         return error;
     pairs_use(nic);
+    info_get(nic);
     return nic_publish(nic);
 }
 

@@ -14,7 +14,6 @@ struct virtio_net_nic {
     struct virtio_net_control control;
     struct net_info info;
     struct net_device *net;
-    unsigned pairs; /* of queues, that the device has */
     uint64_t recall_due;
     struct clock_timer recall;
 };

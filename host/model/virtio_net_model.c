@@ -42,7 +42,7 @@ static bool ready(struct virtio_model *virtio, const struct virtio_model_chain *
     const struct virtio_net_model *model = model_of(virtio);
 
     if (is_control(model, chain->queue))
-        return !model->ignores_pairs;
+        return !model->ignores_commands;
     if (kind_of(chain) == SEND)
         return !model->wire.holds_sends;
     if (chain->queue != 2 * model->pair)

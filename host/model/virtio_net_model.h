@@ -44,7 +44,7 @@ struct virtio_net_model {
     uint8_t group[64][6], own[15][6];
     uint8_t answer;              /* to commands */
     unsigned pairs, resets_seen; /* in use, since the device was reset */
-    bool refuses_pairs, ignores_pairs;
+    bool refuses_pairs, ignores_commands;
 };
 
 /* A device with an address, link status, a control queue, and MSI-X. */

@@ -11,7 +11,7 @@ enum { MERGES = 1u << 15, SEVERAL = 1u << 22, NEXT = 1, INDIRECT = 4 };
 static_assert(QUEUES <= FUZZ_VIRTIO_QUEUES, "they have room");
 
 static unsigned control;
-static bool agrees, is_asked;
+static bool agrees, is_silent;
 
 void fuzz_device_make(struct fuzz_input *input)
 {
@@ -21,7 +21,7 @@ void fuzz_device_make(struct fuzz_input *input)
     features |= (kind & 32 ? MERGES : 0) | (kind & 64 ? SEVERAL : 0);
     control = kind & 64 ? 2 * PAIRS : 2;
     agrees = kind & 128;
-    is_asked = false;
+    is_silent = false;
     fuzz_virtio_make(input, 0x1041, QUEUES, features, kind);
     fuzz_window.bytes[FUZZ_VIRTIO_CONFIG] = 2;
     fuzz_window.bytes[FUZZ_VIRTIO_CONFIG + 8] = PAIRS;
@@ -55,17 +55,14 @@ static void answer(uint8_t head, uint8_t value)
         *last = value;
 }
 
-/* How many pairs of queues are used is waited for, so it is answered at once: with the queue's
- * first chain, which it is. */
+/* A command is waited for, so it is answered at once or never: the queue's only chain, and so the
+ * first. */
 void fuzz_window_was_written(size_t offset, unsigned width, uint64_t before, uint64_t value)
 {
     (void)before;
-    if (fuzz_virtio_was_written(offset, width, value))
-        is_asked = false;
-    if (offset < DOORBELLS || offset >= DOORBELLS + 0x1000 || value != control || is_asked ||
-        control == 2)
+    fuzz_virtio_was_written(offset, width, value);
+    if (offset < DOORBELLS || offset >= DOORBELLS + 0x1000 || value != control || is_silent)
         return;
-    is_asked = true;
     answer(0, agrees ? 0 : 1);
     fuzz_virtio_give_back(control, 0, 1);
 }
@@ -78,8 +75,10 @@ void fuzz_device_act(struct fuzz_input *input)
 
     if (what & 0x40)
         length = fuzz_take32(input);
-    if (id == control)
+    if (id == control) {
+        is_silent = what & 0x10;
         answer(head, what & 0x80 ? 1 : 0);
+    }
     fuzz_virtio_give_back(id, head, id == control ? 1 : length);
     fuzz_window.bytes[CAUSE] = what & 0x20 ? 3 : 1; /* for the next interrupt */
 }

@@ -258,6 +258,45 @@ static void commands_may_fail(void **state)
     net_test_close();
 }
 
+static void attach_and_wait(void *context)
+{
+    (void)context;
+    driver.attach(device);
+    model_run(5 * CLOCK_SECOND);
+}
+
+static void filter_and_wait(void *context)
+{
+    (void)context;
+    net_client_filter(test.client, &(struct net_filter){.flags = NET_FILTER_PROMISCUOUS});
+    net_test_run(5 * CLOCK_SECOND);
+}
+
+static void close_and_wait(void *context)
+{
+    (void)context;
+    net_test_close();
+    model_run(5 * CLOCK_SECOND);
+}
+
+/* Whenever it stops to answer: which frames it lets through is not known then. */
+static void commands_that_are_not_answered(void **state)
+{
+    static const char line[] = "does not answer a command";
+    enum { LIMIT = 800000000 };
+
+    (void)state;
+    model.ignores_commands = true;
+    assert_driver_ends_saying(line, LIMIT, attach_and_wait, NULL);
+    model.ignores_commands = false;
+    net_test_begin();
+    model.ignores_commands = true;
+    assert_driver_ends_saying(line, LIMIT, filter_and_wait, NULL);
+    assert_driver_ends_saying(line, LIMIT, close_and_wait, NULL);
+    model.ignores_commands = false;
+    net_test_close();
+}
+
 static void send_broken(void *context)
 {
     (void)context;
@@ -329,6 +368,7 @@ int main(void)
         TEST(a_session_after_another),
         TEST(bad_frames_are_dropped),
         TEST(commands_may_fail),
+        TEST(commands_that_are_not_answered),
         TEST(devices_that_misbehave_end_the_driver),
         TEST(devices_that_cannot_be_used),
     };
