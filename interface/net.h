@@ -83,14 +83,14 @@ static_assert(sizeof(struct net_completion) == 16, "four completions to a cache 
  * room behind it goes on in the buffers that are completed next, from their first bytes on, each
  * but the last of them full. A device may keep a frame for which there are too few buffers, however
  * long it is, until there are more, and buffers are spread over its queues: who receives posts
- * buffers of one length, and room for NET_ROOM bytes. */
+ * buffers of one length, and has room for such a frame in each queue (net_buffers_least). */
 struct net_frame_header {
     uint8_t device[10]; /* its own affair */
     uint16_t buffers;   /* that this frame is in, the first counted */
 };
 static_assert(sizeof(struct net_frame_header) == 12, "wire layout");
-#define NET_MERGE_LEAST 1280                 /* least `receive_size` of such a device */
-#define NET_ROOM        (4 * NET_FRAME_MOST) /* of which no device has more queues than that */
+#define NET_MERGE_LEAST 1280 /* least `receive_size` of such a device */
+#define NET_QUEUES      4    /* most queues over which a device may spread buffers */
 
 enum net_info_flags {
     NET_INFO_CHECKSUM_SEND = 1u << 0,    /* NET_CHECKSUM may be used */
@@ -104,8 +104,8 @@ enum net_info_flags {
 /* What a session sees of its device. */
 struct net_info {
     uint8_t address[NET_ADDRESS_SIZE]; /* the device's own */
-    uint16_t reserved;
-    uint32_t max_frame;    /* bytes: the longest, with its header: MTU + 14 */
+    uint16_t queues;                   /* over which the device spreads buffers; 0: as 1 */
+    uint32_t max_frame;                /* bytes: the longest, with its header: MTU + 14 */
     uint32_t receive_size; /* least room that a receive buffer has to have, a header counted */
     uint32_t flags;        /* enum net_info_flags */
     char model[44];        /* NUL-terminated */

@@ -57,6 +57,7 @@ static void info_get(struct virtio_net_nic *nic)
         log_warning("the device names frames of up to %u bytes: %u are used", mtu, MTU);
         mtu = MTU;
     }
+    info->queues = (uint16_t)nic->io.pairs;
     info->max_frame = mtu + NET_HEADER_SIZE;
     info->receive_size =
         info->max_frame > VIRTIO_NET_RECEIVE_LEAST ? info->max_frame : VIRTIO_NET_RECEIVE_LEAST;

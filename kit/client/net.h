@@ -44,8 +44,12 @@ struct net_client_counts {
 struct net_client_counts net_client_counts(const struct net_client *client);
 
 /* Zero-filled memory that the device can reach, at least `size` bytes, page-aligned. Freed with the
- * client. Whoever receives posts room for NET_ROOM bytes (struct net_frame_header). */
+ * client. */
 int net_client_buffer(struct net_client *client, size_t size, void **memory, uint32_t *buffer);
+
+/* How many buffers of `length` bytes have to be with the device, or soon to be, for whoever
+ * receives: with fewer, frames of one of its queues may wait for ever (struct net_frame_header). */
+unsigned net_buffers_least(const struct net_info *info, uint32_t length);
 
 /* Where in an attached buffer: bytes [offset, offset + length). */
 struct net_place {

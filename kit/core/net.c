@@ -12,7 +12,7 @@ static bool info_is_possible(const struct net_info *info)
     uint32_t least = info->flags & NET_INFO_MERGES ? NET_MERGE_LEAST : info->max_frame;
 
     return info->max_frame > NET_HEADER_SIZE && info->max_frame <= NET_FRAME_MOST &&
-           info->receive_size >= least && !(info->address[0] & 1);
+           info->receive_size >= least && info->queues <= NET_QUEUES && !(info->address[0] & 1);
 }
 
 int net_device_create(const struct net_info *info, const struct net_device_ops *ops, void *context,
@@ -221,15 +221,18 @@ void net_device_recalled(struct net_device *device)
     device->ops->filter(device->context, &device->filter);
 }
 
-/* Of buffers that a device merges: what is not full is the last of a frame, which had a header. */
-static void statistics_add_merged(struct net_statistics *statistics,
-                                  const struct net_request *request, uint32_t length)
+/* Of buffers that a device merges: what is not full is the last of a frame; the next one begins
+ * with a header, as far as there is so much. */
+static void statistics_add_merged(struct net_session *session, const struct net_request *request,
+                                  uint32_t length)
 {
-    statistics->received_bytes += length;
-    if (length == request->length)
-        return;
-    statistics->received_frames++;
-    statistics->received_bytes -= sizeof(struct net_frame_header);
+    enum { HEADER = sizeof(struct net_frame_header) };
+    struct net_statistics *statistics = &session->device->state.statistics;
+    uint32_t header = session->is_within ? 0 : length < HEADER ? length : HEADER;
+
+    statistics->received_bytes += length - header;
+    session->is_within = length == request->length;
+    statistics->received_frames += !session->is_within;
 }
 
 static void statistics_add(struct net_device *device, const struct net_request *request,
@@ -244,7 +247,7 @@ static void statistics_add(struct net_device *device, const struct net_request *
         statistics->sent_frames++;
         statistics->sent_bytes += length;
     } else if (device->info.flags & NET_INFO_MERGES) {
-        statistics_add_merged(statistics, request, length);
+        statistics_add_merged(request->session, request, length);
     } else {
         statistics->received_frames++;
         statistics->received_bytes += length;

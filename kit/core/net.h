@@ -43,6 +43,7 @@ struct net_session {
         uint64_t size;    /* 0: this id is free */
     } buffer[NET_BUFFERS];
     struct net_line send, receive;
+    bool is_within; /* a frame goes on in the next buffer, if the device merges them */
     unsigned completion_count;
     struct net_completion completion[NET_SLOTS];
     bool busy[NET_SLOTS]; /* from submission until the completion is delivered */

@@ -11,7 +11,7 @@ bool net_info_is_possible(const struct net_info *info)
 
     return info->max_frame > NET_HEADER_SIZE && info->max_frame <= NET_FRAME_MOST &&
            info->receive_size >= least && info->receive_size <= NET_FRAME_MOST &&
-           !(info->address[0] & 1);
+           info->queues <= NET_QUEUES && !(info->address[0] & 1);
 }
 
 void net_client_init(struct net_client *client, const struct net_info *info,
@@ -24,6 +24,14 @@ void net_client_init(struct net_client *client, const struct net_info *info,
     client->link = link;
     for (unsigned i = 0; i < NET_SLOTS; i++)
         client->free_slot[client->free_count++] = (uint16_t)(NET_SLOTS - 1 - i);
+}
+
+unsigned net_buffers_least(const struct net_info *info, uint32_t length)
+{
+    unsigned queues = info->queues > 0 ? info->queues : 1;
+    uint32_t longest = sizeof(struct net_frame_header) + NET_FRAME_MOST;
+
+    return queues * (info->flags & NET_INFO_MERGES ? (longest + length - 1) / length : 1);
 }
 
 const struct net_info *net_client_info(const struct net_client *client)
@@ -483,6 +491,7 @@ int net_client_resume(struct net_client *client)
         return 0;
     }
     memcpy(client->info.address, info.address, sizeof(info.address));
+    client->info.queues = info.queues;
     client->life = NET_CLIENT_RUNNING;
     client->counts.recoveries++;
     if (client->filtered)

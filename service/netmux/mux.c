@@ -186,6 +186,20 @@ static struct mux_frame *frame_unkeep(struct mux_port *port)
     return frame;
 }
 
+/* Places that each port may keep: half of its share; and all of them together leave enough to each
+ * of the card's queues, should all be of the buffers of one, to which others are not moved. */
+static unsigned keeps(const struct mux *mux)
+{
+    const struct net_info *info = net_client_info(mux->card);
+    unsigned queues = info->queues > 0 ? info->queues : 1, all = mux->receive_count;
+    unsigned most = (all + queues - 1) / queues; /* that one of them has */
+    unsigned least =
+        (queues - 1) * most + net_buffers_least(info, mux->receive[0].place.length) / queues;
+    unsigned spare = all > least ? all - least : 0;
+
+    return (spare < all / 2 ? spare : all / 2) / mux->port_count;
+}
+
 static void frame_give(struct mux_frame *frame, uint32_t length, uint8_t flags)
 {
     struct mux *mux = frame->mux;
@@ -199,7 +213,7 @@ static void frame_give(struct mux_frame *frame, uint32_t length, uint8_t flags)
     struct mux_port *port = port_find(mux, header.byte);
     if (!port || port->buffer_count == 0)
         return;
-    if (port->receive.count > 0 || frame_count(frame) > mux->keeps - port->kept_count) {
+    if (port->receive.count > 0 || port->kept_count + frame_count(frame) > keeps(mux)) {
         deliver(port, &header, &frame->piece, length, flags);
         return;
     }
@@ -441,6 +455,7 @@ static void port_init(struct mux *mux, unsigned number, const struct net_info *c
     port->kept_end = &port->kept;
     port->flow = (uint16_t)number; /* who they are for comes back by the same queue, if it can */
     port->info = *card;
+    port->info.queues = 0;
     if (card->flags & NET_INFO_MERGES) /* a client's buffer is filled from its beginning */
         port->info.receive_size = card->max_frame;
     port->info.flags = NET_INFO_COPIES | (card->flags & NET_INFO_CHECKSUM_RECEIVE);
@@ -483,7 +498,6 @@ int mux_init(struct mux *mux, struct net_client *card, unsigned ports)
     if (error == 0)
         error = frames_init(mux, mux->receive, info->receive_size, &mux->receive_count);
     mux->share = mux->send_count / ports;
-    mux->keeps = mux->receive_count / ports / 2;
     for (unsigned i = 0; i < mux->send_count && error == 0; i++)
         frame_free(&mux->send[i]);
     for (unsigned i = 0; i < mux->receive_count && error == 0; i++)

@@ -71,7 +71,6 @@ struct mux {
     struct mux_port port[MUX_PORTS_MAX];
     unsigned next;  /* whose turn it is to send */
     unsigned share; /* of the frames to send, for each port */
-    unsigned keeps; /* places of frames that came, for each port */
     bool submitted; /* something to the card, since mux_turn */
     bool is_hungry; /* a client is running out of buffers, since it was last looked at */
     unsigned send_count, receive_count;

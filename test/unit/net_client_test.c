@@ -288,11 +288,11 @@ static void another_device_by_that_name(void **state)
 static void descriptions_that_cannot_be(void **state)
 {
     struct net_info good = {.max_frame = 1514, .receive_size = 1514};
-    struct net_info bad[6];
+    struct net_info bad[7];
 
     (void)state;
     assert_true(net_info_is_possible(&good));
-    for (unsigned i = 0; i < 6; i++)
+    for (unsigned i = 0; i < 7; i++)
         bad[i] = good;
     bad[0].max_frame = 14;
     bad[1].max_frame = bad[1].receive_size = NET_FRAME_MOST + 1;
@@ -301,10 +301,32 @@ static void descriptions_that_cannot_be(void **state)
     bad[4].address[0] = 1;
     bad[5] = (struct net_info){
         .max_frame = 1514, .receive_size = NET_MERGE_LEAST - 1, .flags = NET_INFO_MERGES};
-    for (unsigned i = 0; i < 6; i++)
+    bad[6].queues = NET_QUEUES + 1;
+    for (unsigned i = 0; i < 7; i++)
         assert_false(net_info_is_possible(&bad[i]));
     bad[5].receive_size++;
     assert_true(net_info_is_possible(&bad[5]));
+}
+
+/* A frame as long as any, and its header, in each of them. */
+static void how_many_buffers(void **state)
+{
+    static const struct {
+        uint32_t flags, length;
+        uint16_t queues;
+        unsigned least;
+    } cases[] = {{0, 1514, 0, 1},
+                 {0, 65535, 4, 4},
+                 {NET_INFO_MERGES, 2048, 1, 33},
+                 {NET_INFO_MERGES, 2048, 4, 132},
+                 {NET_INFO_MERGES, 1536, 0, 43},
+                 {NET_INFO_MERGES, 65536, 2, 4}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct net_info of = {.flags = cases[i].flags, .queues = cases[i].queues};
+        assert_int_equal(net_buffers_least(&of, cases[i].length), cases[i].least);
+    }
 }
 
 enum { PLACE = 2048 };
@@ -519,6 +541,7 @@ int main(void)
         TEST(the_interface_outlives_its_driver),
         TEST(another_device_by_that_name),
         TEST(descriptions_that_cannot_be),
+        TEST(how_many_buffers),
         TEST(frames_in_pieces),
         TEST(a_death_between_pieces),
         TEST(pieces_that_cannot_be),

@@ -15,6 +15,7 @@ static struct net_device *device;
 static struct net_session *session;
 static struct net_request *held[ROOM];
 static unsigned holding, done, kicks;
+static uint32_t length; /* that each of them has */
 
 /* A device that is done with a frame as soon as it is told of it, and has room for a few. */
 static bool nic_send(void *context, struct net_request *request)
@@ -31,7 +32,7 @@ static void nic_kick(void *context)
     (void)context;
     kicks++;
     while (holding > 0)
-        net_request_done(held[--holding], NET_STATUS_OK, 60, 0);
+        net_request_done(held[--holding], NET_STATUS_OK, length, 0);
 }
 
 static void nic_filter(void *context, const struct net_filter *filter)
@@ -68,16 +69,28 @@ static const struct net_device_ops ops = {
 };
 static const struct net_transport transport = {client_deliver, client_ended};
 
-static int setup(void **state)
+static void begin(const struct net_info *info)
 {
-    const struct net_info info = {.max_frame = 1514, .receive_size = 1526};
     uint32_t buffer;
 
-    (void)state;
     holding = done = kicks = 0;
-    assert_int_equal(net_device_create(&info, &ops, NULL, &device), 0);
+    length = 60;
+    assert_int_equal(net_device_create(info, &ops, NULL, &device), 0);
     assert_int_equal(net_session_create(device, &transport, NULL, &session), 0);
     assert_int_equal(net_session_attach(session, 0, SIZE, &buffer), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    begin(&(struct net_info){.max_frame = 1514, .receive_size = 1526});
+    return 0;
+}
+
+static int setup_merging(void **state)
+{
+    (void)state;
+    begin(&(struct net_info){.max_frame = 9014, .receive_size = 1526, .flags = NET_INFO_MERGES});
     return 0;
 }
 
@@ -153,11 +166,38 @@ static void submissions_that_cannot_be(void **state)
         EPROTO);
 }
 
+static void comes(uint32_t bytes)
+{
+    length = bytes;
+    submit(NET_RECEIVE, 1);
+    net_turn();
+}
+
+/* Headers are not of what frames hold, and less than nothing does not come, whatever the device
+ * says. */
+static void bytes_that_came(void **state)
+{
+    const struct net_statistics *statistics = &device->state.statistics;
+
+    (void)state;
+    comes(1);
+    comes(12);
+    assert_int_equal(statistics->received_bytes, 0);
+    assert_int_equal(statistics->received_frames, 2);
+    comes(12 + 60);
+    assert_int_equal(statistics->received_bytes, 60);
+    comes(1526); /* and more: in two buffers, the header in the first */
+    comes(5);
+    assert_int_equal(statistics->received_bytes, 60 + 1519);
+    assert_int_equal(statistics->received_frames, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_go_in_one_turn_if_there_is_room, setup, teardown),
         cmocka_unit_test_setup_teardown(submissions_that_cannot_be, setup, teardown),
+        cmocka_unit_test_setup_teardown(bytes_that_came, setup_merging, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,7 @@ static void flows_have_queues(void **state)
     net_test_begin();
     assert_int_equal(model.pairs, 4);
     assert_int_equal(model_log_count("4 pairs of queues"), 1);
+    assert_int_equal(net_client_info(test.client)->queues, 4);
     for (uint16_t flow = 0; flow < 10; flow++)
         assert_int_equal(flow_send(flow), 0);
     net_test_run(A_WHILE);
@@ -186,6 +187,7 @@ static void pairs_that_are_refused(void **state)
     model.refuses_pairs = true;
     net_test_begin();
     assert_int_equal(model_log_count("does not take 2 pairs of queues: one is used"), 1);
+    assert_int_equal(net_client_info(test.client)->queues, 1);
     for (uint16_t flow = 0; flow < 6; flow++)
         assert_int_equal(flow_send(flow), 0);
     net_test_receive(ROOM, 8);
