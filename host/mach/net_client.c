@@ -205,11 +205,13 @@ const char *net_client_link_name(const struct net_client_link *link)
     return link->session.name;
 }
 
-void net_client_link_send(struct net_client_link *link, const struct net_submission *submissions,
-                          unsigned count)
+void net_client_link_put(struct net_client_link *link, const struct net_submission *submission)
 {
-    for (unsigned i = 0; i < count; i++)
-        queue_put(&link->session.queue, &submissions[i], sizeof(submissions[i]));
+    queue_put(&link->session.queue, submission, sizeof(*submission));
+}
+
+void net_client_link_publish(struct net_client_link *link)
+{
     session_link_publish(&link->session);
     if (!alarmed)
         alarm_set(link);

@@ -138,13 +138,15 @@ int net_client_buffer(struct net_client *client, size_t size, void **memory, uin
     return 0;
 }
 
-void net_client_link_send(struct net_client_link *link, const struct net_submission *submissions,
-                          unsigned count)
+void net_client_link_put(struct net_client_link *link, const struct net_submission *submission)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (link->session && net_session_submit(link->session, &submissions[i]) != 0)
-            model_violation("a client that breaks the protocol");
-    }
+    if (link->session && net_session_submit(link->session, submission) != 0)
+        model_violation("a client that breaks the protocol");
+}
+
+void net_client_link_publish(struct net_client_link *link)
+{
+    (void)link;
 }
 
 int net_client_link_filter(struct net_client_link *link, const struct net_filter *filter)

@@ -121,9 +121,12 @@ void net_client_flush(struct net_client *client)
     if (count == 0)
         return;
     client->batched = 0;
-    for (unsigned i = 0; i < count; i++)
-        client->table[client->batch[i].slot].sent = true;
-    net_client_link_send(client->link, client->batch, count);
+    for (unsigned i = 0; i < count; i++) {
+        struct net_client_request *request = &client->table[client->batch[i]];
+        request->sent = true;
+        net_client_link_put(client->link, &request->submission);
+    }
+    net_client_link_publish(client->link);
 }
 
 static void request_send(struct net_client *client, uint16_t slot)
@@ -132,7 +135,7 @@ static void request_send(struct net_client *client, uint16_t slot)
 
     request->submission.generation++;
     request->sent = false;
-    client->batch[client->batched++] = request->submission;
+    client->batch[client->batched++] = slot;
     if (client->batched == NET_CLIENT_BATCH)
         net_client_flush(client);
 }
@@ -234,18 +237,22 @@ const struct net_piece *net_client_pieces(const struct net_client *client, unsig
     return client->frame.piece;
 }
 
-const unsigned char *net_client_whole(const struct net_client *client, unsigned char *room)
+static __attribute__((noinline)) const unsigned char *frame_join(const struct net_client *client,
+                                                                 unsigned char *room)
 {
     const struct net_piece *piece = client->frame.piece;
     uint32_t at = 0;
 
-    if (client->frame.count == 1)
-        return piece->data;
     for (unsigned i = 0; i < client->frame.count; i++, piece++) {
         memcpy(room + at, piece->data, piece->length);
         at += piece->length;
     }
     return room;
+}
+
+const unsigned char *net_client_whole(const struct net_client *client, unsigned char *room)
+{
+    return client->frame.count == 1 ? client->frame.piece[0].data : frame_join(client, room);
 }
 
 /* Call back the places of what is here of a frame: the first with the frame, if it is a good one.
@@ -286,18 +293,17 @@ static bool are_out(const struct net_client *client, unsigned buffers)
 
 /* No more pieces are awaited than buffers are out, and each answer is one: so whatever the device
  * says, all of them come back. */
-static bool frame_begin(struct net_client *client, unsigned buffers, uint32_t length)
+static bool frame_begin(struct net_client *client, unsigned buffers)
 {
     client->frame.length = 0;
     client->frame.is_bad = false;
     client->frame.awaited = buffers;
-    return length >= sizeof(struct net_frame_header) + NET_FRAME_LEAST && buffers > 0 &&
-           are_out(client, buffers);
+    return buffers > 0 && are_out(client, buffers);
 }
 
 /* The usual frame: it has one piece. */
-static void frame_take(struct net_client *client, uint16_t slot, const unsigned char *data,
-                       uint32_t length)
+static inline void frame_take(struct net_client *client, uint16_t slot, const unsigned char *data,
+                              uint32_t length)
 {
     client->frame.piece[0] = (struct net_piece){data, length, client->table[slot].context};
     client->frame.count = 1;
@@ -307,14 +313,15 @@ static void frame_take(struct net_client *client, uint16_t slot, const unsigned 
     client->frame.count = 0;
 }
 
-/* The next piece of a frame, or the first of one that has `buffers`. */
-static void piece_take(struct net_client *client, uint16_t slot, const unsigned char *data,
-                       uint32_t length, unsigned buffers)
+/* The next piece of a frame, or the first of one that has `buffers`; 0: it cannot be. */
+static __attribute__((noinline)) void piece_take(struct net_client *client, uint16_t slot,
+                                                 const unsigned char *data, uint32_t length,
+                                                 unsigned buffers)
 {
     struct net_client_request *request = &client->table[slot];
     uint32_t header = client->frame.awaited == 0 ? sizeof(struct net_frame_header) : 0;
 
-    if ((header > 0 && !frame_begin(client, buffers, length)) ||
+    if ((header > 0 && !frame_begin(client, buffers)) ||
         (--client->frame.awaited > 0 && length < request->submission.length)) {
         client->counts.rejected++;
         piece_refuse(client, slot, 0, NET_STATUS_DROPPED);
@@ -338,17 +345,18 @@ static void piece_take(struct net_client *client, uint16_t slot, const unsigned 
 }
 
 /* A buffer of a device that merges them, with `length` bytes in it. The device may write the header
- * at any time: it is read once. */
-static void buffer_take(struct net_client *client, uint16_t slot, uint32_t length)
+ * at any time: it is read once, where there can be one. */
+static inline void buffer_take(struct net_client *client, uint16_t slot, uint32_t length)
 {
     typedef uint16_t loose __attribute__((aligned(1), may_alias));
     enum { HEADER = sizeof(struct net_frame_header) };
     const struct net_submission *asked = &client->table[slot].submission;
     const unsigned char *data = client->memory[asked->buffer] + asked->offset;
-    uint16_t buffers = *(const volatile loose *)(data + offsetof(struct net_frame_header, buffers));
+    uint16_t buffers = 0;
 
-    if (buffers == 1 && client->frame.awaited == 0 && length >= HEADER + NET_FRAME_LEAST &&
-        length <= HEADER + client->info.max_frame)
+    if (client->frame.awaited == 0 && length >= HEADER + NET_FRAME_LEAST)
+        buffers = *(const volatile loose *)(data + offsetof(struct net_frame_header, buffers));
+    if (buffers == 1 && length <= HEADER + client->info.max_frame)
         frame_take(client, slot, data + HEADER, length - HEADER);
     else
         piece_take(client, slot, data, length, buffers);

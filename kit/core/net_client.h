@@ -27,7 +27,7 @@ struct net_client {
     bool merges;     /* NET_INFO_MERGES */
     unsigned called; /* back, so far; wraps */
     unsigned batched;
-    struct net_submission batch[NET_CLIENT_BATCH];
+    uint16_t batch[NET_CLIENT_BATCH]; /* slots */
     unsigned free_count;
     uint16_t free_slot[NET_SLOTS];
     struct net_client_request {
@@ -99,9 +99,9 @@ void net_client_lost(struct net_client *client);
  * there is none yet, and the host will be woken when that changes. */
 int net_client_resume(struct net_client *client);
 
-/* By the host. */
-void net_client_link_send(struct net_client_link *link, const struct net_submission *submissions,
-                          unsigned count);
+/* By the host: put a submission into the queue; let the driver see those that were. */
+void net_client_link_put(struct net_client_link *link, const struct net_submission *submission);
+void net_client_link_publish(struct net_client_link *link);
 /* Take the filter to the driver. ENODEV: it is gone. */
 int net_client_link_filter(struct net_client_link *link, const struct net_filter *filter);
 /* A new session with what the name stands for now, and every buffer attached under its old id. 0;

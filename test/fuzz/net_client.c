@@ -30,15 +30,16 @@ static struct token {
 } tokens[NET_SLOTS];
 static unsigned out, receiving;
 
-void net_client_link_send(struct net_client_link *self, const struct net_submission *submissions,
-                          unsigned count)
+void net_client_link_put(struct net_client_link *self, const struct net_submission *submission)
 {
-    fuzz_require(count <= NET_CLIENT_BATCH && client.life == NET_CLIENT_RUNNING);
-    for (unsigned i = 0; i < count; i++) {
-        fuzz_require(submissions[i].slot < NET_SLOTS);
-        self->last[submissions[i].slot] = submissions[i];
-    }
-    self->sent += count;
+    fuzz_require(client.life == NET_CLIENT_RUNNING && submission->slot < NET_SLOTS);
+    self->last[submission->slot] = *submission;
+    self->sent++;
+}
+
+void net_client_link_publish(struct net_client_link *self)
+{
+    (void)self;
 }
 
 int net_client_link_filter(struct net_client_link *self, const struct net_filter *filter)

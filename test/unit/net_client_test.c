@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <kit/core/net_client.h>
 
@@ -28,12 +29,15 @@ static unsigned in_flight(void)
     return NET_SLOTS - client.free_count;
 }
 
-void net_client_link_send(struct net_client_link *self, const struct net_submission *submissions,
-                          unsigned count)
+void net_client_link_put(struct net_client_link *self, const struct net_submission *submission)
 {
-    assert_true(self->count + count <= NET_SLOTS * 2);
-    memcpy(self->sent + self->count, submissions, count * sizeof(*submissions));
-    self->count += count;
+    assert_true(self->count < NET_SLOTS * 2);
+    self->sent[self->count++] = *submission;
+}
+
+void net_client_link_publish(struct net_client_link *self)
+{
+    (void)self;
 }
 
 int net_client_link_filter(struct net_client_link *self, const struct net_filter *filter)
@@ -142,11 +146,12 @@ static void answers_that_cannot_be(void **state)
 
     (void)state;
     assert_int_equal(receive_one(NULL), 0);
-    net_client_take(&client,
-                    &(struct net_completion){.slot = client.batch[0].slot,
-                                             .generation = client.batch[0].generation,
-                                             .length = 60},
-                    1); /* it was not even told yet */
+    net_client_take(
+        &client,
+        &(struct net_completion){.slot = client.batch[0],
+                                 .generation = client.table[client.batch[0]].submission.generation,
+                                 .length = 60},
+        1); /* it was not even told yet */
     net_client_flush(&client);
     net_client_take(&client, &(struct net_completion){.slot = NET_SLOTS, .generation = 1}, 1);
     net_client_take(&client, &(struct net_completion){.slot = 65535, .generation = 1}, 1);
@@ -459,6 +464,26 @@ static void pieces_that_cannot_be(void **state)
     assert_int_equal(received[NET_STATUS_OK], 1);
 }
 
+/* Where a buffer has no room for a header, none is looked for behind it. */
+static void a_buffer_at_the_end_of_memory(void **state)
+{
+    enum { PAGE = 4096 };
+    unsigned char *pages =
+        mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    assert_int_equal(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
+    merging_begin(state, 0);
+    net_client_note_buffer(&client, 4, pages, PAGE);
+    assert_int_equal(
+        net_client_receive(&client, &(struct net_place){4, 8, PAGE - 8}, piece_done, NULL), 0);
+    net_client_flush(&client);
+    answer(0, NET_STATUS_OK, 8);
+    assert_int_equal(received[NET_STATUS_DROPPED], 1);
+    assert_int_equal(net_client_counts(&client).rejected, 1);
+    munmap(pages, 2 * PAGE);
+}
+
 /* What is being sent is no room for a frame. */
 static void only_buffers_are_counted(void **state)
 {
@@ -546,6 +571,7 @@ int main(void)
         TEST(a_death_between_pieces),
         TEST(pieces_that_cannot_be),
         TEST(only_buffers_are_counted),
+        TEST(a_buffer_at_the_end_of_memory),
         TEST(frames_longer_than_the_longest),
         TEST(more_pieces_than_any_frame_has),
     };

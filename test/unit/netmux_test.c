@@ -31,12 +31,15 @@ static struct net_info card_info = {.address = {0x52, 0xff, 1, 2, 3, 4},
                                     .flags = NET_INFO_CHECKSUM_SEND | NET_INFO_CHECKSUM_RECEIVE,
                                     .model = "a card"};
 
-void net_client_link_send(struct net_client_link *self, const struct net_submission *submissions,
-                          unsigned count)
+void net_client_link_put(struct net_client_link *self, const struct net_submission *submission)
 {
-    assert_true(self->count + count <= SENT_MOST);
-    memcpy(self->sent + self->count, submissions, count * sizeof(*submissions));
-    self->count += count;
+    assert_true(self->count < SENT_MOST);
+    self->sent[self->count++] = *submission;
+}
+
+void net_client_link_publish(struct net_client_link *self)
+{
+    (void)self;
 }
 
 int net_client_link_filter(struct net_client_link *self, const struct net_filter *filter)
