@@ -243,26 +243,22 @@ static bool state_is_new(const struct net_client_link *link)
            link->client->state.changes;
 }
 
-/* Call back what is there now, once. ENODEV: the driver broke the protocol, nothing that it says
- * counts any more. */
+/* Call back what is there now, once, however fast the driver adds to it. ENODEV: it broke the
+ * protocol, nothing that it says counts any more. */
 static int completions_take(struct net_client_link *link)
 {
-    struct net_completion completions[NET_SLOTS];
-    struct queue *queue = &link->session.queue;
-    unsigned got = 0;
-    int taken = 0;
+    const volatile void *entries = NULL;
+    unsigned count;
 
-    while (got < NET_SLOTS &&
-           (taken = queue_take(queue, &completions[got], sizeof(completions[got]))) > 0)
-        got += completions[got].epoch == link->session.epoch;
-    if (taken < 0) {
+    if (queue_take_run(&link->session.queue, &entries, sizeof(struct net_completion), &count) !=
+        0) {
         session_link_complain(&link->session, link->client->called,
                               "more completions than there is room for");
         return ENODEV;
     }
-    if (got > 0 || state_is_new(link))
+    if (count > 0 || state_is_new(link))
         state_take(link);
-    net_client_take(link->client, completions, got);
+    net_client_take(link->client, entries, count, link->session.epoch);
     return 0;
 }
 

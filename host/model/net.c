@@ -177,7 +177,7 @@ int net_client_poll(struct net_client *client)
     net_client_note_state(client, &link->state);
     memcpy(completions, link->completion, count * sizeof(completions[0]));
     link->completion_count = 0;
-    net_client_take(client, completions, count);
+    net_client_take(client, completions, count, 0);
     return client->life == NET_CLIENT_GONE ? ENODEV : 0;
 }
 

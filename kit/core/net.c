@@ -137,12 +137,12 @@ static void completion_add(struct net_session *session, const struct net_request
     };
 }
 
-static bool checksum_is_possible(const struct net_info *info,
-                                 const struct net_submission *submission)
+/* Of a submission that has a flag, or asks for a checksum without. */
+static __attribute__((noinline)) bool checksum_is_possible(const struct net_info *info,
+                                                           const struct net_submission *submission)
 {
-    if (!(submission->flags & NET_CHECKSUM))
-        return (submission->checksum_start | submission->checksum_offset) == 0;
-    return (info->flags & NET_INFO_CHECKSUM_SEND) &&
+    return submission->operation == NET_SEND && submission->flags == NET_CHECKSUM &&
+           (info->flags & NET_INFO_CHECKSUM_SEND) &&
            (uint32_t)submission->checksum_start + submission->checksum_offset + 2 <=
                submission->length;
 }
@@ -153,35 +153,38 @@ static bool request_check(const struct net_session *session,
 {
     const struct net_info *info = &session->device->info;
     bool sends = submission->operation == NET_SEND;
-    uint32_t least = sends ? NET_FRAME_LEAST : info->receive_size;
+    uint32_t least = sends ? NET_FRAME_LEAST : info->receive_size, length = submission->length;
     uint32_t most = sends ? info->max_frame : NET_FRAME_MOST;
+    uint64_t offset = submission->offset;
 
     if ((!sends && submission->operation != NET_RECEIVE) || submission->reserved != 0 ||
-        (submission->flags & ~(unsigned)(sends ? NET_CHECKSUM : 0)) != 0 ||
-        !checksum_is_possible(info, submission) || submission->buffer >= NET_BUFFERS ||
-        submission->length < least || submission->length > most)
+        submission->buffer >= NET_BUFFERS || length < least || length > most)
         return false;
-    uint64_t size = session->buffer[submission->buffer].size;
-    if (submission->offset > size || submission->length > size - submission->offset)
+    if ((submission->flags | submission->checksum_start | submission->checksum_offset) != 0 &&
+        !checksum_is_possible(info, submission))
+        return false;
+    const struct net_buffer *buffer = &session->buffer[submission->buffer];
+    if (offset > buffer->size || length > buffer->size - offset)
         return false;
     request->flags = submission->flags;
     request->flow = submission->flow;
     request->checksum_start = submission->checksum_start;
     request->checksum_offset = submission->checksum_offset;
-    request->length = submission->length;
-    request->address = session->buffer[submission->buffer].address + submission->offset;
+    request->length = length;
+    request->address = buffer->address + offset;
     return true;
 }
 
 int net_session_submit(struct net_session *session, const struct net_submission *submission)
 {
-    if (submission->slot >= NET_SLOTS || session->busy[submission->slot])
-        return EPROTO;
-    session->busy[submission->slot] = true;
+    uint16_t slot = submission->slot;
 
-    struct net_request *request = &session->request[submission->slot];
+    if (slot >= NET_SLOTS || session->busy[slot])
+        return EPROTO;
+    struct net_request *request = &session->request[slot];
+    session->busy[slot] = true;
     request->session = session;
-    request->slot = submission->slot;
+    request->slot = slot;
     request->generation = submission->generation;
     request->operation = (enum net_operation)submission->operation;
     request->next = NULL;
@@ -223,22 +226,21 @@ void net_device_recalled(struct net_device *device)
 
 /* Of buffers that a device merges: what is not full is the last of a frame; the next one begins
  * with a header, as far as there is so much. */
-static void statistics_add_merged(struct net_session *session, const struct net_request *request,
-                                  uint32_t length)
+static void statistics_add_merged(struct net_session *session, uint32_t room, uint32_t length)
 {
     enum { HEADER = sizeof(struct net_frame_header) };
     struct net_statistics *statistics = &session->device->state.statistics;
     uint32_t header = session->is_within ? 0 : length < HEADER ? length : HEADER;
 
     statistics->received_bytes += length - header;
-    session->is_within = length == request->length;
-    statistics->received_frames += !session->is_within;
+    session->is_within = length == room;
+    statistics->received_frames += length < room;
 }
 
-static void statistics_add(struct net_device *device, const struct net_request *request,
+static void statistics_add(struct net_session *session, const struct net_request *request,
                            enum net_completion_status status, uint32_t length)
 {
-    struct net_statistics *statistics = &device->state.statistics;
+    struct net_statistics *statistics = &session->device->state.statistics;
     bool sent = request->operation == NET_SEND;
 
     if (status != NET_STATUS_OK) {
@@ -246,8 +248,8 @@ static void statistics_add(struct net_device *device, const struct net_request *
     } else if (sent) {
         statistics->sent_frames++;
         statistics->sent_bytes += length;
-    } else if (device->info.flags & NET_INFO_MERGES) {
-        statistics_add_merged(request->session, request, length);
+    } else if (session->device->info.flags & NET_INFO_MERGES) {
+        statistics_add_merged(session, request->length, length);
     } else {
         statistics->received_frames++;
         statistics->received_bytes += length;
@@ -258,15 +260,14 @@ void net_request_done(struct net_request *request, enum net_completion_status st
                       uint32_t length, uint8_t flags)
 {
     struct net_session *session = request->session;
-    struct net_device *device = session->device;
 
     session->owned--;
-    if (device->recalling)
+    if (session->device->recalling)
         return;
     /* What the device says of a length goes no further than the buffer. */
     if (status == NET_STATUS_OK && length > request->length)
         status = NET_STATUS_DROPPED;
-    statistics_add(device, request, status, length);
+    statistics_add(session, request, status, length);
     completion_add(session, request, status, status == NET_STATUS_OK ? length : 0, flags);
     (request->operation == NET_SEND ? &session->send : &session->receive)->is_full = false;
 }

@@ -38,7 +38,7 @@ struct net_session {
     const struct net_transport *transport;
     void *link;     /* the transport's */
     unsigned owned; /* requests that the driver has */
-    struct {
+    struct net_buffer {
         uint64_t address; /* where the device sees it */
         uint64_t size;    /* 0: this id is free */
     } buffer[NET_BUFFERS];

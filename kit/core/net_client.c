@@ -371,18 +371,22 @@ static void buffer_lost(struct net_client *client, uint16_t slot, enum net_compl
 
 /* A completion counts only if its slot is in flight and it answers what was asked there last. */
 static inline void completion_take(struct net_client *client,
-                                   const struct net_completion *completion, bool merges)
+                                   const volatile struct net_completion *shared, uint32_t epoch,
+                                   bool merges)
 {
-    uint16_t slot = completion->slot;
+    const struct net_completion completion = *shared;
+    uint16_t slot = completion.slot;
 
+    if (completion.epoch != epoch)
+        return;
     if (client->life != NET_CLIENT_RUNNING || slot >= NET_SLOTS || !client->table[slot].in_flight ||
         !client->table[slot].sent ||
-        client->table[slot].submission.generation != completion->generation) {
+        client->table[slot].submission.generation != completion.generation) {
         client->counts.rejected++;
         return;
     }
-    enum net_completion_status status = (enum net_completion_status)completion->status;
-    uint32_t length = completion->length;
+    enum net_completion_status status = (enum net_completion_status)completion.status;
+    uint32_t length = completion.length;
     bool is_piece = merges && client->table[slot].submission.operation == NET_RECEIVE;
     if (status > NET_STATUS_GONE ||
         (status == NET_STATUS_OK && (length > client->table[slot].submission.length ||
@@ -392,23 +396,23 @@ static inline void completion_take(struct net_client *client,
     }
     if (!is_piece)
         request_end(client, slot, status, status == NET_STATUS_OK ? length : 0,
-                    completion->flags & (uint8_t)~NET_PIECES);
+                    completion.flags & (uint8_t)~NET_PIECES);
     else if (status == NET_STATUS_OK)
         buffer_take(client, slot, length);
     else
         buffer_lost(client, slot, status);
 }
 
-void net_client_take(struct net_client *client, const struct net_completion *completions,
-                     unsigned count)
+void net_client_take(struct net_client *client, const volatile struct net_completion *completions,
+                     unsigned count, uint32_t epoch)
 {
     if (client->merges) {
         for (unsigned i = 0; i < count; i++)
-            completion_take(client, &completions[i], true);
+            completion_take(client, &completions[i], epoch, true);
         return;
     }
     for (unsigned i = 0; i < count; i++)
-        completion_take(client, &completions[i], false);
+        completion_take(client, &completions[i], epoch, false);
 }
 
 /* Looked at seldom, and so found by a search: who sends has nothing to note. */

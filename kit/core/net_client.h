@@ -76,11 +76,11 @@ bool net_info_is_possible(const struct net_info *info);
 void net_client_note_buffer(struct net_client *client, uint32_t buffer, const void *memory,
                             uint64_t size);
 
-/* For the host: put what was submitted into the queue; take completions (copies, of our epoch);
- * take the driver's word on how things are (a copy). */
+/* For the host: put what was submitted into the queue; take completions where the driver put them,
+ * of which those of another epoch do not count; take its word on how things are (a copy). */
 void net_client_flush(struct net_client *client);
-void net_client_take(struct net_client *client, const struct net_completion *completions,
-                     unsigned count);
+void net_client_take(struct net_client *client, const volatile struct net_completion *completions,
+                     unsigned count, uint32_t epoch);
 void net_client_note_state(struct net_client *client, const struct net_state *state);
 
 /* Whether frames leave, looked at now and then: the link was up, and one that was being sent the

@@ -148,7 +148,7 @@ static void complete(bool honest)
             memory[at + 1] = completion.flags & 4 ? fuzz_take8(&input) : 0;
         }
     }
-    net_client_take(&client, &completion, 1);
+    net_client_take(&client, &completion, 1, 0);
 }
 
 static void step(void)

@@ -241,7 +241,7 @@ static void card_complete(unsigned which, enum net_completion_status status, uin
                                               .flags = flags,
                                               .length = length};
 
-    net_client_take(&card, &completion, 1);
+    net_client_take(&card, &completion, 1, 0);
 }
 
 /* A frame comes into the buffer that was submitted as number `which`. */
