@@ -114,7 +114,7 @@ void net_client_watch(struct net_client *client, void (*changed)(void *context),
 
 /* Send what was submitted; wait until something was called back, at most so many milliseconds (0:
  * as long as it takes). ETIMEDOUT; ENODEV: the driver is gone for good, and everything in flight
- * was called back with NET_STATUS_GONE. */
+ * was called back with NET_STATUS_GONE. Not from a call back, as the next one neither. */
 int net_client_wait(struct net_client *client, unsigned milliseconds);
 
 /* Send what was submitted and call back what is done, without waiting. ENODEV. */
