@@ -63,6 +63,13 @@ kern_return_t serve_io_control_faults(mach_port_t control, mach_port_t faults)
     return outboard_error_make(control_is(control) ? 0 : EOPNOTSUPP);
 }
 
+kern_return_t serve_io_control_device_reset(mach_port_t control, const_name_t name)
+{
+    if (control_is(control))
+        io_device_was_reset(name);
+    return outboard_error_make(control_is(control) ? 0 : EOPNOTSUPP);
+}
+
 kern_return_t serve_io_control_devices(mach_port_t control, unsigned *count)
 {
     *count = io_device_count;

@@ -22,38 +22,42 @@ static const struct port_type device_type = {.name = "device", .serve = io_devic
 static struct io_device *devices;
 unsigned io_device_count;
 
+static struct io_device *device_find(const char *name)
+{
+    struct io_device *device = devices;
+
+    while (device && strcmp(device->name, name) != 0)
+        device = device->next;
+    return device;
+}
+
 int io_device_create(const char *name, io_requester requester, io_requester ancestor,
                      struct io_device **result)
 {
-    struct io_device *device = calloc(1, sizeof(*device)), *old = devices;
+    struct io_device *device = device_find(name);
 
     /* A bus that was started again has forgotten what it had made for a driver that is gone. */
-    while (old && (old->requester != requester || strcmp(old->name, name) != 0))
-        old = old->next;
-    if (old)
-        io_device_destroy(old);
-    int error = !device ? ENOMEM : io_line_is_astray(name) ? EBUSY : ENOTSUP;
+    if (device && device->port != MACH_PORT_NULL)
+        io_device_destroy(device);
+    if (!device && (device = calloc(1, sizeof(*device)))) {
+        snprintf(device->name, sizeof(device->name), "%s", name);
+        device->next = devices;
+        devices = device;
+    }
+    if (!device)
+        return ENOMEM;
+    device->requester = requester;
+    io_device_count++;
+    int error = io_line_is_astray(name) ? EBUSY : ENOTSUP;
     if (error == ENOTSUP && requester != IO_REQUESTER_NONE)
         error = io_domain_create(requester, ancestor, name, &device->domain);
-
-    if (error == ENOTSUP)
-        error = 0; /* no IOMMU in this machine: unconfined, and the log said so */
-    if (error == 0) {
+    /* ENOTSUP: no IOMMU in this machine (unconfined, and the log said so), or none is needed. */
+    if (error == 0 || error == ENOTSUP)
         error = port_create(&device_type, device, &device->port);
-        if (error != 0 && device->domain)
-            io_domain_destroy(device->domain);
-    }
-    if (error != 0) {
-        free(device);
-        return error;
-    }
-    device->requester = requester;
-    snprintf(device->name, sizeof(device->name), "%s", name);
-    device->next = devices;
-    devices = device;
-    io_device_count++;
+    if (error != 0)
+        io_device_destroy(device);
     *result = device;
-    return 0;
+    return error;
 }
 
 struct io_device *io_device_from_port(mach_port_t port)
@@ -77,24 +81,34 @@ void io_device_destroy(struct io_device *device)
         if (device->line[i])
             io_line_release(device->line[i]);
     }
-    /* First the device loses its reach, then memory may be used again. */
+    /* First the device loses its reach; what it has begun already may end all the same. */
     if (device->domain)
         io_domain_destroy(device->domain);
     if (device->table)
         io_physical_unmap(device->table, device->table_size);
-    for (unsigned i = 0; i < IO_DMA_MAPPINGS; i++) {
-        if (device->mapping[i].memory)
-            io_memory_release(device->mapping[i].memory);
-    }
+    for (unsigned i = 0; i < IO_DMA_MAPPINGS; i++)
+        device->mapping[i].size = 0;
     for (unsigned i = 0; i < IO_WINDOWS; i++)
         port_release(device->window[i].pager);
 
     resource_map_release(&io_memory_map, device);
     resource_map_release(&io_port_map, device);
-    IO_LIST_REMOVE(devices, device);
     io_device_count--;
     port_destroy(device->port);
-    free(device);
+    memset(&device->port, 0, sizeof(*device) - offsetof(struct io_device, port));
+}
+
+void io_device_was_reset(const char *name)
+{
+    struct io_device *device = device_find(name);
+
+    for (unsigned i = 0; device && i < IO_DMA_MAPPINGS; i++) {
+        struct io_device_mapping *mapping = &device->mapping[i];
+        if (mapping->size == 0 && mapping->memory) {
+            io_memory_release(mapping->memory);
+            mapping->memory = NULL;
+        }
+    }
 }
 
 kern_return_t serve_io_device_window(mach_port_t port, unsigned index, uint64_t offset,
@@ -187,13 +201,11 @@ kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint6
     struct io_device_mapping *mapping = NULL;
 
     for (unsigned i = 0; device && i < IO_DMA_MAPPINGS && !mapping; i++) {
-        if (device->mapping[i].size == 0)
+        if (!device->mapping[i].memory)
             mapping = &device->mapping[i];
     }
-    if (!mapping)
-        return outboard_error_make(device ? ENOSPC : EOPNOTSUPP);
-    if (device->requester == IO_REQUESTER_NONE)
-        return outboard_error_make(EPERM);
+    if (!mapping || device->requester == IO_REQUESTER_NONE)
+        return outboard_error_make(!device ? EOPNOTSUPP : mapping ? EPERM : ENOSPC);
     struct io_memory *memory = io_memory_from_lease(lease);
     if (!memory)
         return outboard_error_make(EINVAL);
@@ -204,23 +216,22 @@ kern_return_t serve_io_device_dma_map(mach_port_t port, mach_port_t lease, uint6
         io_memory_release(memory);
         return outboard_error_make(error);
     }
-    *mapping = (struct io_device_mapping){memory, *address, *size};
+    *mapping = (struct io_device_mapping){memory, *address, *size, false};
     port_release(lease);
     return 0;
 }
 
-/* Without an IOMMU a device still reaches what was revoked: so it stays where it is, with the
- * reference that keeps it from being used for anything else, until the driver lets it go. */
-void io_device_revoke_all(struct io_memory *memory)
+/* The memory stays where it is until the driver lets it go, or the device is reset: without an
+ * IOMMU the device still reaches it, and with one a command that it has begun may. */
+void io_device_revoke_all(const struct io_memory *memory)
 {
     for (struct io_device *device = devices; device; device = device->next) {
         for (unsigned i = 0; device->domain && i < IO_DMA_MAPPINGS; i++) {
             struct io_device_mapping *mapping = &device->mapping[i];
-            if (mapping->memory != memory)
+            if (mapping->memory != memory || mapping->size == 0 || mapping->revoked)
                 continue;
             io_domain_revoke(device->domain, mapping->address, mapping->size);
-            io_memory_release(memory);
-            mapping->memory = NULL;
+            mapping->revoked = true;
         }
     }
 }
@@ -235,8 +246,7 @@ kern_return_t serve_io_device_dma_unmap(mach_port_t port, uint64_t address)
             continue;
         if (device->domain)
             io_domain_unmap(device->domain, address, mapping->size);
-        if (mapping->memory)
-            io_memory_release(mapping->memory);
+        io_memory_release(mapping->memory);
         *mapping = (struct io_device_mapping){0};
         return 0;
     }
@@ -254,7 +264,7 @@ kern_return_t serve_io_device_dma_check(mach_port_t port, uint64_t address, uint
     *reaches = FALSE;
     for (unsigned i = 0; i < IO_DMA_MAPPINGS && !*reaches; i++) {
         const struct io_device_mapping *mapping = &device->mapping[i];
-        uint64_t length = mapping->memory ? mapping->size : 0;
+        uint64_t length = mapping->revoked ? 0 : mapping->size;
         *reaches = length != 0 && address >= mapping->address &&
                    address - mapping->address <= length &&
                    size <= length - (address - mapping->address);
@@ -315,7 +325,7 @@ kern_return_t serve_io_device_describe(mach_port_t port, record_t record,
     }
     interrupts_describe(device, &writer);
     for (unsigned i = 0; i < IO_DMA_MAPPINGS; i++) {
-        if (device->mapping[i].memory)
+        if (device->mapping[i].size != 0 && !device->mapping[i].revoked)
             resource_add(&writer, IO_RESOURCE_DMA, i, device->mapping[i].address,
                          device->mapping[i].size,
                          IO_RESOURCE_IN_USE | (device->domain ? IO_RESOURCE_TRANSLATED : 0), 0);

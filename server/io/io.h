@@ -37,7 +37,7 @@ enum { IO_LINE_COUNT = 64, IO_LINE_FIRST_MESSAGE = 24, IO_LINE_VECTOR_BASE = 0x3
 
 /* IO_RUN: the most bytes next to each other. The kernel has no list for more: asked for it, it
  * panics (vm_page_seg_alloc, VM_PAGE_NR_FREE_LISTS). */
-enum { IO_PAGE = 4096, IO_RUN = 4 << 20, IO_WINDOWS = 6, IO_VECTORS = 8, IO_DMA_MAPPINGS = 256 };
+enum { IO_PAGE = 4096, IO_RUN = 4 << 20, IO_WINDOWS = 6, IO_VECTORS = 8, IO_DMA_MAPPINGS = 512 };
 
 /* Take an element out of the list that it is in. */
 #define IO_LIST_REMOVE(first, element)                                                             \
@@ -118,15 +118,15 @@ struct io_memory {
     uint64_t physical, size;
     rpc_phys_addr_t *pages; /* each page's instead, if they are not next to each other; else null */
     mach_port_t port;
-    unsigned references; /* the owner's right, each lease, each mapping for a device; at most: */
+    unsigned references; /* the owner's right, each lease, each mapping for a device */
     struct io_lease *leases;
     mach_port_t object[2]; /* to read, and to write, too; null: nobody has wanted it yet */
     struct io_memory *next;
 };
 
-/* Of a piece of memory; and pieces and leases of a purse, as long as somebody holds them and they
- * are not revoked: our names for ports are not without end. */
-enum { IO_MEMORY_REFERENCES = 256, IO_POOL_REFERENCES = 1024 };
+/* Pieces and leases of a purse, as long as somebody holds them and they are not revoked: our names
+ * for ports are not without end. */
+enum { IO_POOL_REFERENCES = 1024 };
 
 /* From now on use the kernel's last memory if there is no other: a disk that is paged to may need
  * it. `scatter`: an IOMMU puts single pages next to each other. */
@@ -159,13 +159,19 @@ struct io_device_window {
 };
 
 struct io_device_mapping {
-    struct io_memory *memory; /* null: free, or revoked */
-    uint64_t address, size;   /* size 0: free */
+    struct io_memory *memory; /* null: free */
+    uint64_t address, size;   /* size 0: free, or of a driver that is gone */
+    bool revoked;
 };
 
+/* A record stays when the device is taken back: a command that the device has begun may still write
+ * to its mappings' memory, which is nobody else's until the device has been reset. */
 struct io_device {
-    mach_port_t port;
-    char name[48];
+    char name[OUTBOARD_NAME_SIZE];
+    struct io_device_mapping mapping[IO_DMA_MAPPINGS];
+    struct io_device *next;
+
+    mach_port_t port; /* null: it is taken back, and all from here on is zero */
     struct io_device_window window[IO_WINDOWS];
     struct {
         unsigned first, last;
@@ -176,8 +182,6 @@ struct io_device {
     size_t table_size;
     io_requester requester;
     struct io_domain *domain; /* null: there is no IOMMU, and addresses are physical */
-    struct io_device_mapping mapping[IO_DMA_MAPPINGS];
-    struct io_device *next;
 };
 
 int io_device_create(const char *name, io_requester requester, io_requester ancestor,
@@ -186,12 +190,14 @@ int io_device_create(const char *name, io_requester requester, io_requester ance
 /* The device behind a send right that a bus server passed; null if it is none of ours. */
 struct io_device *io_device_from_port(mach_port_t port);
 
-/* Take everything back. */
+/* Take everything back, but keep the memory that the device reached ... */
 void io_device_destroy(struct io_device *device);
+/* ... until it has been reset. */
+void io_device_was_reset(const char *name);
 extern unsigned io_device_count;
 
 /* No device reaches that memory any more. */
-void io_device_revoke_all(struct io_memory *memory);
+void io_device_revoke_all(const struct io_memory *memory);
 
 /* What the device has to write, and where, to raise this message line of its own. */
 void io_device_message(struct io_device *device, struct io_line *line, uint64_t *address,

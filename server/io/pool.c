@@ -336,7 +336,7 @@ kern_return_t serve_memory_lease(mach_port_t port, unsigned access, mach_port_t 
 
     if (!memory || access > MEMORY_WRITE)
         return outboard_error_make(memory ? EINVAL : EOPNOTSUPP);
-    if (memory->references > IO_MEMORY_REFERENCES || memory->pool->references > IO_POOL_REFERENCES)
+    if (memory->pool->references > IO_POOL_REFERENCES)
         return outboard_error_make(ENOSPC);
     struct io_lease *lease = calloc(1, sizeof(*lease));
     int error = lease ? port_create(&lease_type, lease, &lease->port) : ENOMEM;

@@ -241,7 +241,7 @@ int pci_claim_interrupt_mask(const struct pci_claim *claim, bool masked)
     }
 }
 
-void pci_claim_release(struct pci_claim *claim, bool reset)
+int pci_claim_release(struct pci_claim *claim, bool reset)
 {
     struct pci_function *function = claim->function;
     const struct pci_config *config = claim->tree->config;
@@ -260,4 +260,5 @@ void pci_claim_release(struct pci_claim *claim, bool reset)
     port_release(claim->io_device);
     function->info.claimed = 0;
     claim->function = NULL;
+    return error;
 }

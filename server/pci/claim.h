@@ -29,7 +29,8 @@ int pci_claim_make(struct pci_claim *claim, struct pci_tree *tree, struct pci_fu
  */
 int pci_claim_interrupt_mask(const struct pci_claim *claim, bool masked);
 
-/* Silence, reset if wanted, take everything back. */
-void pci_claim_release(struct pci_claim *claim, bool reset);
+/* Silence, reset if wanted, take everything back. 0; ENOTSUP: it has no reset; EIO: it does not
+ * come back from it. */
+int pci_claim_release(struct pci_claim *claim, bool reset);
 
 #endif

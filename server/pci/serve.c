@@ -85,20 +85,24 @@ static struct served_function *served_find(uint32_t address)
     return function ? served_of(function) : NULL;
 }
 
-static void function_take(struct served_function *served, bool reset)
+static int function_take(struct served_function *served, bool reset)
 {
-    pci_claim_release(&served->claim, reset);
+    int error = pci_claim_release(&served->claim, reset);
+
     port_destroy(served->port);
     served->port = MACH_PORT_NULL;
+    return error;
 }
 
-static void function_release(struct served_function *served, bool reset)
+/* 0, or why it was not reset (claim.h). */
+static int function_release(struct served_function *served, bool reset)
 {
     const struct pci_function *function = served->claim.function;
+    int error = function_take(served, reset && !function->info.leaving);
 
-    function_take(served, reset && !function->info.leaving);
     if (function->info.leaving)
         hotplug_released(function);
+    return error;
 }
 
 bool serve_is_lent(const struct pci_function *function)
@@ -212,8 +216,7 @@ kern_return_t serve_pci_bus_release(mach_port_t bus, unsigned address, boolean_t
         return outboard_error_make(EOPNOTSUPP);
     if (!served || !served->claim.function)
         return outboard_error_make(ENODEV);
-    function_release(served, reset != 0);
-    return 0;
+    return outboard_error_make(function_release(served, reset != 0));
 }
 
 kern_return_t serve_pci_function_describe(mach_port_t port, record_t info,

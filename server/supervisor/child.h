@@ -74,12 +74,12 @@ struct child {
     bool excepted;        /* `cause` is of its present life */
     bool wanted_again;    /* it is stopped to be started again */
     bool unplugged;       /* its device is not there */
+    bool unreset;         /* its device still has the commands of drivers that are gone */
     bool is_believed;     /* when it complains of a driver */
     bool paging_needs_it; /* to reach a disk that is paged to, or to have its driver again */
     bool sees_devices;    /* may look up every published device by its name */
     bool sees_networks;   /* or every network device */
     struct child *source; /* whose device it divides; null: of none */
-    struct task held;     /* its task, which stands still until its disk's device is reset */
 
     unsigned grant_count;
     struct {

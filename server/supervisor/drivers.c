@@ -91,16 +91,28 @@ static unsigned instance_number(const char *program)
 
 static bool stopping; /* nothing is started any more */
 
+/* Memory that it could reach is somebody else's from now on. */
+static void device_was_reset(struct child *child)
+{
+    if (child->unreset)
+        io_control_device_reset(supervisor_io, child->name);
+    child->unreset = false;
+}
+
 /* A driver is gone: its device goes back to the bus, which silences it, and resets it if the next
  * driver does not. */
-static void device_release(const struct child *child, bool reset)
+static void device_release(struct child *child, bool reset)
 {
     int error = bus_release(child, reset);
 
-    /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. */
-    if (error != 0 && error != ENODEV)
+    /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. The other
+     * two are in the log. */
+    if (error != 0 && error != ENODEV && error != ENOTSUP && error != EIO)
         journal_note(LOG_ERROR, "%s: its device cannot be taken back: %s", child->name,
                      strerror(error));
+    child->unreset = true;
+    if (child->unplugged || (reset && error == 0))
+        device_was_reset(child);
 }
 
 static void driver_begin(struct child *child);
@@ -207,7 +219,6 @@ static void driver_ended(struct child *child)
 {
     if (child->kind != CHILD_DRIVER) {
         partitions_stop(child, false); /* a filter's, if it is one */
-        partitions_free(child);
         services_ended(child);
         return;
     }
@@ -220,8 +231,6 @@ static void driver_ended(struct child *child)
     bool resets =
         !child->unplugged && (!returns || !child->manifest->resets || lived < RESTART_PROBATION);
     device_release(child, resets);
-    if (resets || child->unplugged)
-        partitions_free(child);
 }
 
 static void driver_ready(struct child *child)
@@ -232,6 +241,7 @@ static void driver_ready(struct child *child)
         services_ready(child);
         return;
     }
+    device_was_reset(child);
     partitions_tidy(child);
     if (child->restarts > 0)
         journal_note(LOG_INFO, "%s: running again, %llu us after it was started (%u restarts)",
@@ -352,6 +362,8 @@ int drivers_upgrade(const char *name, const void *program, size_t size)
 
 static void device_offered(struct child *child, const struct child_offer *device)
 {
+    if (child->kind == CHILD_DRIVER && strcmp(device->class, child->class) == 0)
+        device_was_reset(child); /* before it has clients */
     partitions_start(child, device);
     integrity_look();
     netmux_look();

@@ -122,25 +122,11 @@ void partitions_start(struct child *driver, const struct child_offer *disk)
                      disk->name);
         return;
     }
-    partitions_free(driver);
     struct child *child = service_get(name, driver);
     if (!child)
         return;
     strcpy(child->offers, offers);
     service_begin(child, disk);
-}
-
-/* The disk may still be reading into its memory, and go on doing so although its domain is gone:
- * QEMU has looked the pages up before. Until the device is reset they are nobody else's. */
-static void task_hold(struct child *child)
-{
-    if (child->task.task == MACH_PORT_NULL)
-        return;
-    port_unwatch(child->task.task);
-    task_suspend(child->task.task);
-    task_kill(&child->held);
-    child->held = child->task;
-    child->task.task = child->task.thread = MACH_PORT_NULL;
 }
 
 void partitions_stop(const struct child *driver, bool returns)
@@ -149,7 +135,6 @@ void partitions_stop(const struct child *driver, bool returns)
         if (child->source != driver ||
             (child->task.task == MACH_PORT_NULL && child->state != CHILD_RESTARTING))
             continue;
-        task_hold(child);
         child_end(child, returns ? CHILD_RESTARTING : CHILD_STOPPED, "its disk is gone");
     }
 }
@@ -177,14 +162,6 @@ void partitions_given_up(struct child *child)
     clock_timer_start(&child->revive, 0, driver_replace, child);
 }
 
-void partitions_free(const struct child *driver)
-{
-    for (struct child *child = child_first(); child; child = child->next) {
-        if (child->source == driver)
-            task_kill(&child->held);
-    }
-}
-
 void partitions_hold(const struct child *driver, const struct child_offer *disk)
 {
     for (struct child *child = child_first(); child; child = child->next) {
@@ -195,7 +172,6 @@ void partitions_hold(const struct child *driver, const struct child_offer *disk)
 
 void partitions_tidy(const struct child *driver)
 {
-    partitions_free(driver);
     for (struct child *child = child_first(); child; child = child->next) {
         if (child->source == driver && child->state == CHILD_RESTARTING &&
             !child_offer_in(driver, child->name + strlen(PREFIX), "block"))

@@ -40,6 +40,7 @@ mach_port_t bus_pci(void);
  * or bus, or nothing was lent; EBUSY: it is another's. */
 bool bus_returns(const struct child *driver);
 int bus_claim(struct child *driver);
+/* Likewise; ENOTSUP, EIO: it was not reset, though it was to be. */
 int bus_release(const struct child *driver, bool reset);
 
 /* drivers.c */
@@ -75,10 +76,7 @@ void services_stop(void);
 
 /* partitions.c */
 void partitions_start(struct child *driver, const struct child_offer *disk);
-/* Their tasks stand still ... */
 void partitions_stop(const struct child *driver, bool returns);
-/* ... until their memory is safe from the device: it was reset. */
-void partitions_free(const struct child *driver);
 /* One is not started again, if it is one: its disk's driver may be why. */
 void partitions_given_up(struct child *child);
 /* A disk is away, and may come back. */

@@ -119,8 +119,7 @@ static bool lease_is_had(mach_port_t memory)
     return made;
 }
 
-/* More than are allowed of one piece, and of all; and who keeps those that were taken back keeps
- * nobody from others. */
+/* More than are allowed; and who keeps those that were taken back keeps nobody from others. */
 static enum outcome lease_exhaustion(void)
 {
     enum { LIMIT = 4096, PIECES = 16 };

@@ -104,6 +104,7 @@ static enum outcome other_interfaces(void)
         mach_msg_type_number_t size;
         any |= io_control_bus(to, "mine", &out) == KERN_SUCCESS;
         any |= io_control_kernel_device(to, "console", &out) == KERN_SUCCESS;
+        any |= io_control_device_reset(to, "nvme0") == KERN_SUCCESS;
         any |= io_control_pool_create(to, "mine", UINT64_MAX, &out) == KERN_SUCCESS;
         any |= io_bus_window(to, "mine", 0, 4096, &out) == KERN_SUCCESS;
         any |= io_bus_ports(to, "mine", 0, 0xffff, &out) == KERN_SUCCESS;

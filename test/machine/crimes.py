@@ -48,7 +48,7 @@ EDU = {
     "memory-exhaustion": (REFUSED, REFUSED, "a quota per task"),
     "ordinary-memory": (REFUSED, REFUSED, "a bound for a driver's address space"),
     "table-exhaustion": (REFUSED, REFUSED, "a bounded table per device"),
-    "lease-exhaustion": (REFUSED, REFUSED, "a bound per piece of memory, and per task"),
+    "lease-exhaustion": (REFUSED, REFUSED, "a bound per task"),
     "names-without-end": (REFUSED, REFUSED, "64 withdrawals in 10 s"),
     "random-messages": (CONTAINED, CONTAINED, "MIG's checks, then the routine's"),
     "foreign-port": (DIED, DIED, "the kernel's permission bitmap: an exception"),

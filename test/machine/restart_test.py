@@ -69,7 +69,8 @@ class Restart(MachineTest):
         self.assertGreaterEqual(ran.output.count("60001 of 60001 blocks as written"), 2, str(ran))
 
     def test_what_its_disk_still_reads_goes_to_nobody_else(self):
-        """A disk that takes its time has the partition table's read when the driver dies, and writes it where it was to go."""
+        """A disk that takes its time has the partition table's read when the driver dies, and whose read it is with it, and
+        writes it where it was to go."""
         image = self.blank_image("a.img", 64 * MIB)
         subprocess.run(["sfdisk", "-q", image], input="label: gpt\nsize=16MiB\nsize=40MiB\n", text=True,
                        check=True, env=SBIN)

@@ -28,6 +28,11 @@ bool io_interrupt_messages = true;
 static const char *astray; /* the device of a line that does not come home; null: none */
 static struct msix_entry table[TABLE_ENTRIES];
 static uint64_t mapped; /* offset of what was mapped last */
+static bool confined;   /* there is an IOMMU */
+static unsigned revocations;
+
+/* A lease is an index of these. */
+static struct io_memory memories[2];
 
 boolean_t io_bus_server(mach_msg_header_t *request, mach_msg_header_t *reply)
 {
@@ -93,7 +98,11 @@ void io_line_message(const struct io_line *line, uint64_t *address, uint32_t *da
 int io_domain_create(io_requester requester, io_requester ancestor, const char *name,
                      struct io_domain **domain)
 {
-    return ENOTSUP;
+    static int domains;
+
+    if (confined)
+        *domain = (struct io_domain *)&domains;
+    return confined ? 0 : ENOTSUP;
 }
 
 void io_domain_destroy(struct io_domain *domain)
@@ -102,7 +111,10 @@ void io_domain_destroy(struct io_domain *domain)
 
 int io_domain_map(struct io_domain *domain, const struct io_memory *memory, uint64_t *address)
 {
-    return ENOSPC;
+    static uint64_t next = 0x10000000;
+
+    *address = next += IO_PAGE;
+    return 0;
 }
 
 void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size)
@@ -111,6 +123,8 @@ void io_domain_unmap(struct io_domain *domain, uint64_t address, uint64_t size)
 
 void io_domain_revoke(struct io_domain *domain, uint64_t address, uint64_t size)
 {
+    assert_int_equal(size, IO_PAGE);
+    revocations++;
 }
 
 void io_domain_interrupt_set(struct io_domain *domain, unsigned index, uint64_t *address,
@@ -124,11 +138,16 @@ void io_domain_interrupt_clear(struct io_domain *domain, unsigned index)
 
 struct io_memory *io_memory_from_lease(mach_port_t lease)
 {
-    return NULL;
+    if (lease >= sizeof(memories) / sizeof(memories[0]))
+        return NULL;
+    memories[lease].references++;
+    return &memories[lease];
 }
 
 void io_memory_release(struct io_memory *memory)
 {
+    assert_true(memory->references > 0);
+    memory->references--;
 }
 
 mach_port_t io_task_lookup(mach_port_t limited)
@@ -184,6 +203,9 @@ static int setup(void **state)
         assert_int_equal(io_bus_port("pci", &bus), 0);
     }
     astray = NULL;
+    confined = false;
+    for (unsigned i = 0; i < sizeof(memories) / sizeof(memories[0]); i++)
+        memories[i] = (struct io_memory){.physical = (i + 1) * IO_PAGE, .size = IO_PAGE};
     return 0;
 }
 
@@ -292,14 +314,101 @@ static void no_device_while_a_line_is_astray(void **state)
     assert_int_equal(io_device_count, 0);
 }
 
+static uint64_t lease_map(mach_port_t device, mach_port_t lease)
+{
+    uint64_t address, size;
+
+    assert_int_equal(answer(serve_io_device_dma_map(device, lease, &address, &size)), 0);
+    assert_int_equal(size, IO_PAGE);
+    return address;
+}
+
+/* What a command of a dead driver may still write to is nobody else's until the device has been
+ * reset, whoever has that name for it next; what that one has is not concerned. */
+static void memory_is_kept_until_the_reset(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        confined = i == 1;
+        mach_port_t device = device_make("nvme0");
+        lease_map(device, 0);
+        uint64_t unmapped = lease_map(device, 1);
+        assert_int_equal(answer(serve_io_device_dma_unmap(device, unmapped)), 0);
+        assert_int_equal(memories[1].references, 0);
+        serve_io_bus_device_destroy(bus, device);
+        assert_int_equal(io_device_count, 0);
+        assert_int_equal(memories[0].references, 1);
+
+        device = device_make("nvme0");
+        assert_int_equal(memories[0].references, 1);
+        assert_int_equal(answer(serve_io_device_dma_unmap(device, 0)), ENOENT);
+        uint64_t address = lease_map(device, 0);
+        io_device_was_reset("nvme1");
+        assert_int_equal(memories[0].references, 2);
+        io_device_was_reset("nvme0");
+        io_device_was_reset("nvme0");
+        assert_int_equal(memories[0].references, 1);
+        assert_int_equal(answer(serve_io_device_dma_unmap(device, address)), 0);
+        assert_int_equal(memories[0].references, 0);
+        serve_io_bus_device_destroy(bus, device);
+    }
+}
+
+/* So much can be mapped and kept for a device, however many drivers it had. */
+static void what_is_kept_is_bounded(void **state)
+{
+    mach_port_t device = device_make("nvme0");
+    uint64_t address, size;
+
+    (void)state;
+    for (unsigned i = 0; i < IO_DMA_MAPPINGS - 1; i++)
+        lease_map(device, 0);
+    serve_io_bus_device_destroy(bus, device);
+    device = device_make("nvme0");
+    lease_map(device, 1);
+    assert_int_equal(answer(serve_io_device_dma_map(device, 1, &address, &size)), ENOSPC);
+    serve_io_bus_device_destroy(bus, device);
+    assert_int_equal(memories[0].references, IO_DMA_MAPPINGS - 1);
+    io_device_was_reset("nvme0");
+    assert_int_equal(memories[0].references + memories[1].references, 0);
+}
+
+/* No device reaches it any more, but for what it has begun: the driver lets go of it, or the reset.
+ */
+static void memory_is_kept_when_it_is_revoked(void **state)
+{
+    boolean_t reaches;
+
+    (void)state;
+    confined = true;
+    revocations = 0;
+    mach_port_t device = device_make("nvme0");
+    uint64_t address = lease_map(device, 0);
+    lease_map(device, 0);
+    io_device_revoke_all(&memories[0]);
+    io_device_revoke_all(&memories[0]);
+    assert_int_equal(revocations, 2);
+    assert_int_equal(serve_io_device_dma_check(device, address, 1, &reaches), 0);
+    assert_false(reaches);
+    assert_int_equal(memories[0].references, 2);
+    assert_int_equal(answer(serve_io_device_dma_unmap(device, address)), 0);
+    assert_int_equal(memories[0].references, 1);
+    serve_io_bus_device_destroy(bus, device);
+    io_device_revoke_all(&memories[0]);
+    assert_int_equal(revocations, 2);
+    assert_int_equal(memories[0].references, 1);
+    io_device_was_reset("nvme0");
+    assert_int_equal(memories[0].references, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(windows_in_pages_of_their_own),
-        TEST(windows_around_the_msix_table),
-        TEST(no_device_while_a_line_is_astray),
+        TEST(memory_is_kept_until_the_reset),    TEST(what_is_kept_is_bounded),
+        TEST(memory_is_kept_when_it_is_revoked), TEST(windows_in_pages_of_their_own),
+        TEST(windows_around_the_msix_table),     TEST(no_device_while_a_line_is_astray),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
