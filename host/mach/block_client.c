@@ -230,7 +230,7 @@ int block_client_buffer(struct block_client *client, size_t size, void **memory,
         return error;
     *memory = shared->address;
     *buffer = session->buffer_count - 1;
-    block_client_note_buffer(client, *buffer, *memory);
+    block_client_note_buffer(client, *buffer, *memory, size);
     return 0;
 }
 

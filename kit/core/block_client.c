@@ -62,10 +62,13 @@ struct block_client_counts block_client_counts(const struct block_client *client
     return counts;
 }
 
-void block_client_note_buffer(struct block_client *client, uint32_t buffer, void *memory)
+void block_client_note_buffer(struct block_client *client, uint32_t buffer, void *memory,
+                              size_t size)
 {
-    if (buffer < BLOCK_BUFFERS)
-        client->memory[buffer] = memory;
+    if (buffer >= BLOCK_BUFFERS)
+        return;
+    client->memory[buffer] = memory;
+    client->size[buffer] = size;
 }
 
 bool block_client_must_keep(const struct block_client *client)
@@ -412,6 +415,27 @@ static bool moves_data(const struct block_client_request *request)
     return operation == BLOCK_READ || (operation == BLOCK_WRITE && !request->flushing);
 }
 
+/* Whether a read or write is as it must be, so that nobody can say that it is not. */
+static bool is_right(const struct block_client *client, const struct block_submission *asked)
+{
+    uint64_t length = (uint64_t)asked->count * client->info.block_size;
+    uint64_t size = asked->buffer < BLOCK_BUFFERS ? client->size[asked->buffer] : 0;
+
+    return (asked->operation == BLOCK_READ || asked->operation == BLOCK_WRITE) &&
+           asked->flags <= BLOCK_INTERRUPT && length > 0 && length <= client->info.max_transfer &&
+           asked->offset % 4 == 0 && asked->offset <= size && length <= size - asked->offset &&
+           asked->block <= client->info.blocks &&
+           asked->count <= client->info.blocks - asked->block;
+}
+
+/* A driver that says so is damaged; unless the next one says it too, as a device may. */
+static bool is_refused_wrongly(const struct block_client *client,
+                               const struct block_client_request *request, unsigned status)
+{
+    return (status == BLOCK_STATUS_INVALID || status == BLOCK_STATUS_RANGE) &&
+           request->deaths == 0 && !request->flushing && is_right(client, &request->submission);
+}
+
 /* A completion counts only if its slot is in flight and it answers what was asked there last. What
  * the driver was not told of yet cannot have been answered: its place in the ring is still ours.
  * False: what it says cannot be. */
@@ -434,7 +458,8 @@ static __attribute__((noinline)) bool rare_take(struct block_client *client, uin
     enum block_status status = (enum block_status)completion.status;
     uint64_t length =
         !moves_data(request) ? 0 : (uint64_t)request->submission.count * client->info.block_size;
-    if (!block_completion_is_possible(&completion, length))
+    if (!block_completion_is_possible(&completion, length) ||
+        is_refused_wrongly(client, request, status))
         return false;
     if (rest_take(client, slot, &status))
         request_end(client, request, slot, status);

@@ -74,7 +74,8 @@ struct block_client {
         uint32_t flushed; /* a flush covers what was kept before this */
         uint32_t reserved[3];
     } table[BLOCK_SLOTS];
-    void *memory[BLOCK_BUFFERS]; /* where the buffers are for us */
+    void *memory[BLOCK_BUFFERS];  /* where the buffers are for us ... */
+    uint64_t size[BLOCK_BUFFERS]; /* ... and their bytes, as far as they are noted */
 
     struct block_keep keep;
     unsigned char *doubt; /* a batch of kept writes, read back; or null */
@@ -144,7 +145,8 @@ static inline bool block_client_is_sent(const struct block_client *client,
 }
 
 /* The host attached a buffer. */
-void block_client_note_buffer(struct block_client *client, uint32_t buffer, void *memory);
+void block_client_note_buffer(struct block_client *client, uint32_t buffer, void *memory,
+                              size_t size);
 
 /* Keep what is written until it is flushed, in a buffer of BLOCK_KEEP_SIZE bytes. */
 void block_client_keep(struct block_client *client, uint32_t buffer);

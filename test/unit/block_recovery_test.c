@@ -27,7 +27,10 @@ static unsigned lies_every, writes; /* every so many writes it says to have done
 static int poison_block;            /* it dies when it carries out a write there; -1: nowhere */
 static bool dead, forgetful, killed; /* killed: by an operator */
 static bool lives;                   /* it only withdraws its disk */
-static unsigned strange, refused;    /* drivers to come that offer another disk */
+static unsigned refusals;            /* writes to come, of a block, that it says cannot be ... */
+static uint64_t refused_block;
+static enum block_status refusal; /* ... as it says */
+static unsigned strange, refused; /* drivers to come that offer another disk */
 static unsigned revivals, revivals_left, absent, together;
 static struct block_info identity;
 static unsigned char data[BUFFER_BLOCKS * BLOCK];
@@ -132,13 +135,17 @@ int block_client_link_receive(struct block_client_link *link,
         driver_die();
         return ENODEV;
     }
-    carry_out(link, &submission);
+    bool refuses = refusals > 0 && submission.block == refused_block;
+    refusals -= refuses;
+    if (!refuses)
+        carry_out(link, &submission);
     request_count();
     if (dead)
         return ENODEV; /* it was done, and nobody is told */
     answer = (struct block_completion){
         .slot = submission.slot,
         .generation = submission.generation,
+        .status = refuses ? refusal : BLOCK_STATUS_OK,
         .length = submission.operation == BLOCK_FLUSH ? 0 : submission.count * BLOCK,
     };
     *completions = &answer;
@@ -219,12 +226,12 @@ static int setup(void **state)
     lies_every = writes = 0;
     poison_block = -1;
     dead = killed = lives = false;
-    strange = refused = 0;
+    strange = refused = refusals = 0;
     forgetful = true;
     revivals_left = UINT32_MAX;
     block_client_init(&client, &identity, &link_state);
-    block_client_note_buffer(&client, 0, data);
-    block_client_note_buffer(&client, 1, kept);
+    block_client_note_buffer(&client, 0, data, sizeof(data));
+    block_client_note_buffer(&client, 1, kept, sizeof(kept));
     block_client_keep(&client, 1);
     return 0;
 }
@@ -315,7 +322,7 @@ static void what_was_lost_is_not_at_rest(void **state)
 static void what_is_doubted_is_read_back(void **state)
 {
     (void)state;
-    block_client_note_buffer(&client, 2, doubt);
+    block_client_note_buffer(&client, 2, doubt, sizeof(doubt));
     block_client_doubt(&client, 2);
     for (unsigned i = 0; i < 60; i++)
         assert_int_equal(write_at(i % 50, 3, (uint8_t)(i + 1)), 0);
@@ -417,6 +424,58 @@ static void a_driver_with_another_disk_is_replaced(void **state)
         assert_int_equal(refused, 2 * (round + 1));
     }
     assert_int_equal(block_client_counts(&client).recoveries, 3);
+}
+
+/* Who says of a write that is right that it is not is damaged; if two say so it may be the device.
+ */
+static void what_is_right_is_refused_by_two_or_by_none(void **state)
+{
+    static const enum block_status said[] = {BLOCK_STATUS_RANGE, BLOCK_STATUS_INVALID};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned before = block_client_counts(&client).recoveries;
+        refusal = said[i];
+        refusals = 1, refused_block = BLOCKS - 4;
+        assert_int_equal(write_at(BLOCKS - 4, 4, 7), 0);
+        assert_int_equal(cache[BLOCKS - 1][0], 7);
+        assert_int_equal(block_client_counts(&client).recoveries, before + 1);
+        refusals = 2, refused_block = 5;
+        assert_int_equal(write_at(5, 4, 8), block_status_error(refusal));
+        assert_int_equal(block_client_counts(&client).recoveries, before + 2);
+        assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0), 0);
+    }
+}
+
+static void what_is_not_right_is_refused_at_once(void **state)
+{
+    static const struct {
+        uint64_t block, offset;
+        uint32_t count, buffer;
+    } wrong[] = {{BLOCKS - 4, 0, 5, 0},
+                 {BLOCKS + 1, 0, 1, 0},
+                 {UINT64_MAX - 1, 0, 2, 0},
+                 {0, 0, 0, 0},
+                 {0, 0, 17, 0}, /* longer than the longest */
+                 {0, 2, 1, 0},
+                 {0, sizeof(data) - BLOCK + 4, 1, 0},
+                 {0, sizeof(data) + 4, 1, 0},
+                 {0, 0, 1, 3},
+                 {0, 0, 1, BLOCK_BUFFERS}};
+
+    (void)state;
+    refusal = BLOCK_STATUS_INVALID;
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        enum block_status status = BLOCK_STATUS_OK;
+        refusals = 1, refused_block = wrong[i].block;
+        assert_int_equal(block_client_submit(&client, BLOCK_WRITE, wrong[i].block, wrong[i].count,
+                                             wrong[i].buffer, wrong[i].offset, count_status,
+                                             &status),
+                         0);
+        assert_int_equal(block_client_wait(&client, true), 0);
+        assert_int_equal(status, BLOCK_STATUS_INVALID);
+    }
+    assert_int_equal(block_client_counts(&client).recoveries, 0);
 }
 
 /* Where the disk may have been taken out the new one's driver is not to blame. */
@@ -586,6 +645,8 @@ int main(void)
         TEST(another_disk_gets_nothing),
         TEST(a_driver_with_another_disk_is_replaced),
         TEST(a_disk_that_was_taken_out_is_believed),
+        TEST(what_is_right_is_refused_by_two_or_by_none),
+        TEST(what_is_not_right_is_refused_at_once),
         TEST(poison_fails_alone),
         TEST(operators_kills_are_no_poison),
         TEST(what_cannot_be_kept_is_flushed),
