@@ -306,7 +306,7 @@ static void what_is_at_rest(void **state)
 static void what_was_lost_is_not_at_rest(void **state)
 {
     (void)state;
-    block_client_note_buffer(&client, 2, doubt);
+    block_client_note_buffer(&client, 2, doubt, sizeof(doubt));
     block_client_doubt(&client, 2);
     assert_int_equal(write_at(5, 1, 7), 0);
     lies_every = 1;
