@@ -9,7 +9,7 @@
 #define INSTRUCTION __attribute__((target("crc32")))
 #define INLINE      inline __attribute__((always_inline))
 
-enum { LANES = 4, WORDS = 4 }; /* together; and of each block, of which that many are a part */
+enum { LANES = 4, WORDS = 8 }; /* together; and of each block, of which that many are a part */
 
 typedef uint64_t word __attribute__((aligned(4), may_alias));
 
@@ -49,7 +49,11 @@ INSTRUCTION static INLINE void lanes_take(const unsigned char *from, struct dist
         sum[i] = UINT32_MAX;
     }
     for (size_t left = block_size / (WORDS * sizeof(word)); left > 0; left--) {
-#pragma GCC unroll 16
+        /* One register for each lane, and not another for where it is put. */
+#pragma GCC unroll 4
+        for (unsigned i = 0; i < lanes; i++)
+            __asm__("" : "+r"(lane[i]));
+#pragma GCC unroll 32
         for (unsigned i = 0; i < WORDS * lanes; i++)
             sum[i % lanes] = word_take(lane[i % lanes] + i / lanes * sizeof(word), distances,
                                        copies, sum[i % lanes]);

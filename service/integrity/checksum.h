@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One for each of `count` blocks of `block_size` bytes, a multiple of 32; `data` is aligned to 4.
+/* One for each of `count` blocks of `block_size` bytes, a multiple of 64; `data` is aligned to 4.
  */
 void checksum_blocks(const void *data, size_t block_size, unsigned count, uint32_t *sums);
 

@@ -171,7 +171,7 @@ static void sample_read(struct filter_work *work)
     const struct filter *filter = work->session->filter;
     unsigned disk = disk_choose(filter, filter->random >> 4);
 
-    work_spoil(work, disk);
+    work_spoil(work, disk, disk);
     step_begin(work, sample_done);
     step_leg_data(work, disk, BLOCK_READ);
     step_end(work);

@@ -35,11 +35,11 @@ void mirror_read_both(struct filter_work *work)
         read_begin(work);
         return;
     }
+    work_spoil(work, 0, 0);
+    work_spoil(work, 1, 0);
     step_begin(work, both_done);
-    for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
-        work_spoil(work, disk);
+    for (unsigned disk = 0; disk < FILTER_DISKS; disk++)
         step_leg_data(work, disk, BLOCK_READ);
-    }
     step_end(work);
 }
 

@@ -105,36 +105,48 @@ static struct piece *piece_make(struct table *table, uint64_t number)
     return piece;
 }
 
-static bool is_known(const struct piece *piece, unsigned at)
+enum { WORD = 64 };
+
+/* Some blocks that are in one piece, and in one word of what is known there. */
+struct part {
+    uint64_t number; /* of the piece */
+    unsigned at, count;
+    uint64_t mask; /* of that word */
+};
+
+/* The first of `count` blocks from `first` on. */
+static inline struct part part_of(uint64_t first, uint64_t count)
 {
-    return piece->known[at / 64] >> at % 64 & 1;
+    unsigned room = WORD - (unsigned)(first % WORD);
+    unsigned part = count < room ? (unsigned)count : room;
+
+    return (struct part){first / TABLE_PIECE_BLOCKS, first % TABLE_PIECE_BLOCKS, part,
+                         UINT64_MAX >> (WORD - part) << first % WORD};
 }
 
-/* How many of `count` blocks from `first` on are in the first one's piece. */
-static unsigned part_of(uint64_t first, uint64_t count)
+static inline uint64_t *known_of(struct piece *piece, struct part part)
 {
-    unsigned room = TABLE_PIECE_BLOCKS - (unsigned)(first % TABLE_PIECE_BLOCKS);
-
-    return count < room ? (unsigned)count : room;
+    return &piece->known[part.at / WORD];
 }
 
 /* `step`: 1: each its own sum; 0: all the same. */
-static void range_set(struct table *table, uint64_t first, unsigned count, const uint32_t *sums,
-                      unsigned step)
+static inline void range_set(struct table *table, uint64_t first, unsigned count,
+                             const uint32_t *sums, unsigned step)
 {
     while (count > 0) {
-        uint64_t number = first / TABLE_PIECE_BLOCKS;
-        unsigned at = first % TABLE_PIECE_BLOCKS, part = part_of(first, count);
-        struct piece *piece = piece_lookup(table, number);
+        struct part part = part_of(first, count);
+        struct piece *piece = piece_lookup(table, part.number);
         if (!piece)
-            piece = piece_make(table, number);
-        for (unsigned i = 0; piece && i < part; i++) {
-            piece->sum[at + i] = sums[i * step];
-            piece->known[(at + i) / 64] |= UINT64_C(1) << (at + i) % 64;
+            piece = piece_make(table, part.number);
+        if (piece) {
+            uint32_t *own = piece->sum + part.at;
+            for (unsigned i = 0; i < part.count; i++)
+                own[i] = sums[i * step];
+            *known_of(piece, part) |= part.mask;
         }
-        first += part;
-        count -= part;
-        sums += part * step;
+        first += part.count;
+        count -= part.count;
+        sums += part.count * step;
     }
 }
 
@@ -151,37 +163,37 @@ void table_set_all(struct table *table, uint64_t first, unsigned count, uint32_t
 void table_forget(struct table *table, uint64_t first, uint64_t count)
 {
     while (count > 0) {
-        unsigned at = first % TABLE_PIECE_BLOCKS, part = part_of(first, count);
-        struct piece *piece = piece_lookup(table, first / TABLE_PIECE_BLOCKS);
-        for (unsigned i = 0; piece && i < part; i++)
-            piece->known[(at + i) / 64] &= ~(UINT64_C(1) << (at + i) % 64);
-        first += part;
-        count -= part;
+        struct part part = part_of(first, count);
+        struct piece *piece = piece_lookup(table, part.number);
+        if (piece)
+            *known_of(piece, part) &= ~part.mask;
+        first += part.count;
+        count -= part.count;
     }
 }
 
 bool table_lookup(struct table *table, uint64_t block, uint32_t *sum)
 {
-    const struct piece *piece = piece_lookup(table, block / TABLE_PIECE_BLOCKS);
-    unsigned at = block % TABLE_PIECE_BLOCKS;
+    struct part part = part_of(block, 1);
+    struct piece *piece = piece_lookup(table, part.number);
 
-    if (!piece || !is_known(piece, at))
+    if (!piece || !(*known_of(piece, part) & part.mask))
         return false;
-    *sum = piece->sum[at];
+    *sum = piece->sum[part.at];
     return true;
 }
 
 unsigned table_mismatch(struct table *table, uint64_t first, unsigned count, const uint32_t *sums)
 {
     for (unsigned done = 0; done < count;) {
-        unsigned at = (first + done) % TABLE_PIECE_BLOCKS;
-        unsigned part = part_of(first + done, count - done);
-        const struct piece *piece = piece_lookup(table, (first + done) / TABLE_PIECE_BLOCKS);
-        for (unsigned i = 0; piece && i < part; i++) {
-            if (piece->sum[at + i] != sums[done + i] && is_known(piece, at + i))
+        struct part part = part_of(first + done, count - done);
+        struct piece *piece = piece_lookup(table, part.number);
+        const uint32_t *own = piece ? piece->sum + part.at : NULL, *others = sums + done;
+        for (unsigned i = 0; own && i < part.count; i++) {
+            if (own[i] != others[i] && *known_of(piece, part) >> (part.at + i) % WORD & 1)
                 return done + i;
         }
-        done += part;
+        done += part.count;
     }
     return count;
 }
@@ -189,14 +201,12 @@ unsigned table_mismatch(struct table *table, uint64_t first, unsigned count, con
 bool table_knows_all(struct table *table, uint64_t first, unsigned count)
 {
     while (count > 0) {
-        unsigned at = first % TABLE_PIECE_BLOCKS, part = part_of(first, count);
-        const struct piece *piece = piece_lookup(table, first / TABLE_PIECE_BLOCKS);
-        for (unsigned i = 0; i < part; i++) {
-            if (!piece || !is_known(piece, at + i))
-                return false;
-        }
-        first += part;
-        count -= part;
+        struct part part = part_of(first, count);
+        struct piece *piece = piece_lookup(table, part.number);
+        if (!piece || (*known_of(piece, part) & part.mask) != part.mask)
+            return false;
+        first += part.count;
+        count -= part.count;
     }
     return true;
 }

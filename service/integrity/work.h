@@ -20,8 +20,9 @@ void step_leg_data(struct filter_work *work, unsigned disk, enum block_operation
 /* That place: what is there is the device's to change. */
 unsigned char *work_memory(const struct filter_work *work, unsigned disk);
 
-/* Have nothing of it look as if it had been read. */
-void work_spoil(const struct filter_work *work, unsigned disk);
+/* Have none of it look as if it had been read, nor like another disk's, `from`, that was spoilt
+ * before; alone: `from` is the same. */
+void work_spoil(const struct filter_work *work, unsigned disk, unsigned from);
 
 /* Go on with `then` in filter_turn, after the drivers of `accused` were replaced. False: it was
  * repeated often enough. */

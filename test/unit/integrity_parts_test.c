@@ -14,7 +14,7 @@
 
 enum { BLOCK = 512 };
 
-/* RFC 3720, B.4. */
+/* RFC 3720, B.4: shorter than blocks are by instruction, which agrees (below). */
 static void checksums_are_castagnolis(void **state)
 {
     unsigned char data[3 * 32];
@@ -25,7 +25,7 @@ static void checksums_are_castagnolis(void **state)
     memset(data + 32, 0xff, 32);
     for (unsigned char i = 0; i < 32; i++)
         data[64 + i] = i;
-    checksum_blocks(data, 32, 3, sums);
+    checksum_by_table(data, NULL, NULL, 32, 3, sums);
     assert_int_equal(sums[0], 0x8a9136aa);
     assert_int_equal(sums[1], 0x62a8ab43);
     assert_int_equal(sums[2], 0x46dd794e);

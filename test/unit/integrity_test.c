@@ -17,6 +17,7 @@ struct block_client {
     unsigned char media[MEDIA];
     unsigned char *memory; /* that it reaches */
     unsigned lies, skips;  /* reads to come with wrong data, and that do nothing */
+    unsigned skips_read;   /* a read that does nothing, by its number, if not 0 */
     unsigned drops;        /* writes to come that do nothing */
     unsigned wrong_always; /* a block, if not 0 */
     unsigned fails;        /* requests to come that fail */
@@ -103,7 +104,7 @@ static enum block_status carry_out(struct block_client *disk, enum block_operati
         return BLOCK_STATUS_MEDIUM;
     disk->reads += operation == BLOCK_READ;
     disk->writes += operation == BLOCK_WRITE;
-    if (operation == BLOCK_READ && !take(&disk->skips)) {
+    if (operation == BLOCK_READ && !take(&disk->skips) && disk->reads != disk->skips_read) {
         memcpy(data, media, length);
         if (take(&disk->lies))
             data[length - 1] ^= 1;
@@ -650,6 +651,35 @@ static void reads_that_do_nothing_are_not_alike(void **state)
     assert_memory_equal(t.disk[0].media, t.disk[1].media, MEDIA);
 }
 
+static void reads_that_do_nothing_are_never_alike(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    fill(t.disk[0].media, 0, BLOCKS, 2);
+    fill(t.disk[1].media, 0, BLOCKS, 2);
+    assert_int_equal(ask_write(0, 20, 1), BLOCK_STATUS_OK);
+    t.disk[0].skips = t.disk[1].skips = 3;
+    assert_int_equal(ask_read(100, 20, 2), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(ask_read(100, 20, 2), BLOCK_STATUS_OK);
+}
+
+/* What it is to be is in the memory that it is read back to. */
+static void a_repair_that_is_not_there_is_not_read_from_memory(void **state)
+{
+    (void)state;
+    setup(2, 0, FILTER_DISKS);
+    fill(t.disk[0].media, 0, BLOCKS, 2);
+    fill(t.disk[1].media, 0, BLOCKS, 2);
+    assert_int_equal(ask_read(100, 20, 2), BLOCK_STATUS_OK);
+    table_forget(t.filter.table, 101, 19); /* so that both are read */
+    t.disk[0].media[100 * BLOCK]++;
+    t.disk[0].drops = 1;
+    t.disk[0].skips_read = t.disk[0].reads + 3;
+    assert_int_equal(ask_read(100, 20, 2), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].drops, 0);
+    assert_memory_equal(t.disk[0].media, t.disk[1].media, MEDIA);
+}
+
 /* Many lies at once are one driver's. */
 static void one_driver_is_judged_once(void **state)
 {
@@ -728,6 +758,8 @@ int main(void)
         cmocka_unit_test_teardown(a_client_that_changes_what_it_writes_harms_nobody, teardown),
         cmocka_unit_test_teardown(a_read_back_that_does_nothing_is_noticed, teardown),
         cmocka_unit_test_teardown(reads_that_do_nothing_are_not_alike, teardown),
+        cmocka_unit_test_teardown(reads_that_do_nothing_are_never_alike, teardown),
+        cmocka_unit_test_teardown(a_repair_that_is_not_there_is_not_read_from_memory, teardown),
         cmocka_unit_test_teardown(one_driver_is_judged_once, teardown),
         cmocka_unit_test_teardown(a_mirror_is_what_both_are, teardown),
     };
