@@ -62,13 +62,19 @@ class Integrity(MachineTest):
                 self.assertGreater(self.complaints(ran, "it offers another disk", f"nvme{disk}n1"), 1, str(ran))
 
     def test_what_comes_late_reaches_no_client(self):
-        """The device reads once more, to where a read that is done had gone."""
-        disk = self.blank_image("a.img", 32 * MIB)
+        """The device reads once more, to where a read that is done had gone. Whether something else is there by then is
+        chance: in one run of five nothing is."""
         image = self.image_with("checked0 = nvme0n1 sample=1 repeats=5", "nvme = late=20", lying=True)
-        ran = self.run_machine("write-pattern checked0 0 4200 5; churn checked0 4000 3000 32; churn checked0 4000 0 1",
-                               "--image", image, "--disk", f"nvme:{disk}")
-        self.assert_says(ran, "^churn: 3000 done, 0 failed, 0 wrong before, 0 wrong;")
-        self.assertGreater(ran.log.count("checked0: complains of nvme0n1: "), 1, str(ran))
+        met = 0
+        for _ in range(5):
+            disk = self.blank_image("a.img", 32 * MIB)
+            ran = self.run_machine("write-pattern checked0 0 4200 5; churn checked0 4000 3000 32; churn checked0 4000 0 1",
+                                   "--image", image, "--disk", f"nvme:{disk}")
+            self.assert_says(ran, "^churn: 3000 done, 0 failed, 0 wrong before, 0 wrong;")
+            met += ran.log.count("checked0: complains of nvme0n1: ")
+            if met > 1:
+                return
+        self.fail(str(ran))
 
     def test_without_the_filter_they_are_not(self):
         """Otherwise the tests above show nothing."""
