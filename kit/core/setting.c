@@ -23,6 +23,26 @@ bool setting_find(const char *settings, const char *name, unsigned *value)
     return false;
 }
 
+bool setting_text(const char *settings, const char *name, char *text, size_t size)
+{
+    size_t length = strlen(name);
+
+    while (*settings) {
+        const char *word = settings + length + 1;
+        if (strncmp(settings, name, length) == 0 && settings[length] == '=') {
+            size_t found = strcspn(word, " ");
+            if (found == 0 || found >= size)
+                return false;
+            memcpy(text, word, found);
+            text[found] = '\0';
+            return true;
+        }
+        settings += strcspn(settings, " ");
+        settings += strspn(settings, " ");
+    }
+    return false;
+}
+
 bool setting_word(const char *settings, unsigned index, char *word, size_t size)
 {
     while (*settings) {

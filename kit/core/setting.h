@@ -12,6 +12,10 @@
 /* The whole number that follows `name` and a "="; false: there is none. */
 bool setting_find(const char *settings, const char *name, unsigned *value);
 
+/* The word that follows `name` and a "="; false: there is none, or it has no room in `size` bytes.
+ */
+bool setting_text(const char *settings, const char *name, char *text, size_t size);
+
 /* The word number `index` of those without a "=", counted from 0; false: there are fewer, or it has
  * no room in `size` bytes. */
 bool setting_word(const char *settings, unsigned index, char *word, size_t size);

@@ -418,6 +418,7 @@ void drivers_stop(void)
     services_stop();
     for (struct child *child = child_first(); child; child = child->next)
         clock_timer_cancel(&child->revive);
+    integrity_stop();
     for (;;) {
         struct child *last = NULL;
         for (struct child *child = child_first(); child; child = child->next) {

@@ -3,27 +3,62 @@
  * An integrity filter for each device that the configuration names, as soon as its disks are
  * offered. It goes on when their drivers are restarted.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <kit/core/setting.h>
 #include <server/supervisor/journal.h>
 #include <server/supervisor/supervisor.h>
 
-#define SERVICE_QUOTA (UINT64_C(80) << 20) /* 10 MiB for each session with a mirror, and some */
+#define SERVICE_QUOTA (UINT64_C(96) << 20) /* 10 MiB for each session with a mirror, and some */
+
+#define FILTER_STOP_LIMIT (10 * CLOCK_SECOND) /* it writes what it knows, if that is kept */
 
 enum { DISKS_MAX = 2 };
 
 struct disks {
-    char name[DISKS_MAX][OUTBOARD_NAME_SIZE];
+    char name[DISKS_MAX + 1][OUTBOARD_NAME_SIZE]; /* the last is for checksums, if they are kept */
+    const char *grant[DISKS_MAX + 1];
     unsigned count;
 };
 
 static void disks_parse(const char *text, struct disks *disks)
 {
+    static const char *const grants[DISKS_MAX] = {"disk0", "disk1"};
+
     disks->count = 0;
     while (disks->count < DISKS_MAX &&
-           setting_word(text, disks->count, disks->name[disks->count], OUTBOARD_NAME_SIZE))
+           setting_word(text, disks->count, disks->name[disks->count], OUTBOARD_NAME_SIZE)) {
+        disks->grant[disks->count] = grants[disks->count];
         disks->count++;
+    }
+    if (setting_text(text, "sums", disks->name[disks->count], OUTBOARD_NAME_SIZE))
+        disks->grant[disks->count++] = "sums";
+}
+
+/* A disk, or a part of it. */
+static bool is_part_of(const char *device, const char *disk)
+{
+    size_t length = strlen(disk);
+
+    return strncmp(device, disk, length) == 0 && (device[length] == '\0' || device[length] == 'p');
+}
+
+static bool overlap(const char *one, const char *other)
+{
+    return is_part_of(one, other) || is_part_of(other, one);
+}
+
+/* What is checked and what is kept of it would write over each other. */
+static bool any_overlap(const struct disks *disks)
+{
+    for (unsigned i = 0; i < disks->count; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (overlap(disks->name[i], disks->name[j]))
+                return true;
+        }
+    }
+    return false;
 }
 
 static bool is_offered(const char *name)
@@ -35,16 +70,15 @@ static bool is_offered(const char *name)
 
 static void filter_start(const char *name, const char *text, const struct disks *disks)
 {
-    static const char *const grants[DISKS_MAX] = {"disk0", "disk1"};
     struct child *child = child_create(name, "integrity", CHILD_SERVICE);
-    int error = 0;
+    int error = any_overlap(disks) ? EINVAL : 0;
 
     if (!child)
         return;
     child->class = "block";
     child->is_believed = child->paging_needs_it = true;
     for (unsigned i = 0; i < disks->count && error == 0; i++)
-        error = child_grant_device(child, grants[i], disks->name[i]);
+        error = child_grant_device(child, disks->grant[i], disks->name[i]);
     supervisor_begin(child, error, SERVICE_QUOTA, text);
 }
 
@@ -73,21 +107,13 @@ void integrity_report_missing(void)
     }
 }
 
-/* A disk, or a part of it. */
-static bool is_part_of(const char *device, const char *disk)
-{
-    size_t length = strlen(disk);
-
-    return strncmp(device, disk, length) == 0 && (device[length] == '\0' || device[length] == 'p');
-}
-
 static bool has_part_of(const struct policy_setting *filter, const char *device)
 {
     struct disks disks;
 
     disks_parse(filter->text, &disks);
     for (unsigned i = 0; i < disks.count; i++) {
-        if (is_part_of(device, disks.name[i]) || is_part_of(disks.name[i], device))
+        if (overlap(device, disks.name[i]))
             return true;
     }
     return false;
@@ -102,4 +128,13 @@ bool integrity_holds(const char *device)
             return true;
     }
     return false;
+}
+
+void integrity_stop(void)
+{
+    for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
+        struct child *child = child_lookup(supervisor_policy.filter[i].program);
+        if (child && child->state == CHILD_RUNNING)
+            child_stop(child, FILTER_STOP_LIMIT);
+    }
 }

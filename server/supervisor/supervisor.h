@@ -89,6 +89,7 @@ void partitions_tidy(const struct child *driver);
 void integrity_look(void);
 void integrity_report_missing(void);
 bool integrity_holds(const char *device);
+void integrity_stop(void);
 
 /* netmux.c: start the multiplexers whose cards are offered by now; say which are not there. */
 void netmux_look(void);

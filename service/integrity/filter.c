@@ -274,6 +274,19 @@ static bool is_in_the_way(const struct filter *filter, const struct block_reques
     return false;
 }
 
+bool filter_is_writing(void *context, uint64_t first, uint64_t count)
+{
+    const struct filter *filter = context;
+
+    for (const struct filter_work *work = filter->under_way; work; work = work->following) {
+        const struct block_request *request = work->request;
+        if (request->operation != BLOCK_READ && request->block < first + count &&
+            first < request->block + request->count)
+            return true;
+    }
+    return false;
+}
+
 static struct filter_work *work_make(struct filter *filter, struct block_request *request)
 {
     struct filter_session *session = request->session->server;
@@ -304,6 +317,14 @@ static bool place_take(const struct block_request *request)
     return place >= 0;
 }
 
+static bool ledger_allows(struct ledger *ledger, const struct block_request *request)
+{
+    if (request->operation == BLOCK_READ)
+        ledger_load(ledger, request->block, request->count);
+    return request->operation == BLOCK_READ || request->operation == BLOCK_FLUSH ||
+           ledger_admit(ledger, request->block, request->count);
+}
+
 bool filter_start(void *context, struct block_request *request)
 {
     struct filter *filter = context;
@@ -311,7 +332,9 @@ bool filter_start(void *context, struct block_request *request)
     if (is_in_the_way(filter, request) || !place_take(request))
         return false;
     struct filter_work *work = work_make(filter, request);
-    if (request->operation == BLOCK_READ) {
+    if (filter->ledger && !ledger_allows(filter->ledger, request)) {
+        work_finish(work, BLOCK_STATUS_MEDIUM);
+    } else if (request->operation == BLOCK_READ) {
         read_begin(work);
     } else if (request->operation == BLOCK_WRITE) {
         write_begin(work);

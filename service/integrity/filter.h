@@ -25,6 +25,7 @@
 #include <kit/block.h>
 #include <kit/client/block.h>
 
+#include "ledger.h"
 #include "pages.h"
 #include "table.h"
 
@@ -50,6 +51,7 @@ struct filter_disk {
 struct filter {
     struct filter_options options;
     struct table *table;
+    struct ledger *ledger; /* or null: what is known is forgotten at the end */
     uint32_t block_size;
     unsigned disk_count;
     struct filter_disk disk[FILTER_DISKS];
@@ -116,6 +118,9 @@ static inline uint64_t filter_buffer_address(unsigned buffer)
 /* block_device_ops' start; the kit's session has a filter_session as its `server`. False, too,
  * while there is no room in its memory. */
 bool filter_start(void *filter, struct block_request *request);
+
+/* Whether a request that writes to these blocks is under way. As ledger_save needs it. */
+bool filter_is_writing(void *filter, uint64_t first, uint64_t count);
 
 /* After the disks' completions were taken: replace drivers and go on with what was wrong. Whether
  * any request ended: they are to be delivered, and others may be started. */

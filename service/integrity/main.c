@@ -2,10 +2,13 @@
  *
  * The integrity filter on GNU Mach: offers a block device that checks another one, or two (filter.h
  * says how). argv: program, instance, the disks' names and options, as in supervisor.conf's
- * [integrity]: "nvme0n1 nvme1n1 sample=8". The disks are granted as disk0 and disk1.
+ * [integrity]: "nvme0n1 nvme1n1 sample=8". The disks are granted as disk0 and disk1, and
+ * what `sums=` names as sums.
  */
 #include <errno.h>
 #include <string.h>
+
+#include <interface/task_control_server.h>
 
 #include <host/mach/block_server.h>
 #include <host/mach/memory.h>
@@ -17,11 +20,13 @@
 #include <kit/core/setting.h>
 #include <kit/log.h>
 
+#include "kept.h"
 #include "sessions.h"
 
 enum { MEBIBYTE = 1 << 20, PIECE_SIZE = TABLE_PIECE_BLOCKS * 4 + 128 };
 enum { SAMPLE_DEFAULT = 64, REPEATS_DEFAULT = 2, MEMORY_DEFAULT = 16 };
 
+static const struct port_type control_type = {.name = "control", .serve = task_control_server};
 static struct filter filter;
 static struct filter_session *closing;
 
@@ -117,6 +122,14 @@ static void disks_parse(const char *text)
         filter.disk_count++;
 }
 
+static int control_offer(void)
+{
+    mach_port_t control;
+    int error = port_create(&control_type, NULL, &control);
+
+    return error == 0 ? startup_offer("", "control", control) : error;
+}
+
 /* In the order in which their hooks are called. */
 static int filter_publish(const struct block_device_limits *limits)
 {
@@ -130,11 +143,12 @@ static int filter_publish(const struct block_device_limits *limits)
         error = sessions_join(&filter);
     if (error == 0 && !loop_at_turn_end(turn, NULL))
         error = ENOSPC;
-    return error;
+    return error == 0 ? control_offer() : error;
 }
 
 static int filter_open(const char *text)
 {
+    static char sums[64];
     struct block_info info[FILTER_DISKS];
     struct block_device_limits limits;
     unsigned memory = MEMORY_DEFAULT;
@@ -155,7 +169,22 @@ static int filter_open(const char *text)
     error =
         filter_init(&filter, memory < 1 || memory > 1024 ? MEMORY_DEFAULT * (MEBIBYTE / PIECE_SIZE)
                                                          : memory * (MEBIBYTE / PIECE_SIZE));
+    if (error == 0 && setting_text(text, "sums", sums, sizeof(sums)))
+        error = kept_open(&filter, sums, info);
     return error == 0 ? filter_publish(&limits) : error;
+}
+
+static void leave(void)
+{
+    kept_close(&filter);
+    loop_stop();
+}
+
+kern_return_t serve_task_control_stop(mach_port_t control)
+{
+    (void)control;
+    leave();
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -167,5 +196,5 @@ int main(int argc, char **argv)
     else
         log_info("checks %s%s%s", filter.disk[0].name, filter.disk_count > 1 ? " and " : "",
                  filter.disk_count > 1 ? filter.disk[1].name : "");
-    return orphan_serve(error, loop_stop);
+    return orphan_serve(error, leave);
 }

@@ -4,20 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct piece {
-    uint64_t number;
-    struct piece *next; /* in the bucket */
-    bool touched;
-    uint64_t known[TABLE_PIECE_BLOCKS / 64];
-    uint32_t sum[TABLE_PIECE_BLOCKS];
-};
-
 struct table {
     unsigned pieces_max, count, hand;
-    struct piece *last; /* looked up last: most look-ups are for the same one again */
-    struct piece **all; /* `count` of them */
-    unsigned mask;      /* buckets, less one */
-    struct piece *bucket[];
+    struct table_piece *last; /* looked up last: most look-ups are for the same one again */
+    struct table_piece **all; /* `count` of them */
+    unsigned mask;            /* buckets, less one */
+    struct table_piece *bucket[];
 };
 
 struct table *table_create(unsigned pieces_max)
@@ -47,16 +39,16 @@ void table_destroy(struct table *table)
     free(table);
 }
 
-static struct piece **bucket_of(struct table *table, uint64_t number)
+static struct table_piece **bucket_of(struct table *table, uint64_t number)
 {
     return &table->bucket[(number * UINT64_C(0x9e3779b97f4a7c15) >> 40) & table->mask];
 }
 
-static struct piece *piece_lookup(struct table *table, uint64_t number)
+struct table_piece *table_piece_lookup(struct table *table, uint64_t number)
 {
     if (table->last && table->last->number == number)
         return table->last;
-    struct piece *piece = *bucket_of(table, number);
+    struct table_piece *piece = *bucket_of(table, number);
     while (piece && piece->number != number)
         piece = piece->next;
     if (piece) {
@@ -67,9 +59,9 @@ static struct piece *piece_lookup(struct table *table, uint64_t number)
 }
 
 /* Second chance, in a circle. */
-static struct piece *piece_evict(struct table *table)
+static struct table_piece *piece_evict(struct table *table)
 {
-    struct piece *piece;
+    struct table_piece *piece;
 
     for (;;) {
         piece = table->all[table->hand++ % table->count];
@@ -77,17 +69,17 @@ static struct piece *piece_evict(struct table *table)
             break;
         piece->touched = false;
     }
-    struct piece **link = bucket_of(table, piece->number);
+    struct table_piece **link = bucket_of(table, piece->number);
     while (*link != piece)
         link = &(*link)->next;
     *link = piece->next;
     return piece;
 }
 
-/* An empty one in its place; null: there is no memory, not even to take from another. */
-static struct piece *piece_make(struct table *table, uint64_t number)
+struct table_piece *table_piece_make(struct table *table, uint64_t number)
 {
-    struct piece *piece = table->count < table->pieces_max ? malloc(sizeof(struct piece)) : NULL;
+    struct table_piece *piece =
+        table->count < table->pieces_max ? malloc(sizeof(struct table_piece)) : NULL;
 
     if (piece)
         table->all[table->count++] = piece;
@@ -95,14 +87,21 @@ static struct piece *piece_make(struct table *table, uint64_t number)
         piece = piece_evict(table);
     else
         return NULL;
-    struct piece **bucket = bucket_of(table, number);
+    struct table_piece **bucket = bucket_of(table, number);
     piece->number = number;
     piece->touched = true;
+    piece->changed = piece->open = piece->written = false;
     piece->next = *bucket;
     memset(piece->known, 0, sizeof(piece->known));
+    memset(piece->sum, 0, sizeof(piece->sum));
     *bucket = piece;
     table->last = piece;
     return piece;
+}
+
+struct table_piece *table_piece_at(const struct table *table, unsigned index)
+{
+    return index < table->count ? table->all[index] : NULL;
 }
 
 enum { WORD = 64 };
@@ -124,7 +123,7 @@ static inline struct part part_of(uint64_t first, uint64_t count)
                          UINT64_MAX >> (WORD - part) << first % WORD};
 }
 
-static inline uint64_t *known_of(struct piece *piece, struct part part)
+static inline uint64_t *known_of(struct table_piece *piece, struct part part)
 {
     return &piece->known[part.at / WORD];
 }
@@ -135,13 +134,16 @@ static inline void range_set(struct table *table, uint64_t first, unsigned count
 {
     while (count > 0) {
         struct part part = part_of(first, count);
-        struct piece *piece = piece_lookup(table, part.number);
+        struct table_piece *piece = table_piece_lookup(table, part.number);
         if (!piece)
-            piece = piece_make(table, part.number);
+            piece = table_piece_make(table, part.number);
         if (piece) {
-            uint32_t *own = piece->sum + part.at;
-            for (unsigned i = 0; i < part.count; i++)
+            uint32_t *own = piece->sum + part.at, differs = 0;
+            for (unsigned i = 0; i < part.count; i++) {
+                differs |= own[i] ^ sums[i * step];
                 own[i] = sums[i * step];
+            }
+            piece->changed |= differs != 0 || (*known_of(piece, part) & part.mask) != part.mask;
             *known_of(piece, part) |= part.mask;
         }
         first += part.count;
@@ -164,9 +166,11 @@ void table_forget(struct table *table, uint64_t first, uint64_t count)
 {
     while (count > 0) {
         struct part part = part_of(first, count);
-        struct piece *piece = piece_lookup(table, part.number);
-        if (piece)
+        struct table_piece *piece = table_piece_lookup(table, part.number);
+        if (piece) {
+            piece->changed = true;
             *known_of(piece, part) &= ~part.mask;
+        }
         first += part.count;
         count -= part.count;
     }
@@ -175,7 +179,7 @@ void table_forget(struct table *table, uint64_t first, uint64_t count)
 bool table_lookup(struct table *table, uint64_t block, uint32_t *sum)
 {
     struct part part = part_of(block, 1);
-    struct piece *piece = piece_lookup(table, part.number);
+    struct table_piece *piece = table_piece_lookup(table, part.number);
 
     if (!piece || !(*known_of(piece, part) & part.mask))
         return false;
@@ -187,7 +191,7 @@ unsigned table_mismatch(struct table *table, uint64_t first, unsigned count, con
 {
     for (unsigned done = 0; done < count;) {
         struct part part = part_of(first + done, count - done);
-        struct piece *piece = piece_lookup(table, part.number);
+        struct table_piece *piece = table_piece_lookup(table, part.number);
         const uint32_t *own = piece ? piece->sum + part.at : NULL, *others = sums + done;
         for (unsigned i = 0; own && i < part.count; i++) {
             if (own[i] != others[i] && *known_of(piece, part) >> (part.at + i) % WORD & 1)
@@ -202,7 +206,7 @@ bool table_knows_all(struct table *table, uint64_t first, unsigned count)
 {
     while (count > 0) {
         struct part part = part_of(first, count);
-        struct piece *piece = piece_lookup(table, part.number);
+        struct table_piece *piece = table_piece_lookup(table, part.number);
         if (!piece || (*known_of(piece, part) & part.mask) != part.mask)
             return false;
         first += part.count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What is known of a device's blocks: a checksum for each that was written or read since the start.
+ * What is known of a device's blocks: a checksum for each that was written or read since the start,
+ * or before it (ledger.h).
  * In pieces of many blocks, made as they are touched; with all the memory used the piece that was
  * not touched for longest, more or less, is forgotten: such blocks are then as if never seen.
  */
@@ -13,6 +14,15 @@
 struct table;
 
 enum { TABLE_PIECE_BLOCKS = 512 };
+
+struct table_piece {
+    uint64_t number;
+    struct table_piece *next; /* in the bucket */
+    bool touched;
+    bool changed, open, written; /* the ledger's (ledger.h), but that the table sets `changed` */
+    uint64_t known[TABLE_PIECE_BLOCKS / 64];
+    uint32_t sum[TABLE_PIECE_BLOCKS];
+};
 
 /* Null: no memory. */
 struct table *table_create(unsigned pieces_max);
@@ -29,5 +39,15 @@ bool table_lookup(struct table *table, uint64_t block, uint32_t *sum);
 unsigned table_mismatch(struct table *table, uint64_t first, unsigned count, const uint32_t *sums);
 
 bool table_knows_all(struct table *table, uint64_t first, unsigned count);
+
+/* The piece of blocks from number * TABLE_PIECE_BLOCKS on. Null: it is not there. */
+struct table_piece *table_piece_lookup(struct table *table, uint64_t number);
+
+/* An empty one in its place, where there was none; null: there is no memory, not even to take from
+ * another. */
+struct table_piece *table_piece_make(struct table *table, uint64_t number);
+
+/* Each of them: 0, 1, 2 ... until null. */
+struct table_piece *table_piece_at(const struct table *table, unsigned index);
 
 #endif

@@ -76,6 +76,62 @@ class Integrity(MachineTest):
                 return
         self.fail(str(ran))
 
+    def run_kept(self, filters, command, *names, arguments=()):
+        """Disks of 8 MiB, which stay from run to run."""
+        image = self.image_with(filters)
+        disks = [self.path(name) for name in names]
+        for disk in disks:
+            if not os.path.exists(disk):
+                self.blank_image(os.path.basename(disk), 8 * MIB)
+        return self.run_machine(command, "--image", image, *(f"--disk=nvme:{disk}" for disk in disks), *arguments)
+
+    def test_checksums_that_are_kept_outlive_the_machine(self):
+        filters = "checked0 = nvme0n1 sums=nvme1n1"
+        ran = self.run_kept(filters, "write-pattern checked0 0 6000 5", "a.img", "sums.img")
+        self.assert_status(ran)
+        self.assert_says(ran, "nvme1n1: is for the checksums of", "log")
+        self.corrupt(self.path("a.img"), 100, 4321)
+        ran = self.run_kept(filters, "verify-pattern checked0 0 96 5; verify-pattern checked0 200 4000 5; "
+                            "verify-pattern checked0 96 16 5; verify-pattern checked0 4321 1 5", "a.img", "sums.img")
+        self.assert_says(ran, "^checked0: 96 of 96 blocks as written")
+        self.assert_says(ran, "^checked0: 4000 of 4000 blocks as written")
+        self.assertEqual(len(re.findall("block (?:100|4321): it has other data than it should", ran.log)), 6, str(ran))
+        self.assertEqual(ran.output.count("Input/output error") + ran.output.count("I/O error"), 2, str(ran))
+        # What is written over it is right again, and stays so.
+        ran = self.run_kept(filters, "write-pattern checked0 96 16 5", "a.img", "sums.img")
+        ran = self.run_kept(filters, "verify-pattern checked0 0 4000 5", "a.img", "sums.img")
+        self.assert_says(ran, "^checked0: 4000 of 4000 blocks as written")
+
+    def test_a_mirror_with_checksums_that_are_kept_knows_which_copy_is_right(self):
+        filters = "checked0 = nvme0n1 nvme1n1 sums=nvme2n1"
+        names = ("a.img", "b.img", "sums.img")
+        self.assert_status(self.run_kept(filters, "write-pattern checked0 0 6000 5", *names))
+        self.corrupt(self.path("a.img"), 100, 300)
+        self.corrupt(self.path("b.img"), 301, 5000)
+        ran = self.run_kept(filters, "verify-pattern checked0 0 6000 5", *names)
+        self.assert_says(ran, "^checked0: 6000 of 6000 blocks as written")
+        self.assert_same(self.path("a.img"), self.path("b.img"))
+
+    def test_checksums_that_are_kept_are_right_or_not_there_when_the_power_fails(self):
+        """While it is written, and a while after it was, when they are saved."""
+        filters = "checked0 = nvme0n1 sums=nvme1n1"
+        for seconds in (1.6, 3, 7):
+            self.run_kept(filters, "churn checked0 4000 1000000 16 2", "a.img", "sums.img",
+                          arguments=("--timeout", str(seconds)))
+            ran = self.run_kept(filters, "verify-pattern checked0 0 4000 5", "a.img", "sums.img")
+            self.assert_says(ran, "^checked0: .* of 4000 blocks")
+            self.assertNotIn("other data than it should", ran.log)
+
+    def test_nothing_else_is_written_over_for_checksums(self):
+        self.blank_image("sums.img", 8 * MIB)
+        with open(self.path("sums.img"), "r+b") as file:
+            file.write(b"something")
+        ran = self.run_kept("checked0 = nvme0n1 sums=nvme1n1", "devices", "a.img", "sums.img")
+        self.assert_says(ran, "nvme1n1: something else is on it", "log")
+        ran = self.run_kept("checked0 = nvme0n1 sums=nvme0n1p1", "devices", "a.img", "sums.img")
+        with open(self.path("sums.img"), "rb") as file:
+            self.assertEqual(file.read(9), b"something")
+
     def test_without_the_filter_they_are_not(self):
         """Otherwise the tests above show nothing."""
         disk = self.blank_image("a.img", 32 * MIB)

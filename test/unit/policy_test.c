@@ -139,6 +139,10 @@ static void filters_are_named_with_their_disks(void **state)
     assert_true(setting_word(policy.filter[0].text, 1, word, sizeof(word)));
     assert_string_equal(word, "nvme1n1");
     assert_false(setting_word(policy.filter[0].text, 2, word, sizeof(word)));
+    assert_true(setting_text("a sums=b sum=c", "sum", word, sizeof(word)));
+    assert_string_equal(word, "c");
+    assert_false(setting_text("a sums= b", "sums", word, sizeof(word)));
+    assert_false(setting_text("a sums=bcdefghijklmnopqrstuvwxyz", "sums", word, 8));
     assert_false(setting_word(policy.filter[1].text, 0, word, sizeof(word))); /* no room */
     assert_int_equal(parse("[integrity]\na=x\nb=x\nc=x\nd=x\ne=x\n"), EBADMSG);
     assert_int_equal(policy.filter_count, 0);

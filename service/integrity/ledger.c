@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ledger.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <kit/log.h>
+
+#include "checksum.h"
+
+#define MAGIC UINT64_C(0x316d7573626f7475) /* "utobsum1" */
+
+/* Both as they are on the disk; little-endian, as x86 is. */
+struct header {
+    uint64_t magic, id;
+    struct whose {
+        uint64_t first, blocks;
+        uint32_t block_size, flags;
+        char serial[32], model[48];
+    } whose[2];
+    uint8_t reserved[LEDGER_PAGE - 2 * 104 - 24];
+    uint32_t zero, check; /* of all before */
+};
+static_assert(sizeof(struct header) == LEDGER_PAGE, "a page");
+
+struct page {
+    uint64_t magic, id, number;
+    uint64_t known[TABLE_PIECE_BLOCKS / 64];
+    uint32_t sum[TABLE_PIECE_BLOCKS];
+    uint8_t reserved[LEDGER_PAGE - 24 - TABLE_PIECE_BLOCKS / 8 - 4 * TABLE_PIECE_BLOCKS - 8];
+    uint32_t zero, check;
+};
+static_assert(sizeof(struct page) == LEDGER_PAGE, "a page");
+
+/* Of a page but for its last eight bytes and 24 more, in which nothing is: a multiple of 32. */
+static uint32_t check_of(const void *page)
+{
+    uint32_t check;
+
+    checksum_blocks(page, LEDGER_PAGE - 32, 1, &check);
+    return check;
+}
+
+static int lost(struct ledger *ledger, const char *what, int error)
+{
+    if (error != 0 && !ledger->has_lost) {
+        ledger->has_lost = true;
+        log_error("%s: checksums cannot be %s: %s: nothing more is written where they would be "
+                  "wrong afterwards",
+                  ledger->name, what, strerror(error));
+    }
+    return error;
+}
+
+static bool is_zero(const unsigned char *page)
+{
+    return page[0] == 0 && memcmp(page, page + 1, LEDGER_PAGE - 1) == 0;
+}
+
+static void whose_note(struct whose *whose, const struct block_info *disk)
+{
+    whose->first = disk->first;
+    whose->blocks = disk->blocks;
+    whose->block_size = disk->block_size;
+    memcpy(whose->serial, disk->serial, sizeof(whose->serial));
+    memcpy(whose->model, disk->model, sizeof(whose->model));
+}
+
+static int header_write(struct ledger *ledger, struct header *header, uint64_t seed)
+{
+    header->magic = MAGIC;
+    header->id = seed;
+    header->check = check_of(header);
+    int error = ledger->disk->write(0, header);
+    if (error == 0)
+        error = ledger->disk->flush();
+    if (error == 0)
+        log_info("%s: is for the checksums of \"%s\" serial %s from now on", ledger->name,
+                 header->whose[0].model, header->whose[0].serial);
+    return error;
+}
+
+int ledger_open(struct ledger *ledger, const struct block_info *disks, unsigned count,
+                uint64_t seed)
+{
+    static struct header found, wanted;
+    uint64_t pieces = (disks->blocks + TABLE_PIECE_BLOCKS - 1) / TABLE_PIECE_BLOCKS;
+
+    memset(&wanted, 0, sizeof(wanted));
+    for (unsigned disk = 0; disk < count; disk++)
+        whose_note(&wanted.whose[disk], &disks[disk]);
+    if (ledger->disk->pages == 0 || pieces > ledger->disk->pages - 1) {
+        log_error("%s: %llu pages of 4096 bytes are too few for checksums: %llu are needed",
+                  ledger->name, (unsigned long long)ledger->disk->pages,
+                  (unsigned long long)pieces + 1);
+        return ENOSPC;
+    }
+    int error = ledger->disk->read(0, &found);
+    if (error == 0 && is_zero((const unsigned char *)&found)) {
+        ledger->id = seed;
+        return header_write(ledger, &wanted, seed);
+    }
+    if (error == 0 && (found.magic != MAGIC || found.check != check_of(&found) ||
+                       memcmp(found.whose, wanted.whose, sizeof(found.whose)) != 0)) {
+        log_error("%s: %s; to have it for these checksums, write zeroes to its first 4096 bytes",
+                  ledger->name,
+                  found.magic == MAGIC ? "it has the checksums of other disks"
+                                       : "something else is on it");
+        return EEXIST;
+    }
+    ledger->id = found.id;
+    return error;
+}
+
+static uint64_t last_of(uint64_t first, uint64_t count)
+{
+    return (first + count - 1) / TABLE_PIECE_BLOCKS;
+}
+
+static struct table_piece *piece_load(struct ledger *ledger, uint64_t number)
+{
+    static struct page page;
+    struct table_piece *piece = table_piece_lookup(ledger->table, number);
+
+    if (piece)
+        return piece;
+    piece = table_piece_make(ledger->table, number);
+    if (!piece)
+        return NULL;
+    int error = ledger->disk->read(number + 1, &page);
+    if (error != 0) {
+        log_warning("%s: page %llu cannot be read: %s", ledger->name,
+                    (unsigned long long)number + 1, strerror(error));
+    } else if (page.magic == MAGIC && page.id == ledger->id && page.number == number &&
+               page.check == check_of(&page)) {
+        memcpy(piece->known, page.known, sizeof(piece->known));
+        memcpy(piece->sum, page.sum, sizeof(piece->sum));
+    }
+    return piece;
+}
+
+void ledger_load(struct ledger *ledger, uint64_t first, uint64_t count)
+{
+    for (uint64_t number = first / TABLE_PIECE_BLOCKS; number <= last_of(first, count); number++)
+        piece_load(ledger, number);
+}
+
+/* Its page says nothing from now on. */
+static int piece_clear(struct ledger *ledger, uint64_t number)
+{
+    static const unsigned char zeroes[LEDGER_PAGE];
+
+    if (ledger->has_lost)
+        return EIO;
+    return lost(ledger, "taken back", ledger->disk->write(number + 1, zeroes));
+}
+
+bool ledger_admit(struct ledger *ledger, uint64_t first, uint64_t count)
+{
+    bool cleared = false;
+
+    for (uint64_t number = first / TABLE_PIECE_BLOCKS; number <= last_of(first, count); number++) {
+        struct table_piece *piece = piece_load(ledger, number);
+        if (!piece || !piece->open) {
+            if (piece_clear(ledger, number) != 0)
+                return false;
+            cleared = true;
+        }
+        if (piece)
+            piece->open = piece->changed = piece->written = true;
+    }
+    return !cleared || lost(ledger, "taken back", ledger->disk->flush()) == 0;
+}
+
+static int piece_save(struct ledger *ledger, struct table_piece *piece)
+{
+    static struct page page;
+
+    page.magic = MAGIC;
+    page.id = ledger->id;
+    page.number = piece->number;
+    memcpy(page.known, piece->known, sizeof(page.known));
+    memcpy(page.sum, piece->sum, sizeof(page.sum));
+    page.check = check_of(&page);
+    int error = ledger->disk->write(piece->number + 1, &page);
+    if (error == 0)
+        piece->open = piece->changed = false;
+    return error;
+}
+
+void ledger_save(struct ledger *ledger, bool rested,
+                 bool (*is_writing)(void *context, uint64_t first, uint64_t count), void *context)
+{
+    struct table_piece *piece;
+    bool any = false, settled = !ledger->has_lost;
+
+    for (unsigned i = 0; settled && (piece = table_piece_at(ledger->table, i)); i++) {
+        bool rests = piece->changed && !(rested && piece->written) &&
+                     !is_writing(context, piece->number * TABLE_PIECE_BLOCKS, TABLE_PIECE_BLOCKS);
+        piece->written = false;
+        if (!rests)
+            continue;
+        if (!any)
+            settled = ledger->disk->settle() == 0;
+        if (settled)
+            settled = lost(ledger, "written", piece_save(ledger, piece)) == 0;
+        any = true;
+    }
+    if (any && settled)
+        lost(ledger, "written", ledger->disk->flush());
+}
