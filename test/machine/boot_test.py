@@ -3,9 +3,11 @@
 import io
 import os
 import re
+import subprocess
 import tarfile
 import time
 
+from machine import image as images
 from machine.monitored import MonitoredTest
 from machine.vm import BUILD, ROOT, MachineTest
 
@@ -138,3 +140,36 @@ class Archive(MonitoredTest):
         self.assert_status(ran)
         self.assert_says(ran, "nvme0: cannot be started: it is too short for an ELF header", "log")
         self.assert_says(ran, "^nvme0 +driver +failed")
+
+
+class Sizes(MachineTest):
+    """The kernel for several processors overwrites memory that depends on the sizes of what GRUB loads (boot/make-image)."""
+
+    PAGE, MANY = 4096, 64
+
+    def modules(self, image):
+        listed = subprocess.run(["xorriso", "-indev", image, "-lsl", "/boot/"], check=True, capture_output=True, text=True).stdout
+        return {match[2]: int(match[1]) for match in re.finditer(r"^-\S+ +\d+ +\S+ +\S+ +(\d+) .*'(\w+)'$", listed, re.M)}
+
+    def test_they_do_not_depend_on_what_is_in_the_archive(self):
+        """But in steps, and the archive does not fit below the kernel."""
+        for size in (0, 130001, 2000003):
+            modules = self.modules(images.make(self.path("boot.iso"), {"pad": os.urandom(size)}, (), None, "smp"))
+            self.assertEqual(modules["root"] % (self.MANY * self.PAGE), 6 * self.PAGE)
+            self.assertEqual(modules["archive"] % (self.MANY * self.PAGE), 17 * self.PAGE)
+            self.assertGreater(modules["archive"], 15 << 20)
+
+    def test_a_hurds_modules_and_their_lines_are_whole_steps(self):
+        """So that they change nothing for the others."""
+        path = self.path("boot.iso")
+        subprocess.run([os.path.join(ROOT, "boot", "make-image"), os.path.join(BUILD, "sysroot/boot/gnumach-1.8-amd64-smp.gz"),
+                        os.path.join(BUILD, "boot", "root"), os.path.join(BUILD, "boot", "archive.elf"), path,
+                        os.path.join(BUILD, "boot", "io"), os.path.join(BUILD, "boot", "pci"), "nvme0n1"], check=True)
+        modules = self.modules(path)
+        for name in ("ext2fs", "exec"):
+            self.assertEqual(modules[name] % (self.MANY * self.PAGE), (self.MANY - 1) * self.PAGE)
+
+    def test_the_other_kernel_boots_with_any(self):
+        for size in (260143, 1500078):
+            built = images.make(self.path("boot.iso"), {"pad": os.urandom(size)}, (), None, "smp")
+            self.assert_status(self.run_machine("drivers", "--image", built, "--kernel", "smp", "--cpus", "2"))
