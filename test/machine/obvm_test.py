@@ -25,6 +25,8 @@ class Launcher(MachineTest):
         self.assertIn("ne2000", self.refused("--nic", "ne2000", "-c", "ls"))
         self.assertIn("has no mtu", self.refused("--nic", "e1000e,mtu=9000", "-c", "ls"))
         self.assertIn("/nowhere.iso", self.refused("--image", "/nowhere.iso", "-c", "ls"))
+        for memory in ("384", "3000"):
+            self.assertIn("--memory", self.refused("--kernel", "smp", "--cpus", "2", "--memory", memory, "-c", "ls"))
         self.assertIn("no terminal", self.refused())
         self.assertIn("nosuch", self.refused("--qemu-arg=-device", "--qemu-arg=nosuch", "-c", "ls"))
         empty = self.blank_image("empty", 0)
