@@ -2,6 +2,7 @@
 #include "ledger.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <kit/log.h>
@@ -32,12 +33,16 @@ struct page {
 };
 static_assert(sizeof(struct page) == LEDGER_PAGE, "a page");
 
-/* Of a page but for its last eight bytes and 24 more, in which nothing is: a multiple of 32. */
+/* Of a page but for its last 64 bytes, in which nothing else is: checksums are of a multiple of
+ * that, and of another length they depend on the processor. */
 static uint32_t check_of(const void *page)
 {
+    enum { LEFT_OUT = 64 };
     uint32_t check;
 
-    checksum_blocks(page, LEDGER_PAGE - 32, 1, &check);
+    static_assert(offsetof(struct header, reserved) <= LEDGER_PAGE - LEFT_OUT, "all is covered");
+    static_assert(offsetof(struct page, reserved) <= LEDGER_PAGE - LEFT_OUT, "all is covered");
+    checksum_blocks(page, LEDGER_PAGE - LEFT_OUT, 1, &check);
     return check;
 }
 
@@ -155,21 +160,29 @@ static int piece_clear(struct ledger *ledger, uint64_t number)
     return lost(ledger, "taken back", ledger->disk->write(number + 1, zeroes));
 }
 
+/* One is open when that is durable, and not before: who asks again after a failure must not be told
+ * that it is. */
 bool ledger_admit(struct ledger *ledger, uint64_t first, uint64_t count)
 {
+    uint64_t number, last = last_of(first, count);
     bool cleared = false;
 
-    for (uint64_t number = first / TABLE_PIECE_BLOCKS; number <= last_of(first, count); number++) {
-        struct table_piece *piece = piece_load(ledger, number);
-        if (!piece || !piece->open) {
-            if (piece_clear(ledger, number) != 0)
-                return false;
-            cleared = true;
-        }
+    for (number = first / TABLE_PIECE_BLOCKS; number <= last; number++) {
+        const struct table_piece *piece = piece_load(ledger, number);
+        if (piece && piece->open)
+            continue;
+        if (piece_clear(ledger, number) != 0)
+            return false;
+        cleared = true;
+    }
+    if (cleared && lost(ledger, "taken back", ledger->disk->flush()) != 0)
+        return false;
+    for (number = first / TABLE_PIECE_BLOCKS; number <= last; number++) {
+        struct table_piece *piece = table_piece_lookup(ledger->table, number);
         if (piece)
             piece->open = piece->changed = piece->written = true;
     }
-    return !cleared || lost(ledger, "taken back", ledger->disk->flush()) == 0;
+    return true;
 }
 
 static int piece_save(struct ledger *ledger, struct table_piece *piece)
@@ -182,10 +195,8 @@ static int piece_save(struct ledger *ledger, struct table_piece *piece)
     memcpy(page.known, piece->known, sizeof(page.known));
     memcpy(page.sum, piece->sum, sizeof(page.sum));
     page.check = check_of(&page);
-    int error = ledger->disk->write(piece->number + 1, &page);
-    if (error == 0)
-        piece->open = piece->changed = false;
-    return error;
+    piece->open = piece->changed = false; /* also if that fails: it may be there all the same */
+    return ledger->disk->write(piece->number + 1, &page);
 }
 
 void ledger_save(struct ledger *ledger, bool rested,

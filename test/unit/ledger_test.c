@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <service/integrity/checksum.h>
 #include <service/integrity/ledger.h>
 #include <test/unit/cmocka.h>
 
@@ -14,6 +15,9 @@ static struct {
     unsigned char media[PAGES][LEDGER_PAGE], cache[PAGES][LEDGER_PAGE];
     unsigned reads, writes, flushes, settles;
     int fails, unsettled;
+    int flush_fails;
+    bool fails_late; /* what is written is there although it failed */
+    unsigned good;   /* writes that do not fail yet */
     uint64_t busy; /* a block that is being written, or none */
     struct table *table;
     struct ledger ledger;
@@ -31,15 +35,19 @@ static int disk_read(uint64_t page, void *data)
 static int disk_write(uint64_t page, const void *data)
 {
     assert_in_range(page, 0, PAGES - 1);
-    if (t.fails)
+    bool fails = t.fails && t.good == 0;
+    t.good -= t.good > 0;
+    if (fails && !t.fails_late)
         return t.fails;
     t.writes++;
     memcpy(t.cache[page], data, LEDGER_PAGE);
-    return 0;
+    return fails ? t.fails : 0;
 }
 
 static int disk_flush(void)
 {
+    if (t.flush_fails)
+        return t.flush_fails;
     t.flushes++;
     memcpy(t.media, t.cache, sizeof(t.media));
     return 0;
@@ -243,6 +251,90 @@ static void nothing_is_written_that_cannot_be_taken_back(void **state)
     assert_true(knows(3, 33));
 }
 
+/* What was refused as its page could not be cleared for good is refused again. */
+static void what_is_not_cleared_for_good_is_not_open(void **state)
+{
+    (void)state;
+    block_write(3, 33);
+    save(false);
+    t.flush_fails = EIO;
+    assert_false(ledger_admit(&t.ledger, 3, 1));
+    assert_false(ledger_admit(&t.ledger, 3, 1));
+    t.flush_fails = 0;
+    assert_int_equal(power_fails(), 0);
+    assert_true(knows(3, 33));
+}
+
+/* Likewise if it is one of several. */
+static void nor_is_what_was_cleared_before_another_could_not_be(void **state)
+{
+    (void)state;
+    block_write(3, 33);
+    save(false);
+    t.fails = EIO;
+    t.good = 1;
+    assert_false(ledger_admit(&t.ledger, 3, TABLE_PIECE_BLOCKS));
+    assert_false(ledger_admit(&t.ledger, 3, 1));
+    t.fails = 0;
+    assert_int_equal(power_fails(), 0);
+    assert_true(knows(3, 33));
+}
+
+/* A page that is said not to be written may be there. */
+static void what_may_be_saved_is_open_no_more(void **state)
+{
+    (void)state;
+    block_write(3, 33);
+    t.fails = EIO;
+    t.fails_late = true;
+    save(false);
+    assert_false(ledger_admit(&t.ledger, 3, 1));
+    t.fails = 0;
+    disk_flush();
+    assert_int_equal(power_fails(), 0);
+    assert_true(knows(3, 33));
+}
+
+/* With more pieces than there is memory for in one write, each page is cleared, and what is known
+ * of those that are left is true. */
+static void a_write_of_more_pieces_than_there_are(void **state)
+{
+    enum { COUNT = BLOCKS };
+    static uint32_t sums[COUNT];
+
+    (void)state;
+    for (unsigned piece = 0; piece < 8; piece++) {
+        block_write(piece * TABLE_PIECE_BLOCKS, 1);
+        save(false);
+    }
+    assert_true(ledger_admit(&t.ledger, 0, COUNT));
+    assert_int_equal(power_fails(), 0);
+    for (unsigned piece = 0; piece < 8; piece++)
+        assert_false(knows(piece * TABLE_PIECE_BLOCKS, 0));
+
+    assert_true(ledger_admit(&t.ledger, 0, COUNT));
+    for (unsigned i = 0; i < COUNT; i++)
+        sums[i] = i;
+    table_set(t.table, 0, COUNT, sums);
+    table_forget(t.table, COUNT - 1, 1);
+    save(false);
+    assert_int_equal(power_fails(), 0);
+    assert_false(knows(0, 0)); /* made first, it had to go */
+    assert_true(knows(COUNT - 2, COUNT - 2));
+    assert_false(knows(COUNT - 1, 0));
+}
+
+/* Whatever way checksums are made, a page is right for both. */
+static void pages_do_not_depend_on_the_processor(void **state)
+{
+    const uint32_t *words = (const uint32_t *)t.media[0];
+    uint32_t by_table;
+
+    (void)state;
+    checksum_by_table(t.media[0], NULL, NULL, LEDGER_PAGE - 64, 1, &by_table);
+    assert_int_equal(words[LEDGER_PAGE / 4 - 1], by_table);
+}
+
 static void more_than_there_is_memory_for(void **state)
 {
     (void)state;
@@ -307,6 +399,11 @@ int main(void)
         TEST(what_was_read_is_saved_once),
         TEST(a_page_that_is_damaged_says_nothing),
         TEST(nothing_is_written_that_cannot_be_taken_back),
+        TEST(what_is_not_cleared_for_good_is_not_open),
+        TEST(nor_is_what_was_cleared_before_another_could_not_be),
+        TEST(what_may_be_saved_is_open_no_more),
+        TEST(a_write_of_more_pieces_than_there_are),
+        TEST(pages_do_not_depend_on_the_processor),
         TEST(more_than_there_is_memory_for),
         TEST(it_is_for_these_disks_only),
         TEST(pages_of_another_life_say_nothing),
