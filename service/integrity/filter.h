@@ -119,7 +119,7 @@ static inline uint64_t filter_buffer_address(unsigned buffer)
  * while there is no room in its memory. */
 bool filter_start(void *filter, struct block_request *request);
 
-/* Whether a request that writes to these blocks is under way. As ledger_save needs it. */
+/* Whether a request that writes to these blocks is under way. */
 bool filter_is_writing(void *filter, uint64_t first, uint64_t count);
 
 /* After the disks' completions were taken: replace drivers and go on with what was wrong. Whether

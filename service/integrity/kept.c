@@ -8,10 +8,14 @@
 #include <kit/clock.h>
 #include <kit/log.h>
 
+#include "sessions.h"
 #include "work.h"
 
 /* How long a piece of the disk is left alone before its checksums are written. */
 #define REST (5 * CLOCK_SECOND)
+
+/* Between some of them and the next the clients have their turn. */
+#define PAUSE (20 * CLOCK_MILLISECOND)
 
 static struct {
     struct block_client *client;
@@ -79,23 +83,26 @@ static struct ledger_disk ledger_disk = {
 };
 static struct ledger ledger = {.disk = &ledger_disk};
 
-static void rest(void *context)
+static bool is_writing(void *context, uint64_t first, uint64_t count)
 {
-    ledger_save(&ledger, true, filter_is_writing, context);
-    clock_timer_start(&kept.timer, REST, rest, context);
+    return filter_is_writing(context, first, count) || sessions_may_repeat(first, count);
 }
 
+static void rest(void *context)
+{
+    bool all = ledger_save(&ledger, true, is_writing, context);
+
+    clock_timer_start(&kept.timer, all ? REST : PAUSE, rest, context);
+}
+
+/* Not for writing: then they need no memory for copies. */
 static int flushers_open(const struct filter *filter)
 {
     static const char *const names[FILTER_DISKS] = {"disk0", "disk1"};
     int error = 0;
 
-    for (unsigned disk = 0; disk < filter->disk_count && error == 0; disk++) {
-        struct block_client **client = &kept.flusher[disk].client;
-        error = block_client_open(names[disk], true, client);
-        if (error == EROFS)
-            error = block_client_open(names[disk], false, client);
-    }
+    for (unsigned disk = 0; disk < filter->disk_count && error == 0; disk++)
+        error = block_client_open(names[disk], false, &kept.flusher[disk].client);
     return error;
 }
 
@@ -139,6 +146,7 @@ void kept_close(struct filter *filter)
 {
     enum { TRIES = 2 }; /* a driver may just have been replaced */
 
+    ledger.at = 0;
     for (unsigned i = 0; filter->ledger && i < TRIES; i++)
-        ledger_save(&ledger, false, filter_is_writing, filter);
+        ledger_save(&ledger, false, is_writing, filter);
 }

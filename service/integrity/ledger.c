@@ -2,6 +2,7 @@
 #include "ledger.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -199,24 +200,29 @@ static int piece_save(struct ledger *ledger, struct table_piece *piece)
     return ledger->disk->write(piece->number + 1, &page);
 }
 
-void ledger_save(struct ledger *ledger, bool rested,
+bool ledger_save(struct ledger *ledger, bool rested,
                  bool (*is_writing)(void *context, uint64_t first, uint64_t count), void *context)
 {
     struct table_piece *piece;
-    bool any = false, settled = !ledger->has_lost;
+    bool settled = !ledger->has_lost;
+    unsigned saved = 0, most = rested ? LEDGER_SAVES : UINT_MAX;
 
-    for (unsigned i = 0; settled && (piece = table_piece_at(ledger->table, i)); i++) {
+    for (; settled && saved < most && (piece = table_piece_at(ledger->table, ledger->at));
+         ledger->at++) {
         bool rests = piece->changed && !(rested && piece->written) &&
                      !is_writing(context, piece->number * TABLE_PIECE_BLOCKS, TABLE_PIECE_BLOCKS);
         piece->written = false;
         if (!rests)
             continue;
-        if (!any)
+        if (saved++ == 0)
             settled = ledger->disk->settle() == 0;
         if (settled)
             settled = lost(ledger, "written", piece_save(ledger, piece)) == 0;
-        any = true;
     }
-    if (any && settled)
-        lost(ledger, "written", ledger->disk->flush());
+    if (saved > 0 && settled)
+        settled = lost(ledger, "written", ledger->disk->flush()) == 0;
+    if (settled && saved == most)
+        return false;
+    ledger->at = 0;
+    return true;
 }

@@ -19,7 +19,10 @@
 
 #include "table.h"
 
-enum { LEDGER_PAGE = 4096 };
+enum {
+    LEDGER_PAGE = 4096,
+    LEDGER_SAVES = 32, /* pages that are written at once while there are clients */
+};
 
 /* The disk, by the host: each 0 or an errno value. */
 struct ledger_disk {
@@ -39,6 +42,7 @@ struct ledger {
     struct table *table;
     uint64_t id;   /* that its pages have */
     bool has_lost; /* it can be written no more: nor can what is not open */
+    unsigned at;   /* the table's pieces before it were looked at */
 };
 
 /* For these disks. `seed`: another number each time. 0, or an errno value with a line in the log:
@@ -53,9 +57,10 @@ void ledger_load(struct ledger *ledger, uint64_t first, uint64_t count);
  * after the next start. */
 bool ledger_admit(struct ledger *ledger, uint64_t first, uint64_t count);
 
-/* Write the pages of pieces that have changed, or of those only that were not written to since the
- * last call (`rested`). `is_writing`: whether a write to these blocks is under way. */
-void ledger_save(struct ledger *ledger, bool rested,
+/* Write the pages of pieces that have changed; or, `rested`, of LEDGER_SAVES at most, and not of
+ * those that were written to since they were last looked at: false: the rest is for the next call.
+ * `is_writing`: whether a write to these blocks is under way, or may be repeated. */
+bool ledger_save(struct ledger *ledger, bool rested,
                  bool (*is_writing)(void *context, uint64_t first, uint64_t count), void *context);
 
 #endif

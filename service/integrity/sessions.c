@@ -12,7 +12,8 @@
 #include "work.h"
 
 static struct block_info infos[FILTER_DISKS]; /* at the start */
-static unsigned session_count;
+static struct filter_session *all[SESSIONS_MAX];
+static unsigned session_count;       /* of them */
 static struct filter_session *spare; /* or null */
 
 static void session_free(struct filter_session *session)
@@ -21,8 +22,12 @@ static void session_free(struct filter_session *session)
         if (session->client[disk])
             block_client_close(session->client[disk]);
     }
-    free(session);
+    for (unsigned i = 0; i < session_count; i++) {
+        if (all[i] == session)
+            all[i] = all[session_count - 1];
+    }
     session_count--;
+    free(session);
 }
 
 static struct filter_session *session_make(struct filter *filter)
@@ -31,7 +36,7 @@ static struct filter_session *session_make(struct filter *filter)
 
     if (session) {
         filter_session_init(session, filter);
-        session_count++;
+        all[session_count++] = session;
     }
     return session;
 }
@@ -200,6 +205,29 @@ static bool is_at_rest(const struct filter_session *session)
             return false;
     }
     return true;
+}
+
+static bool keeps_any_of(const struct block_keep *keep, uint64_t first, uint64_t count)
+{
+    for (uint32_t number = keep->first; number != keep->end; number++) {
+        const struct block_kept *kept = block_keep_get(keep, number);
+        if (kept->block < first + count && first < kept->block + kept->count)
+            return true;
+    }
+    return false;
+}
+
+bool sessions_may_repeat(uint64_t first, uint64_t count)
+{
+    for (unsigned i = 0; i < session_count; i++) {
+        for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+            const struct block_client *client = all[i]->client[disk];
+            if (client && disk_is_there(all[i]->filter, disk) &&
+                keeps_any_of(&client->keep, first, count))
+                return true;
+        }
+    }
+    return false;
 }
 
 /* A driver that says to have read and has not would hand it to the next client. */

@@ -27,4 +27,9 @@ void sessions_give(struct filter_session *session);
 /* Likewise: give back what is kept and of no use any more, as a disk of it is gone. */
 void sessions_tidy(void);
 
+/* Whether a write to these blocks that is done is kept, as its client did not flush yet: after a
+ * driver's death it is written again, and for a moment the disk has what was there before a later
+ * one; or it has not been written again yet. */
+bool sessions_may_repeat(uint64_t first, uint64_t count);
+
 #endif

@@ -339,6 +339,35 @@ static void a_disk_that_is_dropped_is_let_go(void **state)
     end();
 }
 
+/* What a driver's successor is to write again is at no rest, whoever wrote it. */
+static void what_may_be_written_again_is_known(void **state)
+{
+    (void)state;
+    begin(2);
+    struct filter_session *one = take(), *other = take();
+    assert_false(sessions_may_repeat(0, 1000));
+    struct block_keep *keep = &other->client[1]->keep;
+    keep->first = keep->end = UINT32_MAX; /* numbers wrap */
+    keep->kept[keep->end++ % BLOCK_KEEP_WRITES] = (struct block_kept){.block = 100, .count = 8};
+    keep->kept[keep->end++ % BLOCK_KEEP_WRITES] = (struct block_kept){.block = 500, .count = 1};
+    assert_true(sessions_may_repeat(0, 101));
+    assert_true(sessions_may_repeat(107, 1));
+    assert_true(sessions_may_repeat(500, 100));
+    assert_false(sessions_may_repeat(0, 100));
+    assert_false(sessions_may_repeat(108, 392));
+    opened_of(one->client[0])->busy = true; /* another's end does not hide it */
+    sessions_give(one);
+    assert_true(sessions_may_repeat(0, 1000));
+    t.filter.disk[1].dropped = true; /* nobody cares what it has */
+    assert_false(sessions_may_repeat(0, 1000));
+    t.filter.disk[1].dropped = false;
+    opened_of(other->client[1])->busy = true;
+    sessions_give(other);
+    assert_int_equal(t.open, 0);
+    assert_false(sessions_may_repeat(0, 1000));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_goes_takes_what_waits_with_it),
         cmocka_unit_test(it_is_found_gone_when_it_is_taken),
         cmocka_unit_test(a_disk_that_is_dropped_is_let_go),
+        cmocka_unit_test(what_may_be_written_again_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ static struct {
     int flush_fails;
     bool fails_late; /* what is written is there although it failed */
     unsigned good;   /* writes that do not fail yet */
-    uint64_t busy; /* a block that is being written, or none */
+    uint64_t busy;   /* a block that is being written, or none */
     struct table *table;
     struct ledger ledger;
     struct block_info info[2];
@@ -60,6 +60,28 @@ static int disk_settle(void)
 }
 
 static struct ledger_disk disk = {PAGES, disk_read, disk_write, disk_flush, disk_settle};
+
+/* A larger one. */
+static int many_read(uint64_t page, void *data);
+static int many_write(uint64_t page, const void *data);
+static struct {
+    unsigned char (*page)[LEDGER_PAGE];
+    unsigned writes;
+    struct ledger_disk disk;
+} many = {.disk = {UINT32_MAX, many_read, many_write, disk_flush, disk_settle}};
+
+static int many_read(uint64_t page, void *data)
+{
+    memcpy(data, many.page[page], LEDGER_PAGE);
+    return 0;
+}
+
+static int many_write(uint64_t page, const void *data)
+{
+    many.writes++;
+    memcpy(many.page[page], data, LEDGER_PAGE);
+    return 0;
+}
 
 static bool is_writing(void *context, uint64_t first, uint64_t count)
 {
@@ -104,7 +126,7 @@ static int teardown(void **state)
 
 static void save(bool rested)
 {
-    ledger_save(&t.ledger, rested, is_writing, &t);
+    assert_true(ledger_save(&t.ledger, rested, is_writing, &t));
 }
 
 static void block_write(uint64_t block, uint32_t sum)
@@ -350,6 +372,41 @@ static void more_than_there_is_memory_for(void **state)
     assert_false(knows(0, 0));
 }
 
+/* Clients wait meanwhile. What is written to between two of several calls is not at rest. */
+static void many_are_saved_in_several_calls(void **state)
+{
+    enum { PIECES = 2 * LEDGER_SAVES + 1 };
+    static unsigned char pages[PIECES + 1][LEDGER_PAGE];
+
+    (void)state;
+    many.page = pages;
+    t.ledger.disk = &many.disk;
+    table_destroy(t.table);
+    t.ledger.table = t.table = table_create(PIECES);
+    for (unsigned piece = 0; piece < PIECES; piece++)
+        block_write(piece * TABLE_PIECE_BLOCKS, piece);
+    save(true); /* all were written to */
+    assert_int_equal(t.settles, 0);
+    many.writes = 0;
+    assert_false(ledger_save(&t.ledger, true, is_writing, &t));
+    assert_int_equal(many.writes, LEDGER_SAVES);
+    assert_int_equal(t.settles, 1);
+    block_write(0, 1000); /* of the next round */
+    block_write((PIECES - 1) * TABLE_PIECE_BLOCKS, 1000);
+    many.writes = 0;
+    assert_false(ledger_save(&t.ledger, true, is_writing, &t));
+    save(true);
+    assert_int_equal(many.writes, LEDGER_SAVES);
+    assert_int_equal(t.settles, 2);
+    save(true);
+    assert_int_equal(many.writes, LEDGER_SAVES + 1); /* the last one */
+    for (unsigned piece = 0; piece < PIECES; piece++)
+        block_write(piece * TABLE_PIECE_BLOCKS, 2);
+    many.writes = 0;
+    save(false);
+    assert_int_equal(many.writes, PIECES);
+}
+
 static void it_is_for_these_disks_only(void **state)
 {
     (void)state;
@@ -405,6 +462,7 @@ int main(void)
         TEST(a_write_of_more_pieces_than_there_are),
         TEST(pages_do_not_depend_on_the_processor),
         TEST(more_than_there_is_memory_for),
+        TEST(many_are_saved_in_several_calls),
         TEST(it_is_for_these_disks_only),
         TEST(pages_of_another_life_say_nothing),
     };
