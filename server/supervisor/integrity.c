@@ -49,16 +49,36 @@ static bool overlap(const char *one, const char *other)
     return is_part_of(one, other) || is_part_of(other, one);
 }
 
-/* What is checked and what is kept of it would write over each other. */
-static bool any_overlap(const struct disks *disks)
+/* Of the same disks: one and another one. */
+static bool any_overlap(const struct disks *disks, const struct disks *others)
 {
     for (unsigned i = 0; i < disks->count; i++) {
-        for (unsigned j = 0; j < i; j++) {
-            if (overlap(disks->name[i], disks->name[j]))
+        for (unsigned j = 0; j < (others == disks ? i : others->count); j++) {
+            if (overlap(disks->name[i], others->name[j]))
                 return true;
         }
     }
     return false;
+}
+
+/* What is checked and what is kept of it, or two filters, would write over each other. Of two the
+ * first in the configuration has the disk, also if it is not there: it may come. */
+static bool is_clear(unsigned filter, const struct disks *disks)
+{
+    const struct policy_setting *settings = supervisor_policy.filter;
+    struct disks others;
+
+    if (any_overlap(disks, disks))
+        return false;
+    for (unsigned i = 0; i < filter; i++) {
+        disks_parse(settings[i].text, &others);
+        if (any_overlap(disks, &others)) {
+            journal_note(LOG_ERROR, "%s: has a disk, or a part of one, that %s has",
+                         settings[filter].program, settings[i].program);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool is_offered(const char *name)
@@ -68,10 +88,11 @@ static bool is_offered(const char *name)
     return offer && offer->right != MACH_PORT_NULL;
 }
 
-static void filter_start(const char *name, const char *text, const struct disks *disks)
+static void filter_start(unsigned filter, const struct disks *disks)
 {
-    struct child *child = child_create(name, "integrity", CHILD_SERVICE);
-    int error = any_overlap(disks) ? EINVAL : 0;
+    const struct policy_setting *setting = &supervisor_policy.filter[filter];
+    struct child *child = child_create(setting->program, "integrity", CHILD_SERVICE);
+    int error = is_clear(filter, disks) ? 0 : EINVAL;
 
     if (!child)
         return;
@@ -79,7 +100,7 @@ static void filter_start(const char *name, const char *text, const struct disks 
     child->is_believed = child->paging_needs_it = true;
     for (unsigned i = 0; i < disks->count && error == 0; i++)
         error = child_grant_device(child, disks->grant[i], disks->name[i]);
-    supervisor_begin(child, error, SERVICE_QUOTA, text);
+    supervisor_begin(child, error, SERVICE_QUOTA, setting->text);
 }
 
 void integrity_look(void)
@@ -94,7 +115,7 @@ void integrity_look(void)
         while (offered < disks.count && is_offered(disks.name[offered]))
             offered++;
         if (offered == disks.count)
-            filter_start(filter->program, filter->text, &disks);
+            filter_start(i, &disks);
     }
 }
 
@@ -130,11 +151,18 @@ bool integrity_holds(const char *device)
     return false;
 }
 
+/* Last started, first stopped: one may have another's device as its disk. */
 void integrity_stop(void)
 {
-    for (unsigned i = 0; i < supervisor_policy.filter_count; i++) {
-        struct child *child = child_lookup(supervisor_policy.filter[i].program);
-        if (child && child->state == CHILD_RUNNING)
-            child_stop(child, FILTER_STOP_LIMIT);
-    }
+    struct child *last;
+
+    do {
+        last = NULL;
+        for (struct child *child = child_first(); child; child = child->next) {
+            if (child->task.task != MACH_PORT_NULL && strcmp(child->program, "integrity") == 0)
+                last = child;
+        }
+        if (last)
+            child_stop(last, FILTER_STOP_LIMIT);
+    } while (last);
 }
