@@ -2,6 +2,7 @@
 #include "io.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <kit/log.h>
@@ -201,15 +202,19 @@ static void watch(void *context)
         clock_timer_start(&io->watch, WATCH_PERIOD, watch, io);
 }
 
-/* Whose queue has the fewest buffers for frames. */
+/* Whose queue has the fewest buffers for frames, of those with room: they may differ in length. */
 static struct virtio_net_ring *receive_ring(struct virtio_net_io *io)
 {
     struct virtio_net_ring *least = &io->pair[0].receive;
+    unsigned fewest = UINT_MAX;
 
-    for (unsigned i = 1; i < io->pairs; i++) {
+    for (unsigned i = 0; i < io->pairs; i++) {
         struct virtio_net_ring *ring = &io->pair[i].receive;
-        if (ring->queue.free_count > least->queue.free_count)
+        unsigned count = ring->queue.entries - ring->queue.free_count;
+        if (ring->queue.free_count > 0 && count < fewest) {
+            fewest = count;
             least = ring;
+        }
     }
     return least;
 }

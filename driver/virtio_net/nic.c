@@ -122,10 +122,10 @@ static void nic_filter(void *context, const struct net_filter *filter)
     virtio_net_control_filter(&nic->control, filter);
 }
 
-/* 5.1.6.5.5: after a reset the device uses one pair of queues. */
+/* 5.1.6.5.5: after a reset the device uses one pair of queues. Clients are told once how many. */
 static void pairs_use(struct virtio_net_nic *nic)
 {
-    unsigned pairs = nic->io.count;
+    unsigned pairs = nic->info.queues > 0 ? nic->info.queues : nic->io.count;
 
     if (pairs > 1 && !virtio_net_control_pairs(&nic->control, pairs)) {
         log_warning("the device does not take %u pairs of queues: one is used", pairs);

@@ -85,6 +85,8 @@ static void forget(struct virtio_model *model)
         model->queue[i].size = model->queue_size;
         model->queue[i].vector = NO_VECTOR;
     }
+    if (model->first_size > 0)
+        model->queue[0].size = model->first_size;
     model->accepted = 0;
     model->device_select = model->driver_select = 0;
     model->config_vector = NO_VECTOR;

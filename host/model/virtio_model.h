@@ -74,6 +74,7 @@ struct virtio_model {
     size_t config_size;
     unsigned queues;
     uint16_t queue_size;
+    uint16_t first_size; /* queue 0's, if it has another; 0: as the others */
     uint32_t notify_multiplier;
     uint16_t notify_offset; /* of queue 1; of queue n, n times that */
     uint64_t chain_time, reset_time;

@@ -180,6 +180,26 @@ static void frames_come_by_all_queues(void **state)
     net_test_close();
 }
 
+/* Buffers are spread evenly all the same, as far as a short one has room. */
+static void queues_of_different_lengths(void **state)
+{
+    (void)state;
+    virtio_net_model_pairs(&model, 4);
+    model.virtio.first_size = 16;
+    net_test_begin();
+    net_test_receive(ROOM, 40);
+    net_test_run(A_WHILE);
+    for (unsigned pair = 0; pair < 4; pair++)
+        assert_int_equal(model.virtio.queue[2 * pair].seen, 10);
+    net_test_receive(ROOM, 60);
+    net_test_run(A_WHILE);
+    for (unsigned pair = 0; pair < 4; pair++)
+        assert_int_equal(model.virtio.queue[2 * pair].seen, pair == 0 ? 16 : 28);
+    for (model.pair = 0; model.pair < 4; model.pair++)
+        net_test_comes_in(MOST);
+    net_test_close();
+}
+
 static void pairs_that_are_refused(void **state)
 {
     (void)state;
@@ -202,6 +222,24 @@ static void attach_and_wait(void *context)
 {
     (void)context;
     driver.attach(device);
+}
+
+/* The first word counts: clients were told of one queue. */
+static void pairs_that_are_refused_once(void **state)
+{
+    (void)state;
+    virtio_net_model_pairs(&model, 4);
+    model.refuses_pairs = true;
+    net_test_begin();
+    model.refuses_pairs = false;
+    net_test_close(); /* with a reset */
+    model_run(10 * A_WHILE);
+    net_test_open();
+    assert_int_equal(net_client_info(test.client)->queues, 1);
+    net_test_receive(ROOM, 8);
+    net_test_run(A_WHILE);
+    assert_int_equal(model.virtio.queue[0].seen, 8);
+    net_test_close();
 }
 
 static void a_device_that_does_not_answer(void **state)
@@ -361,7 +399,8 @@ int main(void)
         TEST(frames_come_by_all_queues),     TEST(pairs_that_are_refused),
         TEST(a_device_that_does_not_answer), TEST(how_many_pairs),
         TEST(sessions_with_all_queues_end),  TEST(no_buffer_is_lost),
-        TEST(several_queues_need_commands),
+        TEST(several_queues_need_commands),  TEST(queues_of_different_lengths),
+        TEST(pairs_that_are_refused_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
