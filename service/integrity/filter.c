@@ -287,6 +287,15 @@ bool filter_is_writing(void *context, uint64_t first, uint64_t count)
     return false;
 }
 
+uint64_t filter_oldest(const struct filter *filter)
+{
+    const struct filter_work *work = filter->under_way; /* the newest */
+
+    while (work && work->following)
+        work = work->following;
+    return work ? work->number : 0;
+}
+
 static struct filter_work *work_make(struct filter *filter, struct block_request *request)
 {
     struct filter_session *session = request->session->server;
@@ -294,6 +303,7 @@ static struct filter_work *work_make(struct filter *filter, struct block_request
 
     work->request = request;
     work->session = session;
+    work->number = ++filter->started;
     work->repeats = work->accused = work->wrong = 0;
     work->following = filter->under_way;
     work->at = &filter->under_way;

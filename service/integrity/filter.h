@@ -57,6 +57,7 @@ struct filter {
     struct filter_disk disk[FILTER_DISKS];
     struct filter_work *under_way;          /* all sessions' */
     unsigned writing;                       /* of them: those that write */
+    uint64_t started;                       /* requests so far */
     struct filter_work *later, **later_end; /* to go on in filter_turn */
     bool ended;                             /* a request, since the last filter_turn */
     bool submitted;                         /* a request to a disk; the host takes it back */
@@ -74,6 +75,7 @@ struct filter_leg {
 struct filter_work {
     struct block_request *request; /* null: none */
     struct filter_session *session;
+    uint64_t number;                        /* from 1 on */
     void (*next)(struct filter_work *work); /* when no leg is pending */
     unsigned pending, repeats;
     unsigned accused;      /* disks, a bit each: their drivers are to be replaced first */
@@ -121,6 +123,9 @@ bool filter_start(void *filter, struct block_request *request);
 
 /* Whether a request that writes to these blocks is under way. */
 bool filter_is_writing(void *filter, uint64_t first, uint64_t count);
+
+/* The number of the oldest request under way; 0: there is none. */
+uint64_t filter_oldest(const struct filter *filter);
 
 /* After the disks' completions were taken: replace drivers and go on with what was wrong. Whether
  * any request ended: they are to be delivered, and others may be started. */

@@ -28,6 +28,7 @@ static struct {
         unsigned recoveries;
     } flusher[FILTER_DISKS];
     struct clock_timer timer;
+    uint64_t oldest; /* request, when it was looked last */
 } kept;
 
 static int page_move(enum block_operation operation, uint64_t page)
@@ -88,10 +89,26 @@ static bool is_writing(void *context, uint64_t first, uint64_t count)
     return filter_is_writing(context, first, count) || sessions_may_repeat(first, count);
 }
 
+/* Of a driver that completes nothing who waits complains. The task's alarm rings where it was
+ * waited for last, and that is here. */
+static void hung_look(const struct filter *filter)
+{
+    uint64_t oldest = filter_oldest(filter);
+
+    if (oldest != 0 && oldest == kept.oldest)
+        disks_settle();
+    kept.oldest = oldest;
+}
+
 static void rest(void *context)
 {
+    static bool pauses;
+
+    if (!pauses)
+        hung_look(context);
     bool all = ledger_save(&ledger, true, is_writing, context);
 
+    pauses = !all;
     clock_timer_start(&kept.timer, all ? REST : PAUSE, rest, context);
 }
 

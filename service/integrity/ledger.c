@@ -134,11 +134,14 @@ static struct table_piece *piece_load(struct ledger *ledger, uint64_t number)
     if (!piece)
         return NULL;
     int error = ledger->disk->read(number + 1, &page);
-    if (error != 0) {
-        log_warning("%s: page %llu cannot be read: %s", ledger->name,
-                    (unsigned long long)number + 1, strerror(error));
-    } else if (page.magic == MAGIC && page.id == ledger->id && page.number == number &&
-               page.check == check_of(&page)) {
+    if (error != 0 && !ledger->has_warned) {
+        log_warning("%s: page %llu cannot be read: %s: what is there, and on others like it, is "
+                    "not known",
+                    ledger->name, (unsigned long long)number + 1, strerror(error));
+        ledger->has_warned = true;
+    }
+    if (error == 0 && page.magic == MAGIC && page.id == ledger->id && page.number == number &&
+        page.check == check_of(&page)) {
         memcpy(piece->known, page.known, sizeof(piece->known));
         memcpy(piece->sum, page.sum, sizeof(piece->sum));
     }

@@ -40,9 +40,10 @@ struct ledger {
     const char *name; /* for the log */
     const struct ledger_disk *disk;
     struct table *table;
-    uint64_t id;   /* that its pages have */
-    bool has_lost; /* it can be written no more: nor can what is not open */
-    unsigned at;   /* the table's pieces before it were looked at */
+    uint64_t id;     /* that its pages have */
+    bool has_lost;   /* it can be written no more: nor can what is not open */
+    bool has_warned; /* that a page cannot be read */
+    unsigned at;     /* the table's pieces before it were looked at */
 };
 
 /* For these disks. `seed`: another number each time. 0, or an errno value with a line in the log:

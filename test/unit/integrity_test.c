@@ -733,9 +733,150 @@ static void a_mirror_is_what_both_are(void **state)
     assert_int_equal(limits.flags & (BLOCK_INFO_SCATTER | BLOCK_INFO_SCATTER_PAGES), 0);
 }
 
+static struct {
+    unsigned char page[2][LEDGER_PAGE];
+    unsigned writes;
+    int error;
+    struct ledger ledger;
+} kept;
+
+static int page_read(uint64_t page, void *data)
+{
+    memcpy(data, kept.page[page], LEDGER_PAGE);
+    return 0;
+}
+
+/* No disk has been asked for anything that is not known to be over. */
+static int page_write(uint64_t page, const void *data)
+{
+    assert_int_equal(t.disk[0].count + t.disk[1].count, 0);
+    kept.writes++;
+    memcpy(kept.page[page], data, LEDGER_PAGE);
+    return kept.error;
+}
+
+static int pages_flush(void)
+{
+    return kept.error;
+}
+
+/* A filter on the disks as they are, and with what was kept. */
+static void kept_start(unsigned disks)
+{
+    static const struct ledger_disk disk = {2, page_read, page_write, pages_flush, pages_flush};
+    static const struct block_info info[FILTER_DISKS] = {{.blocks = BLOCKS, .block_size = BLOCK},
+                                                         {.blocks = BLOCKS, .block_size = BLOCK}};
+    static unsigned char media[FILTER_DISKS][MEDIA];
+
+    for (unsigned i = 0; i < FILTER_DISKS; i++)
+        memcpy(media[i], t.disk[i].media, MEDIA);
+    teardown(NULL);
+    setup(disks, 0, FILTER_DISKS);
+    for (unsigned i = 0; i < FILTER_DISKS; i++)
+        memcpy(t.disk[i].media, media[i], MEDIA);
+    kept.ledger = (struct ledger){.name = "sums", .disk = &disk, .table = t.filter.table};
+    kept.error = 0;
+    assert_int_equal(ledger_open(&kept.ledger, info, disks, 77), 0);
+    t.filter.ledger = &kept.ledger;
+}
+
+static void save(void)
+{
+    assert_true(ledger_save(&kept.ledger, false, filter_is_writing, &t.filter));
+}
+
+static void what_is_kept_is_asked_before_a_read(void **state)
+{
+    (void)state;
+    memset(&kept, 0, sizeof(kept));
+    kept_start(1);
+    assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+    save();
+    t.disk[0].media[9 * BLOCK] ^= 1;
+    kept_start(1);
+    assert_int_equal(ask_read(3, 6, 1), BLOCK_STATUS_OK);
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(ask_write(9, 1, 1), BLOCK_STATUS_OK);
+    save();
+
+    memset(&kept, 0, sizeof(kept));
+    teardown(NULL);
+    kept_start(2);
+    assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+    save();
+    t.disk[0].media[9 * BLOCK] ^= 1;
+    t.disk[1].media[10 * BLOCK] ^= 1;
+    kept_start(2);
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_OK);
+    assert_memory_equal(t.disk[0].media, t.disk[1].media, MEDIA);
+}
+
+/* Nothing that writes reaches a disk before what is kept is taken back. */
+static void what_cannot_be_taken_back_is_not_written(void **state)
+{
+    (void)state;
+    memset(&kept, 0, sizeof(kept));
+    kept_start(1);
+    assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+    save();
+    unsigned writes = t.disk[0].writes, before = kept.writes;
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(ask(BLOCK_FLUSH, 0, 0), BLOCK_STATUS_OK);
+    assert_int_equal(kept.writes, before);
+    kept.error = EIO;
+    assert_int_equal(ask_write(3, 1, 2), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(ask(BLOCK_WRITE_ZEROES, 3, 1), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(ask(BLOCK_DISCARD, 3, 1), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(t.disk[0].writes, writes);
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(ask(BLOCK_FLUSH, 0, 0), BLOCK_STATUS_OK);
+}
+
+static void what_is_being_written_is_not_saved(void **state)
+{
+    (void)state;
+    memset(&kept, 0, sizeof(kept));
+    kept_start(1);
+    fill(t.memory, 3, 20, 1);
+    assert_true(start(1, BLOCK_WRITE, 3, 20, 0));
+    save();
+    assert_int_equal(kept.page[1][0], 0);
+    run();
+    save();
+    assert_int_not_equal(kept.page[1][0], 0);
+    /* A write that fails left who knows what. */
+    t.disk[0].fails = 1;
+    assert_int_equal(ask_write(3, 1, 2), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(kept.page[1][0], 0);
+    save();
+    t.disk[0].media[3 * BLOCK] ^= 1;
+    kept_start(1);
+    assert_int_equal(ask(BLOCK_READ, 3, 1), BLOCK_STATUS_OK);
+    assert_int_equal(ask_read(4, 19, 1), BLOCK_STATUS_OK);
+}
+
+static void the_oldest_is_known(void **state)
+{
+    (void)state;
+    setup(1, 0, FILTER_DISKS);
+    assert_int_equal(filter_oldest(&t.filter), 0);
+    for (unsigned i = 1; i <= 3; i++)
+        assert_true(start(i, BLOCK_READ, i, 1, 0));
+    assert_int_equal(filter_oldest(&t.filter), 1);
+    run();
+    assert_int_equal(filter_oldest(&t.filter), 0);
+    assert_true(start(1, BLOCK_READ, 1, 1, 0));
+    assert_int_equal(filter_oldest(&t.filter), 4);
+    run();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(what_is_kept_is_asked_before_a_read, teardown),
+        cmocka_unit_test_teardown(what_cannot_be_taken_back_is_not_written, teardown),
+        cmocka_unit_test_teardown(what_is_being_written_is_not_saved, teardown),
+        cmocka_unit_test_teardown(the_oldest_is_known, teardown),
         cmocka_unit_test_teardown(a_wrong_read_is_repeated_with_another_driver, teardown),
         cmocka_unit_test_teardown(what_stays_wrong_is_an_error, teardown),
         cmocka_unit_test_teardown(a_liar_teaches_nothing, teardown),

@@ -27,6 +27,7 @@ static struct {
     unsigned char media[SUMS_BLOCKS * 512], page[LEDGER_PAGE];
     uint32_t block_size; /* of the disk for checksums */
     bool writing, repeats;
+    uint64_t oldest;
     bool sums_read_only;
     struct clock_timer *timer;
     uint64_t after;
@@ -45,6 +46,12 @@ bool filter_is_writing(void *filter, uint64_t first, uint64_t count)
     assert_ptr_equal(filter, &t.filter);
     assert_true(first < BLOCKS && count == TABLE_PIECE_BLOCKS);
     return t.writing;
+}
+
+uint64_t filter_oldest(const struct filter *filter)
+{
+    assert_ptr_equal(filter, &t.filter);
+    return t.oldest;
 }
 
 bool sessions_may_repeat(uint64_t first, uint64_t count)
@@ -213,6 +220,26 @@ static void nor_is_anything_right_after_a_drivers_death(void **state)
     assert_true(is_saved(0));
 }
 
+/* Otherwise nobody would complain of its driver. */
+static void a_request_that_does_not_end_is_waited_for(void **state)
+{
+    (void)state;
+    assert_int_equal(begin(512), 0);
+    ring();
+    ring();
+    assert_int_equal(t.disk[0].flushes, 0);
+    for (t.oldest = 1; t.oldest < 4; t.oldest++)
+        ring();
+    assert_int_equal(t.disk[0].flushes, 0);
+    ring();
+    ring();
+    assert_int_equal(t.disk[0].flushes, 1);
+    assert_int_equal(t.disk[1].flushes, 1);
+    t.oldest = 0;
+    ring();
+    assert_int_equal(t.disk[0].flushes, 1);
+}
+
 static void some_disks_do_not_do(void **state)
 {
     (void)state;
@@ -236,6 +263,7 @@ int main(void)
         cmocka_unit_test_teardown(what_rests_is_saved, teardown),
         cmocka_unit_test_teardown(what_is_not_flushed_by_its_client_is_not, teardown),
         cmocka_unit_test_teardown(nor_is_anything_right_after_a_drivers_death, teardown),
+        cmocka_unit_test_teardown(a_request_that_does_not_end_is_waited_for, teardown),
         cmocka_unit_test_teardown(some_disks_do_not_do, teardown),
     };
 
