@@ -317,8 +317,12 @@ static void execute(struct nvme_model *model, const struct nvme_model_command *c
     }
     if (model->admin_lost == opcode + 1)
         return;
-    unsigned status =
-        model->admin_failing == opcode + 1 ? 6 : nvme_model_admin(model, command->dword, &result);
+    bool fails = model->admin_failing == opcode + 1;
+    if (fails && model->admin_spared > 0) {
+        model->admin_spared--;
+        fails = false;
+    }
+    unsigned status = fails ? 6 : nvme_model_admin(model, command->dword, &result);
     unsigned head = model->submission[0].head;
     for (unsigned i = 0; i < model->admin_garbage; i++)
         post(model, 0, 0, id + 1 + i, 6, 0, head);

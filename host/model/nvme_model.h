@@ -84,7 +84,8 @@ struct nvme_model {
     bool no_interrupts;     /* they are lost */
     bool reversed;          /* what is due together is completed last first */
     unsigned admin_lost;    /* opcode + 1 of an admin command that is never answered */
-    unsigned admin_failing; /* opcode + 1 of one that fails with status 006 */
+    unsigned admin_failing; /* opcode + 1 of one that fails with status 006 ... */
+    unsigned admin_spared;  /* ... but for so many of them */
     unsigned admin_garbage; /* completions for nothing before each admin completion */
     enum nvme_model_event_index event_index;
     unsigned io_status;          /* all reads and writes fail with this */

@@ -543,6 +543,46 @@ static void each_client_has_queues_and_a_vector(void **state)
     assert_true(model.shut_down_in_order);
 }
 
+/* The first request of the second client finds that it cannot have queues of its own, while the
+ * first client's are under way: it shares them, as all that come do, and nothing is lost. */
+static void no_further_queues(void **state)
+{
+    static const uint8_t opcodes[] = {5, 1}; /* 5.3, 5.4: a completion queue, or one for commands */
+    struct test_client client[3];
+
+    (void)state;
+    for (unsigned failing = 0; failing < 4; failing++) {
+        unsigned fails_at = failing / 2; /* in the first of the lane's pairs, or the second */
+        nvme_again();
+        model.device.identity.vectors = 8;
+        model.command_time = CLOCK_MILLISECOND;
+        nvme_attach();
+        for (unsigned i = 0; i < 3; i++)
+            client_open(&client[i], "nvme0n1", true, 65536);
+        memset(client_ended, 0, sizeof(client_ended));
+        client_submit_reads(&client[0], 100);
+        block_client_poll(client[0].client);
+        model_run(CLOCK_MILLISECOND / 4);
+        model.admin_failing = opcodes[failing % 2] + 1u;
+        model.admin_spared = fails_at;
+        for (unsigned i = 1; i < 3; i++) {
+            block_client_flags(client[i].client, i == 1 ? BLOCK_POLLED : BLOCK_INTERRUPT);
+            client_submit_reads(&client[i], 50);
+            block_client_poll(client[i].client);
+        }
+        model_run(CLOCK_MILLISECOND);
+        assert_int_equal(model_log_count("clients share 2 queues from now on"), 1);
+        model.admin_failing = 0;
+        for (unsigned i = 0; i < 3; i++)
+            block_client_wait(client[i].client, true);
+        assert_int_equal(client_ended[BLOCK_STATUS_OK], 200);
+        assert_int_equal(model.queue_commands[3] + model.queue_commands[4], 0);
+        for (unsigned i = 0; i < 3; i++)
+            client_close(&client[i]);
+        driver.detach();
+    }
+}
+
 /* 5.2: namespaces that go, come, grow, and change their blocks while the driver runs. */
 static void namespaces_that_change(void **state)
 {
@@ -649,6 +689,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NVME_TEST(attach_describes_the_disk),
         NVME_TEST(each_client_has_queues_and_a_vector),
+        NVME_TEST(no_further_queues),
         NVME_TEST(attach_whatever_the_firmware_left),
         NVME_TEST(attach_waits_as_long_as_the_controller_says),
         NVME_TEST(transfer_limit_follows_mdts),
