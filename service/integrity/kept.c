@@ -57,11 +57,13 @@ static int pages_flush(void)
 }
 
 /* Of a driver that took another's place the sessions that had written may not yet have repeated
- * what its device has forgotten. */
+ * what its device has forgotten. The next one is not waited for here: the other disk goes on. */
 static int disks_settle(void)
 {
     int result = 0;
 
+    if (sessions_lack_driver())
+        return EAGAIN;
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
         struct flusher *flusher = &kept.flusher[disk];
         if (!disk_is_there(kept.filter, disk))

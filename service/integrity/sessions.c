@@ -207,8 +207,10 @@ static bool is_at_rest(const struct filter_session *session)
     return true;
 }
 
-static bool keeps_any_of(const struct block_keep *keep, uint64_t first, uint64_t count)
+static bool keeps_any_of(const struct block_client *client, uint64_t first, uint64_t count)
 {
+    const struct block_keep *keep = &client->keep;
+
     for (uint32_t number = keep->first; number != keep->end; number++) {
         const struct block_kept *kept = block_keep_get(keep, number);
         if (kept->block < first + count && first < kept->block + kept->count)
@@ -217,17 +219,35 @@ static bool keeps_any_of(const struct block_keep *keep, uint64_t first, uint64_t
     return false;
 }
 
-bool sessions_may_repeat(uint64_t first, uint64_t count)
+/* Each session's with each disk that counts, until one is as it is looked for. */
+static bool any_client(bool (*is_so)(const struct block_client *client, uint64_t first,
+                                     uint64_t count),
+                       uint64_t first, uint64_t count)
 {
     for (unsigned i = 0; i < session_count; i++) {
         for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
             const struct block_client *client = all[i]->client[disk];
-            if (client && disk_is_there(all[i]->filter, disk) &&
-                keeps_any_of(&client->keep, first, count))
+            if (client && disk_is_there(all[i]->filter, disk) && is_so(client, first, count))
                 return true;
         }
     }
     return false;
+}
+
+bool sessions_may_repeat(uint64_t first, uint64_t count)
+{
+    return any_client(keeps_any_of, first, count);
+}
+
+static bool is_lost(const struct block_client *client, uint64_t first, uint64_t count)
+{
+    (void)first, (void)count;
+    return client->state == BLOCK_CLIENT_LOST;
+}
+
+bool sessions_lack_driver(void)
+{
+    return any_client(is_lost, 0, 0);
 }
 
 /* A driver that says to have read and has not would hand it to the next client. */

@@ -32,4 +32,7 @@ void sessions_tidy(void);
  * one; or it has not been written again yet. */
 bool sessions_may_repeat(uint64_t first, uint64_t count);
 
+/* Whether the driver of one of the disks has died, and none has taken its place yet. */
+bool sessions_lack_driver(void);
+
 #endif

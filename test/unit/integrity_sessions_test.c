@@ -368,6 +368,23 @@ static void what_may_be_written_again_is_known(void **state)
     end();
 }
 
+static void a_driver_that_is_missing_is_known(void **state)
+{
+    (void)state;
+    begin(2);
+    struct filter_session *session = take();
+    assert_false(sessions_lack_driver());
+    session->client[1]->state = BLOCK_CLIENT_LOST;
+    assert_true(sessions_lack_driver());
+    t.filter.disk[1].dropped = true;
+    assert_false(sessions_lack_driver());
+    t.filter.disk[1].dropped = false;
+    session->client[1]->state = BLOCK_CLIENT_KEPT;
+    assert_false(sessions_lack_driver());
+    sessions_give(session);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +396,7 @@ int main(void)
         cmocka_unit_test(it_is_found_gone_when_it_is_taken),
         cmocka_unit_test(a_disk_that_is_dropped_is_let_go),
         cmocka_unit_test(what_may_be_written_again_is_known),
+        cmocka_unit_test(a_driver_that_is_missing_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
