@@ -86,6 +86,39 @@ static int header_write(struct ledger *ledger, struct header *header, uint64_t s
     return error;
 }
 
+enum { LOOKED_AT = 17 }; /* pages */
+
+/* Others leave the beginning of a disk alone, some 64 KiB of it. What is there of another life of
+ * ours may be torn, but for its first word. */
+static int begin_look(const struct ledger_disk *disk)
+{
+    static struct page page;
+
+    for (uint64_t number = 1; number < LOOKED_AT && number < disk->pages; number++) {
+        int error = disk->read(number, &page);
+        if (error == 0 && page.magic != 0 && page.magic != MAGIC)
+            error = EEXIST;
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Of what is there now. */
+static int header_settle(struct ledger *ledger, const struct header *found, struct header *wanted,
+                         uint64_t seed)
+{
+    if (is_zero((const unsigned char *)found)) {
+        int error = begin_look(ledger->disk);
+        ledger->id = seed;
+        return error == 0 ? header_write(ledger, wanted, seed) : error;
+    }
+    bool is_ours = found->magic == MAGIC && found->check == check_of(found) &&
+                   memcmp(found->whose, wanted->whose, sizeof(found->whose)) == 0;
+    ledger->id = found->id;
+    return is_ours ? 0 : EEXIST;
+}
+
 int ledger_open(struct ledger *ledger, const struct block_info *disks, unsigned count,
                 uint64_t seed)
 {
@@ -102,19 +135,16 @@ int ledger_open(struct ledger *ledger, const struct block_info *disks, unsigned 
         return ENOSPC;
     }
     int error = ledger->disk->read(0, &found);
-    if (error == 0 && is_zero((const unsigned char *)&found)) {
-        ledger->id = seed;
-        return header_write(ledger, &wanted, seed);
-    }
-    if (error == 0 && (found.magic != MAGIC || found.check != check_of(&found) ||
-                       memcmp(found.whose, wanted.whose, sizeof(found.whose)) != 0)) {
-        log_error("%s: %s; to have it for these checksums, write zeroes to its first 4096 bytes",
+    if (error == 0)
+        error = header_settle(ledger, &found, &wanted, seed);
+    if (error == EEXIST)
+        log_error("%s: %s; to have it for these checksums, write zeroes to its first %u bytes",
                   ledger->name,
                   found.magic == MAGIC ? "it has the checksums of other disks"
-                                       : "something else is on it");
-        return EEXIST;
-    }
-    ledger->id = found.id;
+                                       : "something else is on it",
+                  found.magic == MAGIC ? LEDGER_PAGE : LOOKED_AT * LEDGER_PAGE);
+    else if (error != 0)
+        log_error("%s: its first bytes cannot be had: %s", ledger->name, strerror(error));
     return error;
 }
 

@@ -427,6 +427,21 @@ static void it_is_for_these_disks_only(void **state)
     assert_int_equal(open_again(), ENOSPC);
 }
 
+/* Some leave the beginning of a disk as it was. Nothing is written there. */
+static void what_begins_later_is_not_written_over(void **state)
+{
+    (void)state;
+    for (unsigned page = 0; page < PAGES; page++) {
+        memset(t.cache, 0, sizeof(t.cache));
+        t.cache[page][0] = 1;
+        assert_int_equal(open_again(), EEXIST);
+        assert_int_equal(t.writes, 0);
+    }
+    memset(t.cache, 0, sizeof(t.cache));
+    t.cache[5][600] = 1; /* of a page of ours that is torn */
+    assert_int_equal(open_again(), 0);
+}
+
 /* Pages of before it was for these disks say nothing. */
 static void pages_of_another_life_say_nothing(void **state)
 {
@@ -464,6 +479,7 @@ int main(void)
         TEST(more_than_there_is_memory_for),
         TEST(many_are_saved_in_several_calls),
         TEST(it_is_for_these_disks_only),
+        TEST(what_begins_later_is_not_written_over),
         TEST(pages_of_another_life_say_nothing),
     };
 
