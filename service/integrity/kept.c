@@ -88,7 +88,14 @@ static struct ledger ledger = {.disk = &ledger_disk};
 
 static bool is_writing(void *context, uint64_t first, uint64_t count)
 {
-    return filter_is_writing(context, first, count) || sessions_may_repeat(first, count);
+    return filter_is_writing(context, first, count) ||
+           sessions_may_repeat(first, count, ledger.table);
+}
+
+/* Without time for the sessions to hear that a driver has died. */
+static bool may_be_writing(void *context, uint64_t first, uint64_t count)
+{
+    return filter_is_writing(context, first, count) || sessions_may_repeat(first, count, NULL);
 }
 
 /* Of a driver that completes nothing who waits complains. The task's alarm rings where it was
@@ -167,5 +174,5 @@ void kept_close(struct filter *filter)
 
     ledger.at = 0;
     for (unsigned i = 0; filter->ledger && i < TRIES; i++)
-        ledger_save(&ledger, false, is_writing, filter);
+        ledger_save(&ledger, false, may_be_writing, filter);
 }

@@ -9,6 +9,7 @@
 #include <kit/core/block_client.h>
 #include <kit/log.h>
 
+#include "checksum.h"
 #include "work.h"
 
 static struct block_info infos[FILTER_DISKS]; /* at the start */
@@ -207,47 +208,56 @@ static bool is_at_rest(const struct filter_session *session)
     return true;
 }
 
-static bool keeps_any_of(const struct block_client *client, uint64_t first, uint64_t count)
+/* Whether it is what was written last, as far as anything is known. */
+static bool is_last(const struct block_client *client, const struct block_kept *kept,
+                    struct table *table)
+{
+    static uint32_t sums[FILTER_SUMS];
+
+    if (kept->count > FILTER_SUMS)
+        return false;
+    checksum_blocks(client->keep.memory + kept->offset, client->info.block_size, kept->count, sums);
+    return table_mismatch(table, kept->block, kept->count, sums) == kept->count;
+}
+
+static bool may_repeat(const struct block_client *client, uint64_t first, uint64_t count,
+                       struct table *table)
 {
     const struct block_keep *keep = &client->keep;
+    bool all_are = client->state != BLOCK_CLIENT_RUNNING || !table;
 
     for (uint32_t number = keep->first; number != keep->end; number++) {
         const struct block_kept *kept = block_keep_get(keep, number);
-        if (kept->block < first + count && first < kept->block + kept->count)
+        if (kept->block < first + count && first < kept->block + kept->count &&
+            (all_are || !is_last(client, kept, table)))
             return true;
     }
     return false;
 }
 
-/* Each session's with each disk that counts, until one is as it is looked for. */
-static bool any_client(bool (*is_so)(const struct block_client *client, uint64_t first,
-                                     uint64_t count),
-                       uint64_t first, uint64_t count)
+bool sessions_may_repeat(uint64_t first, uint64_t count, struct table *table)
 {
     for (unsigned i = 0; i < session_count; i++) {
         for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
             const struct block_client *client = all[i]->client[disk];
-            if (client && disk_is_there(all[i]->filter, disk) && is_so(client, first, count))
+            if (client && disk_is_there(all[i]->filter, disk) &&
+                may_repeat(client, first, count, table))
                 return true;
         }
     }
     return false;
 }
 
-bool sessions_may_repeat(uint64_t first, uint64_t count)
-{
-    return any_client(keeps_any_of, first, count);
-}
-
-static bool is_lost(const struct block_client *client, uint64_t first, uint64_t count)
-{
-    (void)first, (void)count;
-    return client->state == BLOCK_CLIENT_LOST;
-}
-
 bool sessions_lack_driver(void)
 {
-    return any_client(is_lost, 0, 0);
+    for (unsigned i = 0; i < session_count; i++) {
+        for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
+            const struct block_client *client = all[i]->client[disk];
+            if (client && disk_is_there(all[i]->filter, disk) && client->state == BLOCK_CLIENT_LOST)
+                return true;
+        }
+    }
+    return false;
 }
 
 /* A driver that says to have read and has not would hand it to the next client. */

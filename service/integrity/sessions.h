@@ -27,10 +27,10 @@ void sessions_give(struct filter_session *session);
 /* Likewise: give back what is kept and of no use any more, as a disk of it is gone. */
 void sessions_tidy(void);
 
-/* Whether a write to these blocks that is done is kept, as its client did not flush yet: after a
- * driver's death it is written again, and for a moment the disk has what was there before a later
- * one; or it has not been written again yet. */
-bool sessions_may_repeat(uint64_t first, uint64_t count);
+/* Whether a write to these blocks that is done is kept, as its client did not flush yet, and may be
+ * written again by another driver, over what was written later; or is to be written again now. With
+ * `table`, which has what was written last, what is written again as it is there is none. */
+bool sessions_may_repeat(uint64_t first, uint64_t count, struct table *table);
 
 /* Whether the driver of one of the disks has died, and none has taken its place yet. */
 bool sessions_lack_driver(void);

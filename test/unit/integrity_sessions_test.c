@@ -8,6 +8,7 @@
 
 #include <host/mach/block_client.h>
 #include <kit/core/block_client.h>
+#include <service/integrity/checksum.h>
 #include <service/integrity/sessions.h>
 #include <test/unit/cmocka.h>
 
@@ -345,26 +346,62 @@ static void what_may_be_written_again_is_known(void **state)
     (void)state;
     begin(2);
     struct filter_session *one = take(), *other = take();
-    assert_false(sessions_may_repeat(0, 1000));
+    assert_false(sessions_may_repeat(0, 1000, NULL));
     struct block_keep *keep = &other->client[1]->keep;
     keep->first = keep->end = UINT32_MAX; /* numbers wrap */
     keep->kept[keep->end++ % BLOCK_KEEP_WRITES] = (struct block_kept){.block = 100, .count = 8};
     keep->kept[keep->end++ % BLOCK_KEEP_WRITES] = (struct block_kept){.block = 500, .count = 1};
-    assert_true(sessions_may_repeat(0, 101));
-    assert_true(sessions_may_repeat(107, 1));
-    assert_true(sessions_may_repeat(500, 100));
-    assert_false(sessions_may_repeat(0, 100));
-    assert_false(sessions_may_repeat(108, 392));
+    assert_true(sessions_may_repeat(0, 101, NULL));
+    assert_true(sessions_may_repeat(107, 1, NULL));
+    assert_true(sessions_may_repeat(500, 100, NULL));
+    assert_false(sessions_may_repeat(0, 100, NULL));
+    assert_false(sessions_may_repeat(108, 392, NULL));
     opened_of(one->client[0])->busy = true; /* another's end does not hide it */
     sessions_give(one);
-    assert_true(sessions_may_repeat(0, 1000));
+    assert_true(sessions_may_repeat(0, 1000, NULL));
     t.filter.disk[1].dropped = true; /* nobody cares what it has */
-    assert_false(sessions_may_repeat(0, 1000));
+    assert_false(sessions_may_repeat(0, 1000, NULL));
     t.filter.disk[1].dropped = false;
     opened_of(other->client[1])->busy = true;
     sessions_give(other);
     assert_int_equal(t.open, 0);
-    assert_false(sessions_may_repeat(0, 1000));
+    assert_false(sessions_may_repeat(0, 1000, NULL));
+    end();
+}
+
+/* What is there is written again as it is: nothing of it can be wrong meanwhile. */
+static void what_was_written_last_may_be_repeated(void **state)
+{
+    uint32_t sums[2];
+
+    (void)state;
+    begin(1);
+    t.filter.table = table_create(4);
+    struct filter_session *session = take();
+    struct block_client *client = session->client[0];
+    struct block_keep *keep = &client->keep;
+    client->info.block_size = 512;
+    keep->memory = calloc(3, 512);
+    memset(keep->memory, 5, 512);
+    keep->kept[keep->end++] = (struct block_kept){.block = 10, .count = 1, .length = 512};
+    keep->kept[keep->end++] = (struct block_kept){10, 2, 512, 1024};
+    checksum_blocks(keep->memory + 512, 512, 2, sums);
+    table_set(t.filter.table, 10, 2, sums);
+    assert_true(sessions_may_repeat(0, 512, t.filter.table)); /* the first, over the second */
+    assert_false(sessions_may_repeat(11, 1, t.filter.table));
+    assert_true(sessions_may_repeat(11, 1, NULL));
+    table_forget(t.filter.table, 10, 1);
+    assert_false(sessions_may_repeat(0, 512, t.filter.table)); /* nothing is said of it */
+    client->state = BLOCK_CLIENT_KEPT;                         /* it is not there yet */
+    assert_true(sessions_may_repeat(0, 512, t.filter.table));
+    client->state = BLOCK_CLIENT_RUNNING;
+    keep->kept[1].count = FILTER_SUMS + 1;
+    assert_true(sessions_may_repeat(11, 1, t.filter.table));
+    keep->first = keep->end;
+    assert_false(sessions_may_repeat(0, 512, t.filter.table));
+    free(keep->memory);
+    table_destroy(t.filter.table);
+    sessions_give(session);
     end();
 }
 
@@ -396,6 +433,7 @@ int main(void)
         cmocka_unit_test(it_is_found_gone_when_it_is_taken),
         cmocka_unit_test(a_disk_that_is_dropped_is_let_go),
         cmocka_unit_test(what_may_be_written_again_is_known),
+        cmocka_unit_test(what_was_written_last_may_be_repeated),
         cmocka_unit_test(a_driver_that_is_missing_is_known),
     };
 
