@@ -99,26 +99,23 @@ static bool may_be_writing(void *context, uint64_t first, uint64_t count)
 }
 
 /* Of a driver that completes nothing who waits complains. The task's alarm rings where it was
- * waited for last, and that is here. */
-static void hung_look(const struct filter *filter)
+ * waited for last, and that is here. As disks_settle. */
+static int hung_look(const struct filter *filter)
 {
     uint64_t oldest = filter_oldest(filter);
+    bool hangs = oldest != 0 && oldest == kept.oldest;
 
-    if (oldest != 0 && oldest == kept.oldest)
-        disks_settle();
     kept.oldest = oldest;
+    return hangs ? disks_settle() : 0;
 }
 
 static void rest(void *context)
 {
     static bool pauses;
+    bool may_save = pauses || hung_look(context) == 0;
 
-    if (!pauses)
-        hung_look(context);
-    bool all = ledger_save(&ledger, true, is_writing, context);
-
-    pauses = !all;
-    clock_timer_start(&kept.timer, all ? REST : PAUSE, rest, context);
+    pauses = may_save && !ledger_save(&ledger, true, is_writing, context);
+    clock_timer_start(&kept.timer, pauses ? PAUSE : REST, rest, context);
 }
 
 /* Not for writing: then they need no memory for copies. */

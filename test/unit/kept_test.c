@@ -258,6 +258,21 @@ static void a_request_that_does_not_end_is_waited_for(void **state)
     assert_int_equal(t.disk[0].flushes, 1);
 }
 
+/* If that shows another driver, the sessions have not heard of it yet. */
+static void what_was_found_hung_is_not_saved_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(begin(512), 0);
+    block_write(3, 33);
+    t.oldest = 7;
+    ring();
+    t.disk[0].counts.recoveries++;
+    ring();
+    assert_false(is_saved(0));
+    ring();
+    assert_true(is_saved(0));
+}
+
 static void some_disks_do_not_do(void **state)
 {
     (void)state;
@@ -282,6 +297,7 @@ int main(void)
         cmocka_unit_test_teardown(what_is_not_flushed_by_its_client_is_not, teardown),
         cmocka_unit_test_teardown(nor_is_anything_right_after_a_drivers_death, teardown),
         cmocka_unit_test_teardown(a_request_that_does_not_end_is_waited_for, teardown),
+        cmocka_unit_test_teardown(what_was_found_hung_is_not_saved_at_once, teardown),
         cmocka_unit_test_teardown(some_disks_do_not_do, teardown),
     };
 
