@@ -430,10 +430,13 @@ static bool is_right(const struct block_client *client, const struct block_submi
 
 /* A driver that says so is damaged; unless the next one says it too, as a device may. */
 static bool is_refused_wrongly(const struct block_client *client,
-                               const struct block_client_request *request, unsigned status)
+                               struct block_client_request *request, unsigned status)
 {
-    return (status == BLOCK_STATUS_INVALID || status == BLOCK_STATUS_RANGE) &&
-           request->deaths == 0 && !request->flushing && is_right(client, &request->submission);
+    bool before = request->refused;
+
+    request->refused |= block_status_is_refusal(status) && !request->flushing &&
+                        is_right(client, &request->submission);
+    return request->refused && !before;
 }
 
 /* A completion counts only if its slot is in flight and it answers what was asked there last. What

@@ -66,6 +66,7 @@ struct block_client {
                 uint8_t stage;  /* enum block_client_stage */
                 bool flushing;  /* a write that could not be kept: what is under way is its flush */
                 bool lost;      /* the driver that is gone had it */
+                bool refused;   /* one said that it cannot be, though it can: another is believed */
                 uint8_t deaths; /* how many drivers died with it */
                 uint8_t alone;  /* and in a row when it was the only one */
             };
@@ -88,7 +89,8 @@ struct block_client {
         bool reading;        /* whether they are */
         unsigned rounds;     /* how often they were written */
         bool flushing;       /* what is under way is a flush of what was written again */
-        bool alone;          /* the driver that is gone had one request that was tried alone */
+        bool refused; /* a driver said that one of them cannot be: the next one's word counts */
+        bool alone;   /* the driver that is gone had one request that was tried alone */
         uint32_t generation; /* of kept writes */
         unsigned deaths;     /* drivers that died over kept writes */
     } replay;
@@ -195,6 +197,10 @@ void block_client_request_end(struct block_client *client, uint16_t slot, enum b
 bool block_client_replay_take(struct block_client *client,
                               const struct block_completion *completion);
 void block_client_replay_step(struct block_client *client);
+static inline bool block_status_is_refusal(unsigned status)
+{
+    return status == BLOCK_STATUS_INVALID || status == BLOCK_STATUS_RANGE;
+}
 static inline bool block_completion_is_possible(const struct block_completion *completion,
                                                 uint64_t length)
 {

@@ -281,6 +281,11 @@ bool block_client_replay_take(struct block_client *client,
     const struct block_kept *kept = block_keep_get(&client->keep, client->replay.first + slot);
     if (!block_completion_is_possible(completion, client->replay.flushing ? 0 : kept->length))
         return false;
+    if (block_status_is_refusal(completion->status) && !client->replay.flushing &&
+        !client->replay.reading && !client->replay.refused) {
+        client->replay.refused = true; /* it was right when it was done, and is again */
+        return false;
+    }
     client->replay.pending &= ~(1u << slot);
     client->replay.under_way--;
     if (client->replay.flushing) {
@@ -346,6 +351,7 @@ void block_client_replay_step(struct block_client *client)
             return;
         }
         client->replay.deaths = 0;
+        client->replay.refused = false;
         block_client_state_set(client, BLOCK_CLIENT_ALONE);
     }
     if (client->state != BLOCK_CLIENT_ALONE || client->replay.under_way > 0)

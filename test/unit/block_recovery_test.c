@@ -447,6 +447,45 @@ static void what_is_right_is_refused_by_two_or_by_none(void **state)
     }
 }
 
+/* A driver that died before it, for whatever reason, has said nothing of it. */
+static void a_death_is_no_refusal(void **state)
+{
+    enum block_status status = BLOCK_STATUS_DEVICE;
+
+    (void)state;
+    memset(data, 7, BLOCK);
+    assert_int_equal(block_client_submit(&client, BLOCK_WRITE, 5, 1, 0, 0, count_status, &status),
+                     0);
+    block_client_send(&client);
+    driver_die();
+    refusal = BLOCK_STATUS_INVALID;
+    refusals = 1, refused_block = 5;
+    assert_int_equal(block_client_wait(&client, true), 0);
+    assert_int_equal(status, BLOCK_STATUS_OK);
+    assert_int_equal(cache[5][0], 7);
+}
+
+/* What a driver took once, and is written again, is right as well: it would be lost. */
+static void a_kept_write_is_refused_by_two_or_by_none(void **state)
+{
+    (void)state;
+    for (unsigned said = 1; said <= 2; said++) {
+        assert_int_equal(write_at(5, 1, 7), 0);
+        assert_int_equal(write_at(9, 1, 9), 0);
+        driver_die();
+        refusal = BLOCK_STATUS_INVALID;
+        refusals = said, refused_block = 5;
+        assert_int_equal(block_client_transfer(&client, BLOCK_READ, 1, 1, 0, 0), 0);
+        assert_int_equal(refusals, 0);
+        assert_int_equal(cache[5][0], said == 1 ? 7 : 0);
+        assert_int_equal(cache[9][0], 9);
+        assert_int_equal(block_client_transfer(&client, BLOCK_FLUSH, 0, 0, 0, 0),
+                         said == 1 ? 0 : EIO);
+        memset(stable, 0, sizeof(stable));
+        memset(cache, 0, sizeof(cache));
+    }
+}
+
 static void what_is_not_right_is_refused_at_once(void **state)
 {
     static const struct {
@@ -646,6 +685,8 @@ int main(void)
         TEST(a_driver_with_another_disk_is_replaced),
         TEST(a_disk_that_was_taken_out_is_believed),
         TEST(what_is_right_is_refused_by_two_or_by_none),
+        TEST(a_death_is_no_refusal),
+        TEST(a_kept_write_is_refused_by_two_or_by_none),
         TEST(what_is_not_right_is_refused_at_once),
         TEST(poison_fails_alone),
         TEST(operators_kills_are_no_poison),
