@@ -157,12 +157,13 @@ static int link_open(struct block_client_link *link, const char *name, bool writ
                      struct block_info *info)
 {
     enum block_client_end end; /* nothing was asked of whoever was there before */
+    uint32_t drivers;
     int error = session_link_init(&link->session, &block_sessions, name);
 
     link->write = write;
     if (error != 0)
         return error;
-    while ((error = block_client_link_reopen(link, info, &end)) == EAGAIN)
+    while ((error = block_client_link_reopen(link, info, &end, &drivers)) == EAGAIN)
         block_client_link_await(link); /* its driver is being started again */
     return error;
 }
@@ -267,12 +268,13 @@ static enum block_client_end end_of(const struct session_link *session)
 }
 
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
-                             enum block_client_end *end)
+                             enum block_client_end *end, uint32_t *drivers)
 {
     struct session_link *session = &link->session;
     int error = session_link_find(session, finished(link));
 
     *end = end_of(session);
+    *drivers = session->found_life - session->life;
     if (error == 0)
         error = session_demand(link, info);
     if (error != 0)

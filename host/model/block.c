@@ -276,9 +276,10 @@ int block_client_link_receive(struct block_client_link *link,
 
 /* No other driver takes the place of this one, but its device may come back. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
-                             enum block_client_end *end)
+                             enum block_client_end *end, uint32_t *drivers)
 {
     *end = BLOCK_CLIENT_LIVES;
+    *drivers = 0;
     int error = link->away_until == 0 ? ENODEV : session_open(link, info);
 
     for (unsigned i = 0; i < link->buffer_count && error == 0; i++) {

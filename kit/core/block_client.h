@@ -48,7 +48,7 @@ struct block_client {
     uint32_t most;            /* blocks: requests for more are longer than a completion can say */
     uint32_t ready;     /* `most` while it runs, or 0: so many are read without another look */
     uint32_t sessions;  /* tried so far; wraps */
-    uint32_t strangers; /* drivers in a row that offered another disk, and were replaced for it */
+    uint32_t strangers; /* drivers since the disk was the same, of which the last offered another */
     struct block_submission batch[BLOCK_SLOTS]; /* the ring, if the host has none */
     unsigned free_count;
     uint16_t free_slot[BLOCK_SLOTS];
@@ -228,9 +228,10 @@ enum block_client_end {
     BLOCK_CLIENT_LIVES,   /* it only took its disk back for a while */
 };
 /* A new session with what the name stands for now, and every buffer attached under its old id. 0;
- * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. */
+ * EAGAIN: nothing yet, a wakeup is asked for; ENODEV and others: never again. `drivers`: how many
+ * there were since that one, this one counted. */
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
-                             enum block_client_end *end);
+                             enum block_client_end *end, uint32_t *drivers);
 /* Have the driver replaced with which a session was just opened, and ask for a wakeup as when there
  * is none. */
 void block_client_link_refuse(struct block_client_link *link, const char *reason);

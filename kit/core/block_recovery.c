@@ -25,7 +25,9 @@
  * poison, and so is one that was there too often. */
 enum { SUSPECT_DEATHS = 2, POISON_ALONE = 4, POISON_DEATHS = 40 };
 
-/* A driver that offers another disk may be damaged: so many in a row are replaced for it. */
+/* A driver that offers another disk may be damaged: so many in a row are replaced for it, whichever
+ * of its clients asks for that. Were it for each of them, one disk could cost the driver all that
+ * it may die in a row, and so the disks that are as they were. */
 enum { STRANGERS_MOST = 2 };
 
 /* Over kept writes; from the lesser on each batch is flushed, and is kept no more. */
@@ -90,11 +92,12 @@ static bool is_same(const struct block_info *before, const struct block_info *no
 
 /* Whether another one is to be waited for. If the disk may have been taken out, or an operator had
  * the driver replaced, what is there now is believed. */
-static bool stranger_is_refused(struct block_client *client, enum block_client_end end)
+static bool stranger_is_refused(struct block_client *client, enum block_client_end end,
+                                uint32_t drivers)
 {
-    if (end != BLOCK_CLIENT_DIED || client->strangers == STRANGERS_MOST)
+    if (end != BLOCK_CLIENT_DIED || drivers > STRANGERS_MOST - client->strangers)
         return false;
-    client->strangers++;
+    client->strangers += drivers;
     block_client_link_refuse(client->link, "it offers another disk than before");
     return true;
 }
@@ -104,18 +107,19 @@ int block_client_resume(struct block_client *client)
     const char *name = block_client_link_name(client->link);
     struct block_info info;
     enum block_client_end end = BLOCK_CLIENT_DIED;
+    uint32_t drivers = 1;
 
     if (client->state != BLOCK_CLIENT_LOST)
         return 0;
     client->sessions++;
-    int error = block_client_link_reopen(client->link, &info, &end);
+    int error = block_client_link_reopen(client->link, &info, &end, &drivers);
     if (error == EAGAIN)
         return error;
     if (error != 0)
         log_error("%s: its driver does not come back: %s", name, strerror(error));
     info.serial[sizeof(info.serial) - 1] = info.model[sizeof(info.model) - 1] = '\0';
     bool same = error == 0 && is_same(&client->info, &info);
-    if (error == 0 && !same && stranger_is_refused(client, end))
+    if (error == 0 && !same && stranger_is_refused(client, end, drivers))
         return EAGAIN;
     if (error == 0 && !same) {
         log_error("%s: another disk is in its place (serial %s, was %s): nothing is written to it",

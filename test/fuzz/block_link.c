@@ -14,9 +14,9 @@ void block_client_link_tell(struct block_client_link *link,
 }
 
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
-                             enum block_client_end *end)
+                             enum block_client_end *end, uint32_t *drivers)
 {
-    (void)link, (void)info, (void)end;
+    (void)link, (void)info, (void)end, (void)drivers;
     return ENODEV;
 }
 

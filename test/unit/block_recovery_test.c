@@ -31,6 +31,7 @@ static unsigned refusals;            /* writes to come, of a block, that it says
 static uint64_t refused_block;
 static enum block_status refusal; /* ... as it says */
 static unsigned strange, refused; /* drivers to come that offer another disk */
+static uint32_t others;           /* drivers that came and went while this client had no session */
 static unsigned revivals, revivals_left, absent, together;
 static struct block_info identity;
 static unsigned char data[BUFFER_BLOCKS * BLOCK];
@@ -169,9 +170,10 @@ int block_client_link_poll(struct block_client_link *link,
 }
 
 int block_client_link_reopen(struct block_client_link *link, struct block_info *info,
-                             enum block_client_end *how)
+                             enum block_client_end *how, uint32_t *drivers)
 {
     (void)link;
+    *drivers = others + 1;
     *how = killed ? BLOCK_CLIENT_EXCUSED : lives ? BLOCK_CLIENT_LIVES : BLOCK_CLIENT_DIED;
     if (absent > 0)
         return EAGAIN;
@@ -179,6 +181,7 @@ int block_client_link_reopen(struct block_client_link *link, struct block_info *
         return ENODEV;
     revivals_left--;
     revivals++;
+    others = 0;
     dead = false;
     queued = 0;
     *info = identity;
@@ -226,7 +229,7 @@ static int setup(void **state)
     lies_every = writes = 0;
     poison_block = -1;
     dead = killed = lives = false;
-    strange = refused = refusals = 0;
+    strange = refused = refusals = others = 0;
     forgetful = true;
     revivals_left = UINT32_MAX;
     block_client_init(&client, &identity, &link_state);
@@ -424,6 +427,21 @@ static void a_driver_with_another_disk_is_replaced(void **state)
         assert_int_equal(refused, 2 * (round + 1));
     }
     assert_int_equal(block_client_counts(&client).recoveries, 3);
+}
+
+/* It is another one for all its clients: the first of them, who is quicker, has had it replaced. */
+static void strangers_are_counted_once_for_all_clients(void **state)
+{
+    for (uint32_t missed = 0; missed <= 3; missed++) {
+        setup(state);
+        assert_int_equal(write_at(5, 1, 7), 0);
+        driver_die();
+        others = missed;
+        strange = 3;
+        assert_int_equal(write_at(6, 1, 8), ENODEV);
+        assert_int_equal(refused, missed < 2 ? 2 - missed : 0);
+        assert_int_equal(cache[5][0], 0);
+    }
 }
 
 /* Who says of a write that is right that it is not is damaged; if two say so it may be the device.
@@ -684,6 +702,7 @@ int main(void)
         TEST(another_disk_gets_nothing),
         TEST(a_driver_with_another_disk_is_replaced),
         TEST(a_disk_that_was_taken_out_is_believed),
+        TEST(strangers_are_counted_once_for_all_clients),
         TEST(what_is_right_is_refused_by_two_or_by_none),
         TEST(a_death_is_no_refusal),
         TEST(a_kept_write_is_refused_by_two_or_by_none),
