@@ -113,13 +113,14 @@ void hotplug_start(struct pci_tree *tree, void (*assign)(void))
     look(NULL);
 }
 
-void hotplug_released(const struct pci_function *function)
+bool hotplug_released(const struct pci_function *function)
 {
     const struct pci_function *port =
         pci_tree_bridge(hotplug.tree, function->info.segment, function->info.bus);
 
     if (!port || !pci_slot_exists(hotplug.tree->config, port) || anything_is_lent(port))
-        return;
+        return false;
     switch_off(port);
     serve_changed();
+    return true;
 }

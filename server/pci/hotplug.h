@@ -6,14 +6,16 @@
 #ifndef SERVER_PCI_HOTPLUG_H
 #define SERVER_PCI_HOTPLUG_H
 
+#include <stdbool.h>
+
 #include <server/pci/tree.h>
 
 /* `assign` gives addresses to what came without. */
 void hotplug_start(struct pci_tree *tree, void (*assign)(void));
 
 /* A function that is leaving is lent to nobody any more: with the last one its slot loses its
- * power.
+ * power. False: it has it, as another one is still lent.
  */
-void hotplug_released(const struct pci_function *function);
+bool hotplug_released(const struct pci_function *function);
 
 #endif

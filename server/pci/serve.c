@@ -94,15 +94,15 @@ static int function_take(struct served_function *served, bool reset)
     return error;
 }
 
-/* 0, or why it was not reset (claim.h). */
+/* 0, or why it was not reset (claim.h); EBUSY: it is leaving, and has its power until the others in
+ * its slot do, too. */
 static int function_release(struct served_function *served, bool reset)
 {
     const struct pci_function *function = served->claim.function;
-    int error = function_take(served, reset && !function->info.leaving);
+    bool leaves = function->info.leaving;
+    int error = function_take(served, reset && !leaves);
 
-    if (function->info.leaving)
-        hotplug_released(function);
-    return error;
+    return leaves && !hotplug_released(function) ? EBUSY : error;
 }
 
 bool serve_is_lent(const struct pci_function *function)
@@ -210,13 +210,13 @@ kern_return_t serve_pci_bus_claim(mach_port_t bus, unsigned address, const_name_
 
 kern_return_t serve_pci_bus_release(mach_port_t bus, unsigned address, boolean_t reset)
 {
-    struct served_function *served = served_find(address);
+    const struct pci_function *function = pci_tree_find(server.tree, address);
 
     if (!port_context(bus, &bus_type))
         return outboard_error_make(EOPNOTSUPP);
-    if (!served || !served->claim.function)
-        return outboard_error_make(ENODEV);
-    return outboard_error_make(function_release(served, reset != 0));
+    if (!function || !serve_is_lent(function))
+        return outboard_error_make(function && function->info.leaving ? EBUSY : ENODEV);
+    return outboard_error_make(function_release(served_of(function), reset != 0));
 }
 
 kern_return_t serve_pci_function_describe(mach_port_t port, record_t info,

@@ -105,13 +105,13 @@ static void device_release(struct child *child, bool reset)
 {
     int error = bus_release(child, reset);
 
-    /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. The other
-     * two are in the log. */
-    if (error != 0 && error != ENODEV && error != ENOTSUP && error != EIO)
+    /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. ENOTSUP
+     * and EIO are in the log; EBUSY: its slot has its power for a while. */
+    if (error != 0 && error != ENODEV && error != ENOTSUP && error != EIO && error != EBUSY)
         journal_note(LOG_ERROR, "%s: its device cannot be taken back: %s", child->name,
                      strerror(error));
     child->unreset = true;
-    if (child->unplugged || (reset && error == 0))
+    if (child->unplugged ? error != EBUSY : reset && error == 0)
         device_was_reset(child);
 }
 

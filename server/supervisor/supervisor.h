@@ -40,7 +40,8 @@ mach_port_t bus_pci(void);
  * or bus, or nothing was lent; EBUSY: it is another's. */
 bool bus_returns(const struct child *driver);
 int bus_claim(struct child *driver);
-/* Likewise; ENOTSUP, EIO: it was not reset, though it was to be. */
+/* Likewise; ENOTSUP, EIO: it was not reset, though it was to be; EBUSY: nor is it gone, though it
+ * is leaving. */
 int bus_release(const struct child *driver, bool reset);
 
 /* drivers.c */
