@@ -241,18 +241,32 @@ int pci_claim_interrupt_mask(const struct pci_claim *claim, bool masked)
     }
 }
 
-int pci_claim_release(struct pci_claim *claim, bool reset)
+static int function_still(struct pci_tree *tree, const struct pci_function *function, bool reset)
 {
-    struct pci_function *function = claim->function;
-    const struct pci_config *config = claim->tree->config;
-
-    pci_function_silence(config, function);
-    int error = reset ? pci_function_reset(claim->tree, function) : 0;
+    pci_function_silence(tree->config, function);
+    int error = reset ? pci_function_reset(tree, function) : 0;
     if (error != 0)
         log_write(error == ENOTSUP ? LOG_INFO : LOG_ERROR, "pci " PCI_ADDRESS_FORMAT ": %s",
                   pci_address_arguments(pci_function_address(function)),
                   error == ENOTSUP ? "silenced, as it has no reset of its own"
                                    : "does not come back from its reset");
+    return error;
+}
+
+int pci_claim_forgotten(struct pci_tree *tree, const struct pci_function *function, bool reset)
+{
+    if ((function->info.header_type & PCI_HEADER_LAYOUT) != PCI_HEADER_NORMAL ||
+        pci_function_is_system(function))
+        return ENODEV;
+    int error = function_still(tree, function, reset);
+    return reset ? error : ENODEV;
+}
+
+int pci_claim_release(struct pci_claim *claim, bool reset)
+{
+    struct pci_function *function = claim->function;
+    int error = function_still(claim->tree, function, reset);
+
     /* The authority masks the MSI-X table once more. */
     pci_function_decode(claim->tree, function, true);
     io_bus_device_destroy(claim->io_bus, claim->io_device);

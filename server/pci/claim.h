@@ -33,4 +33,8 @@ int pci_claim_interrupt_mask(const struct pci_claim *claim, bool masked);
  * come back from it. */
 int pci_claim_release(struct pci_claim *claim, bool reset);
 
+/* The same where a server before this one made the claim, which the authority still has for a
+ * driver that is gone, until another one is made. ENODEV: not reset, or no driver's. */
+int pci_claim_forgotten(struct pci_tree *tree, const struct pci_function *function, bool reset);
+
 #endif

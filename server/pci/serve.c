@@ -214,9 +214,12 @@ kern_return_t serve_pci_bus_release(mach_port_t bus, unsigned address, boolean_t
 
     if (!port_context(bus, &bus_type))
         return outboard_error_make(EOPNOTSUPP);
-    if (!function || !serve_is_lent(function))
-        return outboard_error_make(function && function->info.leaving ? EBUSY : ENODEV);
-    return outboard_error_make(function_release(served_of(function), reset != 0));
+    if (!function)
+        return outboard_error_make(ENODEV);
+    if (serve_is_lent(function))
+        return outboard_error_make(function_release(served_of(function), reset != 0));
+    return outboard_error_make(
+        function->info.leaving ? EBUSY : pci_claim_forgotten(server.tree, function, reset != 0));
 }
 
 kern_return_t serve_pci_function_describe(mach_port_t port, record_t info,

@@ -89,6 +89,15 @@ int child_grant(struct child *child, const char *name, mach_port_t right)
     return 0;
 }
 
+bool child_has(const struct child *child, const char *name)
+{
+    unsigned i = 0;
+
+    while (i < child->grant_count && strcmp(child->grant[i].name, name) != 0)
+        i++;
+    return i < child->grant_count;
+}
+
 int child_grant_device(struct child *child, const char *name, const char *device)
 {
     if (child->grant_count == CHILD_GRANTS_MAX)

@@ -123,6 +123,7 @@ struct child *child_create(const char *name, const char *program, enum child_kin
 
 /* Grant a capability; the right is the child's from now on. */
 int child_grant(struct child *child, const char *name, mach_port_t right);
+bool child_has(const struct child *child, const char *name);
 
 /* Grant what is offered under the name `device` at the time when it is looked up. */
 int child_grant_device(struct child *child, const char *name, const char *device);

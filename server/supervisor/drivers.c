@@ -103,6 +103,7 @@ static void device_was_reset(struct child *child)
  * driver does not. */
 static void device_release(struct child *child, bool reset)
 {
+    reset &= child_has(child, "device"); /* else nobody drove it */
     int error = bus_release(child, reset);
 
     /* ENODEV: the bus noticed that the driver's rights are gone, and has done it already. ENOTSUP
@@ -134,6 +135,8 @@ static void driver_run(struct child *child, int error)
         child_end(child, CHILD_FAILED, cause);
         return;
     }
+    /* With a bus that was started again it is only now taken from the driver before. */
+    child->unreset = true;
     supervisor_begin(child, 0, DRIVER_QUOTA, policy_settings(&supervisor_policy, child->program));
 }
 
