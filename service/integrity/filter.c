@@ -77,6 +77,35 @@ static void give_up(struct filter_work *work, unsigned disk)
     work_finish(work, BLOCK_STATUS_MEDIUM);
 }
 
+static bool is_wrong(const struct filter_work *work, const uint32_t *sums, unsigned at)
+{
+    uint32_t known;
+
+    return table_lookup(work->session->filter->table, work->request->block + at, &known) &&
+           known != sums[at];
+}
+
+/* Several drivers have read the same there. */
+static void rotten_learn(const struct filter_work *work, const uint32_t *sums)
+{
+    struct rotten *rotten = &work->session->filter->rotten;
+
+    for (unsigned at = 0; at < work->request->count; at++) {
+        if (is_wrong(work, sums, at))
+            rotten_note(rotten, work->request->block + at, sums[at]);
+    }
+}
+
+static bool any_is_rotten(const struct filter_work *work, const uint32_t *sums)
+{
+    const struct rotten *rotten = &work->session->filter->rotten;
+    bool any = false;
+
+    for (unsigned at = 0; at < work->request->count && rotten->count > 0 && !any; at++)
+        any = is_wrong(work, sums, at) && rotten_has(rotten, work->request->block + at, sums[at]);
+    return any;
+}
+
 static unsigned leg_used(const struct filter_work *work)
 {
     return work->leg[0].used ? 0 : 1;
@@ -86,9 +115,10 @@ static void read_done(struct filter_work *work)
 {
     unsigned disk = leg_used(work);
     enum block_status status = work->leg[disk].status;
+    const uint32_t *sums = NULL;
 
     if (status == BLOCK_STATUS_OK) {
-        const uint32_t *sums = work_deliver(work, disk);
+        sums = work_deliver(work, disk);
         if (work_compare(work, disk, sums)) {
             sums_learn(work, sums);
             work_finish(work, status);
@@ -96,14 +126,19 @@ static void read_done(struct filter_work *work)
         }
         work->accused |= 1u << disk;
     }
-    if (!disk_is_there(work->session->filter, disk))
+    if (!disk_is_there(work->session->filter, disk)) {
         read_begin(work); /* it was left out meanwhile: the other one has it */
-    else if (disks_there(work->session->filter) == 2)
+    } else if (disks_there(work->session->filter) == 2) {
         mirror_settle(work);
-    else if (status != BLOCK_STATUS_OK)
+    } else if (status != BLOCK_STATUS_OK) {
         work_finish(work, status);
-    else if (!work_repeat(work, read_begin))
+    } else if (any_is_rotten(work, sums)) {
+        work->accused = 0;
+        work_finish(work, BLOCK_STATUS_MEDIUM);
+    } else if (!work_repeat(work, read_begin)) {
+        rotten_learn(work, sums);
         give_up(work, disk);
+    }
 }
 
 /* Large neighbouring parts from different disks. */
@@ -213,6 +248,7 @@ static void write_done(struct filter_work *work)
  * repeated is fetched again: the device may have written over it. */
 static void write_begin(struct filter_work *work)
 {
+    rotten_forget(&work->session->filter->rotten, work->request->block, work->request->count);
     sums_learn(work, work_fetch(work));
     step_begin(work, write_done);
     for (unsigned disk = 0; disk < FILTER_DISKS; disk++) {
@@ -230,6 +266,7 @@ static void bare_note(struct filter_work *work)
     const struct block_request *request = work->request;
     uint32_t sum;
 
+    rotten_forget(&filter->rotten, request->block, request->count);
     if (request->operation == BLOCK_WRITE_ZEROES) {
         checksum_blocks(zeroes, filter->block_size, 1, &sum);
         table_set_all(filter->table, request->block, request->count, sum);

@@ -27,6 +27,7 @@
 
 #include "ledger.h"
 #include "pages.h"
+#include "rotten.h"
 #include "table.h"
 
 enum {
@@ -55,6 +56,7 @@ struct filter {
     uint32_t block_size;
     unsigned disk_count;
     struct filter_disk disk[FILTER_DISKS];
+    struct rotten rotten;                   /* of the last disk that there is */
     struct filter_work *under_way;          /* all sessions' */
     unsigned writing;                       /* of them: those that write */
     uint64_t started;                       /* requests so far */

@@ -264,6 +264,18 @@ static void what_stays_wrong_is_an_error(void **state)
     assert_int_equal(t.disk[0].accused, 2);
     assert_int_equal(t.disk[0].reads, 3);
     assert_int_equal(ask_read(10, 13, 1), BLOCK_STATUS_OK);
+    /* The disk has it: no driver is to blame any more. */
+    assert_int_equal(ask_read(9, 1, 1), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(t.disk[0].accused, 2);
+    /* Until it is written to. */
+    assert_int_equal(ask_write(9, 1, 1), BLOCK_STATUS_OK);
+    assert_int_equal(ask_read(9, 1, 1), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(t.disk[0].accused, 4);
+    t.disk[0].wrong_always = 0;
+    t.disk[0].lies = 1;
+    assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_OK);
+    assert_int_equal(t.disk[0].accused, 5);
 }
 
 /* Nothing is learned from a read of which a part is known to be wrong. */
