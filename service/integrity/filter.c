@@ -85,12 +85,13 @@ static bool is_wrong(const struct filter_work *work, const uint32_t *sums, unsig
            known != sums[at];
 }
 
-/* Several drivers have read the same there. */
+/* With the last repeat. Nothing is to be learned where there are none: that was one driver's word.
+ */
 static void rotten_learn(const struct filter_work *work, const uint32_t *sums)
 {
     struct rotten *rotten = &work->session->filter->rotten;
 
-    for (unsigned at = 0; at < work->request->count; at++) {
+    for (unsigned at = 0; work->repeats > 0 && at < work->request->count; at++) {
         if (is_wrong(work, sums, at))
             rotten_note(rotten, work->request->block + at, sums[at]);
     }

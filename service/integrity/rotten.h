@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Blocks that have other data than they should, whichever driver reads them: it is the disk that
- * has it, and no driver is to be replaced for what it reads there any more. The last few of them.
+ * Blocks of which other data than it should be was read still when drivers had been replaced for
+ * it. If the same is read there again, it is the disk that has it, and no driver is replaced for
+ * that. The last few of them.
  */
 #ifndef SERVICE_INTEGRITY_ROTTEN_H
 #define SERVICE_INTEGRITY_ROTTEN_H

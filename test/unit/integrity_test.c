@@ -278,6 +278,19 @@ static void what_stays_wrong_is_an_error(void **state)
     assert_int_equal(t.disk[0].accused, 5);
 }
 
+/* One driver's word does not make it the disk's fault. */
+static void without_repeats_each_is_blamed(void **state)
+{
+    (void)state;
+    setup(1, 0, FILTER_DISKS);
+    t.filter.options.repeats = 0;
+    assert_int_equal(ask_write(3, 20, 1), BLOCK_STATUS_OK);
+    t.disk[0].wrong_always = 9;
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(ask_read(3, 20, 1), BLOCK_STATUS_MEDIUM);
+    assert_int_equal(t.filter.rotten.count, 0);
+}
+
 /* Nothing is learned from a read of which a part is known to be wrong. */
 static void a_liar_teaches_nothing(void **state)
 {
@@ -892,6 +905,7 @@ int main(void)
         cmocka_unit_test_teardown(a_wrong_read_is_repeated_with_another_driver, teardown),
         cmocka_unit_test_teardown(what_stays_wrong_is_an_error, teardown),
         cmocka_unit_test_teardown(a_liar_teaches_nothing, teardown),
+        cmocka_unit_test_teardown(without_repeats_each_is_blamed, teardown),
         cmocka_unit_test_teardown(a_write_that_is_not_there_is_repeated, teardown),
         cmocka_unit_test_teardown(a_mirror_that_cannot_read_back_goes_on, teardown),
         cmocka_unit_test_teardown(samples_are_one_in_so_many, teardown),
